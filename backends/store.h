@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the service needs of the database. Two kinds of connection: a reader (the reader pool's own;
+ * one query for each kind in a drained batch) and a writer (the committer's own; one transaction, one
+ * round trip, for a whole batch). Every slot mandatory; one conformance suite over postgres and memory.
+ * Output memory comes from the arena handed in. */
+#ifndef WARD_BACKENDS_STORE_H
+#define WARD_BACKENDS_STORE_H
+
+#include "base/id.h"
+#include "base/merkle.h"
+#include "base/status.h"
+#include "base/wipe_alloc.h"
+
+#define WARD_SCHEMA_VERSION 1
+#define WARD_HASH_SIZE 32
+
+/* ---- what decisions need: read whole at start and whenever the epoch moved ---- */
+
+struct ward_store_kek {
+    struct ward_id id;
+    struct ward_bytes name, backend;
+    uint8_t purpose; /* 1 data keys, 2 records, 3 system; as in keys.proto */
+    bool enabled;
+    uint32_t rotation_period_days;
+    int64_t created_us;
+};
+
+struct ward_store_kek_version {
+    struct ward_id kek;
+    uint32_t version;
+    uint8_t state; /* enum ward_key_state */
+    int64_t created_us;
+};
+
+struct ward_store_index_key {
+    struct ward_bytes name, wrapped; /* wrapped: format of proto/wrapped_key.h, use index */
+};
+
+struct ward_store_deployment {
+    struct ward_id id;
+    struct ward_bytes origin;               /* the log's name */
+    uint8_t genesis_policy_hash[WARD_HASH_SIZE];
+    uint32_t schema_version;
+    struct ward_id log_key;                 /* the signer's ref, version 1 */
+    uint8_t log_algorithm;
+    struct ward_bytes log_public_key;
+    int64_t created_us;
+};
+
+struct ward_store_intent {
+    struct ward_id id, kek, proposal; /* proposal all zero when there is none */
+    uint32_t version;
+    uint8_t effect; /* 1: create a KEK object */
+    struct ward_bytes node;
+    int64_t created_us;
+};
+
+struct ward_store_snapshot {
+    bool initialised; /* false: no deployment row; nothing else is set */
+    uint64_t epoch;
+    struct ward_store_deployment deployment;
+    uint32_t policy_version;
+    struct ward_bytes policy_text;
+    const struct ward_store_kek *keks; /* sorted by name */
+    size_t n_keks;
+    const struct ward_store_kek_version *versions; /* sorted by kek, version */
+    size_t n_versions;
+    const struct ward_store_index_key *index_keys;
+    size_t n_index_keys;
+    const struct ward_store_intent *intents;
+    size_t n_intents;
+};
+
+/* ---- reads: an operation adds what it needs, the reader pool answers all of one kind at once ---- */
+
+enum ward_read_kind {
+    WARD_READ_SUBJECT_KEY, /* by subject_hash, newest generation in state active */
+    WARD_READ_RECORD_VERSION, /* newest version number of a record; 0 when there is none */
+    WARD_READ_RECORD,      /* a record (version 0: the newest) with the subject key it names */
+    WARD_READ_REWRAP_PAGE, /* the next subject keys of a KEK below a version, by id */
+    WARD_READ_ROWS,        /* how many subject keys each version of a KEK holds */
+    WARD_READ_PROPOSAL,    /* one with its votes */
+    WARD_READ_PROPOSALS,   /* a page, newest first, with votes */
+    WARD_READ_AUDIT,       /* leaves from start to end */
+    WARD_READ_CHECKPOINT,  /* the newest */
+};
+
+struct ward_store_subject_key {
+    struct ward_id id;
+    uint32_t generation;
+    struct ward_bytes wrapped; /* proto/wrapped_key.h, use subject */
+};
+
+struct ward_store_vote {
+    struct ward_bytes identity, signature, certificate;
+    uint8_t decision; /* enum ward_decision_kind */
+    int64_t created_us;
+};
+
+enum ward_proposal_state { WARD_PROPOSAL_DRAFT = 1, WARD_PROPOSAL_OPEN = 2, WARD_PROPOSAL_EXECUTING = 3,
+                           WARD_PROPOSAL_EXECUTED = 4, WARD_PROPOSAL_REJECTED = 5 };
+
+struct ward_store_proposal {
+    struct ward_id id;
+    struct ward_bytes payload, proposer;
+    uint8_t state;
+    int64_t created_us, expires_us;
+    const struct ward_store_vote *votes;
+    size_t n_votes;
+};
+
+struct ward_read {
+    enum ward_read_kind kind;
+    ward_status status; /* written: OK, NOT_FOUND, UNAVAILABLE */
+    union {
+        struct {
+            uint8_t subject_hash[WARD_HASH_SIZE];
+            struct ward_store_subject_key key; /* written */
+        } subject_key;
+        struct {
+            uint8_t id_hash[WARD_HASH_SIZE];
+            uint32_t version; /* written */
+        } record_version;
+        struct {
+            uint8_t id_hash[WARD_HASH_SIZE];
+            uint32_t version; /* in: wanted, 0 newest; written: found */
+            uint32_t schema_version;
+            struct ward_bytes sealed;
+            struct ward_store_subject_key key;
+        } record;
+        struct {
+            struct ward_id kek, after; /* after: all zero at first */
+            uint32_t below;
+            uint32_t limit;
+            const struct ward_store_subject_key *keys; /* written */
+            const uint8_t (*subject_hashes)[WARD_HASH_SIZE];
+            size_t n;
+        } rewrap;
+        struct {
+            struct ward_id kek;
+            const uint32_t *versions; /* written, as pairs */
+            const uint64_t *counts;
+            size_t n;
+        } rows;
+        struct {
+            struct ward_id id;
+            struct ward_store_proposal proposal;
+        } proposal;
+        struct {
+            bool all;
+            int64_t before_us;  /* page: created before; 0: from the newest */
+            struct ward_id before_id;
+            uint32_t limit;
+            const struct ward_store_proposal *proposals;
+            size_t n;
+        } proposals;
+        struct {
+            uint64_t start, end;
+            size_t max_bytes;
+            const struct ward_bytes *leaves; /* written: from start on, as many as fit, at least one */
+            size_t n;
+        } audit;
+        struct {
+            uint64_t size;
+            struct ward_bytes note;
+        } checkpoint;
+    };
+};
+
+/* ---- writes: what one batch does ---- */
+
+struct ward_new_subject_key {
+    struct ward_id id;
+    struct ward_bytes collection;
+    uint8_t subject_hash[WARD_HASH_SIZE];
+    uint32_t generation;
+    struct ward_id kek;
+    uint32_t kek_version;
+    struct ward_bytes wrapped;
+};
+
+struct ward_new_record {
+    uint8_t id_hash[WARD_HASH_SIZE];
+    uint32_t version;
+    struct ward_id subject_key; /* must be there in state active, else the commit conflicts */
+    uint32_t schema_version;
+    int64_t created_us;
+    struct ward_bytes sealed;
+};
+
+struct ward_rewrapped { /* compare and swap; a row that moved meanwhile is skipped and counted */
+    struct ward_id id;
+    struct ward_bytes old_wrapped, new_wrapped;
+    uint32_t kek_version;
+};
+
+enum ward_effect_kind { /* administrative: one transaction of their own */
+    WARD_EFFECT_KEK,           /* insert */
+    WARD_EFFECT_KEK_VERSION,   /* insert */
+    WARD_EFFECT_KEK_STATE,     /* compare and swap of a version's state */
+    WARD_EFFECT_INTENT,        /* insert */
+    WARD_EFFECT_INTENT_DONE,   /* delete */
+    WARD_EFFECT_PROPOSAL,      /* insert */
+    WARD_EFFECT_PROPOSAL_STATE, /* compare and swap */
+    WARD_EFFECT_VOTE,          /* insert */
+    WARD_EFFECT_CHECKPOINT,    /* insert; a size that is there already is left alone */
+    WARD_EFFECT_DEPLOYMENT,    /* insert; genesis */
+    WARD_EFFECT_POLICY,        /* insert version with text */
+    WARD_EFFECT_INDEX_KEY,     /* insert */
+};
+
+struct ward_effect {
+    enum ward_effect_kind kind;
+    union {
+        struct ward_store_kek kek;
+        struct ward_store_kek_version kek_version;
+        struct { struct ward_id kek; uint32_t version; uint8_t from, to; } kek_state;
+        struct ward_store_intent intent;
+        struct { struct ward_id id; } intent_done;
+        struct ward_store_proposal proposal; /* votes are effects of their own */
+        struct { struct ward_id id; uint8_t from, to; } proposal_state;
+        struct { struct ward_id proposal; struct ward_store_vote vote; } vote;
+        struct { uint64_t size; struct ward_bytes note; int64_t created_us; } checkpoint;
+        struct ward_store_deployment deployment;
+        struct { uint32_t version; struct ward_bytes text; uint8_t hash[WARD_HASH_SIZE]; int64_t created_us; } policy;
+        struct ward_store_index_key index_key;
+    };
+};
+
+struct ward_head {
+    uint64_t epoch;
+    struct ward_merkle tree;
+};
+
+struct ward_commit {
+    const struct ward_new_subject_key *subject_keys; /* bulk effects: no object twice */
+    size_t n_subject_keys;
+    const struct ward_new_record *records;
+    size_t n_records;
+    const struct ward_rewrapped *rewrapped;
+    size_t n_rewrapped;
+    const struct ward_effect *effects; /* in order */
+    size_t n_effects;
+    bool bump_epoch;
+    /* the audit row: leaves first_seq .. first_seq + n_leaves - 1, each with a u16 length before it.
+     * n_leaves 0: no audit row and the head stays (a checkpoint), but the epoch is still compared. */
+    uint64_t first_seq;
+    uint32_t n_leaves;
+    struct ward_bytes leaves;
+    uint64_t epoch;                 /* under which all of it was decided */
+    const struct ward_merkle *tree; /* after the leaves */
+    uint32_t *ret_rewrapped;        /* how many of `rewrapped` took effect; may be NULL */
+};
+
+enum ward_commit_outcome {
+    WARD_COMMITTED,
+    WARD_COMMIT_HEAD_MOVED,  /* another daemon appended: read the head, number anew, try again */
+    WARD_COMMIT_STALE,       /* the epoch moved: decide again */
+    WARD_COMMIT_CONFLICT,    /* an effect met somebody else's row: halve, or prepare again */
+    WARD_COMMIT_RETRY,       /* deadlock or serialization: the same again */
+    WARD_COMMIT_UNKNOWN,     /* the connection died, or the standby did not confirm: resolve */
+    WARD_COMMIT_UNAVAILABLE, /* nothing was done: no connection, server shutting down, read-only */
+    WARD_COMMIT_FAILED,      /* any other error: halve */
+};
+
+struct ward_store;
+struct ward_store_reader;
+struct ward_store_writer;
+
+struct ward_store_ops {
+    const char *name;
+    void (*close)(struct ward_store *store);
+    /* Never fails for want of a server: the connection is made, and made again, when it is used. */
+    ward_status (*reader_open)(struct ward_store *store, struct ward_store_reader **ret);
+    void (*reader_close)(struct ward_store_reader *reader);
+    ward_status (*writer_open)(struct ward_store *store, struct ward_store_writer **ret);
+    void (*writer_close)(struct ward_store_writer *writer);
+    ward_status (*snapshot)(struct ward_store_reader *reader, struct ward_arena *arena, struct ward_store_snapshot *ret);
+    ward_status (*epoch)(struct ward_store_reader *reader, uint64_t *ret);
+    /* Fills each read's status and outputs. Itself fails only when nothing was tried. */
+    ward_status (*read)(struct ward_store_reader *reader, struct ward_arena *arena, struct ward_read **reads, size_t n);
+    /* The head as it is; with lock it begins the transaction that the next commit on this writer uses
+     * (SELECT ... FOR UPDATE). Also what refuses fsync, synchronous_commit or full_page_writes off (STATE). */
+    ward_status (*head)(struct ward_store_writer *writer, bool lock, struct ward_head *ret);
+    void (*unlock)(struct ward_store_writer *writer); /* rolls back what head(lock) began */
+    /* One transaction; ret_status says more for the log. */
+    enum ward_commit_outcome (*commit)(struct ward_store_writer *writer, const struct ward_commit *commit,
+                                       ward_status *ret_status);
+    /* After UNKNOWN: takes the head FOR UPDATE, which waits for the doubtful transaction, and looks
+     * whether the row at commit->first_seq is ours, byte by byte. UNAVAILABLE: ask again later. */
+    ward_status (*resolve)(struct ward_store_writer *writer, const struct ward_commit *commit, bool *ret_committed);
+};
+
+struct ward_store {
+    const struct ward_store_ops *ops;
+};
+struct ward_store_reader {
+    struct ward_store *store;
+};
+struct ward_store_writer {
+    struct ward_store *store;
+};
+
+void ward_store_close(struct ward_store *store);
+ward_status ward_store_reader_open(struct ward_store *store, struct ward_store_reader **ret);
+void ward_store_reader_close(struct ward_store_reader *reader);
+ward_status ward_store_writer_open(struct ward_store *store, struct ward_store_writer **ret);
+void ward_store_writer_close(struct ward_store_writer *writer);
+ward_status ward_store_snapshot(struct ward_store_reader *reader, struct ward_arena *arena,
+                                struct ward_store_snapshot *ret);
+ward_status ward_store_epoch(struct ward_store_reader *reader, uint64_t *ret);
+ward_status ward_store_read(struct ward_store_reader *reader, struct ward_arena *arena, struct ward_read **reads, size_t n);
+ward_status ward_store_head(struct ward_store_writer *writer, bool lock, struct ward_head *ret);
+void ward_store_unlock(struct ward_store_writer *writer);
+enum ward_commit_outcome ward_store_commit(struct ward_store_writer *writer, const struct ward_commit *commit,
+                                           ward_status *ret_status);
+ward_status ward_store_resolve(struct ward_store_writer *writer, const struct ward_commit *commit, bool *ret_committed);
+
+/* backends/postgres: conninfo as libpq takes it, for the daemon's role and for the owner's (migration). */
+ward_status ward_store_postgres_open(const char *conninfo, struct ward_store **ret);
+/* Creates or migrates the schema with the owner's role and grants the daemon's role what it needs:
+ * SELECT, INSERT; UPDATE of head, kek, kek_version, proposal, subject_key; DELETE of intent. Idempotent. */
+ward_status ward_store_postgres_migrate(const char *owner_conninfo, const char *daemon_role);
+/* backends/memory: for tests; nothing outlives it. */
+ward_status ward_store_memory_open(struct ward_store **ret);
+
+#endif
