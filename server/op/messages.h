@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Inputs and outputs of the operations: plain structs between server/rpc, which alone sees generated
+ * messages, and server/op, which knows no wire. All memory is in the request's arena. decode checks
+ * shape (counts, sizes, UTF-8, required fields, unknown fields, duplicate map keys) and builds contexts;
+ * an item that is bad on its own carries its status and the others go on. */
+#ifndef WARD_SERVER_OP_MESSAGES_H
+#define WARD_SERVER_OP_MESSAGES_H
+
+#include "proto/context.h"
+#include "proto/record.h"
+#include "backends/store.h"
+
+/* ---- data keys ---- */
+struct ward_generate_item {
+    ward_status status; /* in: from decode; out: the item's outcome */
+    struct ward_bytes key;
+    struct ward_context context;
+    uint32_t size, count;
+    bool without_plaintext;
+    /* out */
+    struct ward_data_key {
+        struct ward_bytes plaintext, wrapped;
+    } *keys; /* count of them */
+};
+struct ward_generate {
+    struct ward_generate_item *items;
+    size_t n;
+};
+
+struct ward_unwrap_item {
+    ward_status status;
+    struct ward_bytes wrapped;
+    struct ward_context context;
+    /* out */
+    struct ward_bytes plaintext, key;
+    uint32_t version;
+};
+struct ward_unwrap {
+    struct ward_unwrap_item *items;
+    size_t n;
+};
+
+/* ---- keys ---- */
+struct ward_key_version_view {
+    uint32_t version;
+    uint8_t state;
+    int64_t created_us;
+    uint64_t rows;
+};
+struct ward_key_view {
+    struct ward_bytes name, backend;
+    struct ward_id id;
+    uint8_t purpose;
+    bool enabled;
+    int64_t created_us;
+    uint32_t rotation_period_days;
+    struct ward_key_version_view *versions;
+    size_t n_versions;
+};
+struct ward_vote_view {
+    struct ward_bytes identity, signature, certificate;
+    uint8_t decision; /* enum ward_decision_kind */
+    int64_t created_us;
+};
+struct ward_proposal_view {
+    struct ward_id id;
+    struct ward_bytes payload, proposer;
+    const char *state; /* "draft", "open", "executed", "rejected", "expired" */
+    uint32_t approvals_needed;
+    struct ward_vote_view *votes;
+    size_t n_votes;
+};
+struct ward_key_create {
+    struct ward_bytes name;
+    uint8_t purpose;
+    uint32_t rotation_period_days; /* decode puts 365 for 0 */
+};
+struct ward_key_rotate {
+    struct ward_bytes name;
+};
+struct ward_key_outcome { /* of create and rotate: one of the two */
+    struct ward_key_view *key;
+    struct ward_proposal_view *proposal;
+};
+struct ward_key_describe {
+    struct ward_bytes name;
+    struct ward_key_view key; /* out */
+};
+struct ward_key_list {
+    uint32_t page_size;
+    struct ward_bytes page_token; /* the last name of the page before */
+    struct ward_key_view *keys;   /* out */
+    size_t n;
+    struct ward_bytes next_page_token;
+};
+
+/* ---- records ---- */
+struct ward_put_item {
+    ward_status status;
+    struct ward_bytes collection, subject, id, json;
+    uint32_t version; /* out */
+};
+struct ward_put {
+    struct ward_context context;
+    struct ward_put_item *items;
+    size_t n;
+};
+struct ward_get_item {
+    ward_status status;
+    struct ward_bytes collection, subject, id;
+    uint32_t version; /* in: wanted, 0 newest; out: found */
+    const struct ward_bytes *fields;
+    size_t n_fields;
+    bool whole;
+    /* out */
+    struct ward_bytes json;
+    struct ward_record_field *values;
+    size_t n_values;
+};
+struct ward_get {
+    struct ward_context context;
+    struct ward_get_item *items;
+    size_t n;
+};
+
+/* ---- approvals ---- */
+struct ward_approval_list {
+    bool all;
+    uint32_t page_size;
+    struct ward_bytes page_token; /* "<created_us>.<uuid>" */
+    struct ward_proposal_view *proposals; /* out */
+    size_t n;
+    struct ward_bytes next_page_token;
+};
+struct ward_approval { /* show, submit, approve, reject */
+    struct ward_id id;
+    struct ward_bytes signature; /* empty for show */
+    struct ward_proposal_view proposal; /* out */
+};
+
+/* ---- audit ---- */
+struct ward_audit_export {
+    uint64_t start, end;
+    const struct ward_bytes *leaves; /* out */
+    size_t n;
+};
+struct ward_audit_checkpoint {
+    struct ward_bytes note; /* out */
+    const char *vkey;
+};
+
+#endif

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* An operation: a decision and a short list of steps, each of up to four functions. What changes the
+ * HSM has two steps: an intent row, then effect and outcome. Functions are called in this order, each
+ * on its own stage's thread; a status that is not OK ends the request as failed (or, from decide, as
+ * refused), and the committer still writes its audit entry. */
+#ifndef WARD_SERVER_OP_OP_H
+#define WARD_SERVER_OP_OP_H
+
+#include "proto/record.h"
+#include "server/request.h"
+
+struct ward_worker;
+
+/* What one batch writes: the committer collects it from its requests. See server/work/batch.h. */
+struct ward_batch;
+
+struct ward_step {
+    ward_status (*read)(struct ward_request *request);   /* adds reads; NULL: none */
+    ward_status (*plan)(struct ward_request *request, struct ward_worker *worker);   /* adds KEK items */
+    ward_status (*finish)(struct ward_request *request, struct ward_worker *worker); /* looks at them */
+    ward_status (*commit)(struct ward_request *request, struct ward_batch *batch);   /* rows only */
+};
+
+#define WARD_OP_STEPS_MAX 3
+
+struct ward_op {
+    enum ward_action action;
+    bool alone;  /* administrative: its commits get a transaction of their own */
+    bool silent; /* writes no audit entry: signing a checkpoint */
+    /* Pure: policy, keyring and the parsed message. Sets object, rule, leaf_items, n_steps. */
+    ward_status (*decide)(struct ward_request *request);
+    struct ward_step steps[WARD_OP_STEPS_MAX];
+    unsigned n_steps; /* fewer may run: an operation that has nothing left says so in decide or finish */
+};
+
+extern const struct ward_op ward_op_generate, ward_op_unwrap;
+extern const struct ward_op ward_op_key_create, ward_op_key_rotate, ward_op_key_describe, ward_op_key_list;
+extern const struct ward_op ward_op_record_put, ward_op_record_get;
+extern const struct ward_op ward_op_approval_list, ward_op_approval_show, ward_op_approval_submit,
+    ward_op_approval_approve, ward_op_approval_reject;
+extern const struct ward_op ward_op_audit_export, ward_op_audit_checkpoint;
+/* Internal, by identity "system". */
+extern const struct ward_op ward_op_sign_checkpoint, ward_op_rewrap, ward_op_recover, ward_op_start;
+
+#endif

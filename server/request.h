@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A request, from its complete message to its answer. It is owned by one thread at a time and moves
+ * through queues; nobody looks back. Its memory is its arena, wiped when it is freed.
+ *
+ *   loop:      decode -> decide -----------------------------------------------+ refused
+ *   reader:    rows that the step asked for                                     |
+ *   worker:    plan -> one crossing to the HSM for the whole batch -> finish    |
+ *   committer: rows and audit leaf of the whole batch, one transaction <--------+
+ *   loop:      encode -> write -> wipe
+ */
+#ifndef WARD_SERVER_REQUEST_H
+#define WARD_SERVER_REQUEST_H
+
+#include "backends/kek.h"
+#include "backends/store.h"
+#include "base/list.h"
+#include "base/wipe_alloc.h"
+#include "policy/decide.h"
+#include "proto/context.h"
+#include "proto/leaf.h"
+#include "server/authn/peer.h"
+
+struct ward_op;
+struct ward_state;
+
+/* Where the answer goes: found again by number, never by pointer. connection 0: an internal request. */
+struct ward_origin {
+    uint32_t loop;
+    uint64_t connection; /* never reused in a process */
+    int32_t stream;
+};
+
+struct ward_request {
+    struct ward_link link;
+    struct ward_arena *arena;
+    struct ward_origin origin;
+    struct ward_peer *peer;      /* NULL: identity "system" */
+    const struct ward_op *op;    /* NULL: refused before its method was known */
+    const void *method;          /* rpc's own row, for encode */
+
+    /* Filled by decode, all in the arena. */
+    struct ward_bytes request_id, on_behalf_of, reason;
+    void *in;                    /* the operation's input, server/op/messages.h */
+    void *out;                   /* its output, zeroed before the first step */
+    int64_t deadline_us;         /* monotonic; 0: none */
+
+    /* The outcome: set non-OK once by whoever refuses or fails it. Its refusal text, if any, is constant. */
+    ward_status status;
+    bool refused; /* by decode or decide, as against failed later */
+
+    /* Owned by the pipeline. */
+    struct ward_state *state;    /* policy, keyring and epoch under which it is decided; a reference */
+    unsigned step, attempts;
+    void *work;                  /* the operation's own notes between stages, in the arena */
+    struct ward_read **reads;    /* of this step */
+    size_t n_reads, max_reads;
+    size_t first_item, n_items;  /* this step's slice of the worker's batch */
+
+    /* What the audit entry says; filled by the operation. */
+    enum ward_action action;
+    struct ward_bytes object;
+    const char *rule;
+    const struct ward_context *context; /* of the request; items may have more */
+    struct ward_leaf_item *leaf_items;
+    size_t n_leaf_items;
+    struct ward_leaf_pair detail[12];
+    size_t n_detail;
+    struct ward_bytes leaf_body; /* built before commit */
+    int64_t received_us;         /* monotonic, for the latency metric */
+};
+
+/* budget: bytes that the arena may hand out. */
+ward_status ward_request_new(size_t budget, struct ward_request **ret);
+void ward_request_free(struct ward_request *request); /* drops peer and state, wipes the arena */
+
+#endif
