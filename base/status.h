@@ -43,12 +43,19 @@ enum ward_domain {
     WARD_DOMAIN_YAML,
 };
 
-typedef struct ward_status {
+/* Must-use, as a property of the type, in each compiler's own words. */
+#ifdef __clang__
+#define WARD_MUST_USE __attribute__((warn_unused_result))
+#else
+#define WARD_MUST_USE [[nodiscard]]
+#endif
+
+typedef struct WARD_MUST_USE ward_status {
     uint16_t code;    /* enum ward_code */
     uint16_t domain;  /* enum ward_domain */
     uint32_t foreign; /* the foreign library's own number */
     const char *at;   /* static: "file:line" of the first failure, or a refusal's text */
-} ward_status __attribute__((warn_unused_result));
+} ward_status;
 
 #define WARD_OK ((ward_status){0})
 

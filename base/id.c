@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* UUIDs in and out of their text form. Only one text means an id: what is not canonical is refused,
+ * so that ids compare as text too. */
+#include "base/id.h"
+
+/* Bytes before which a hyphen stands. */
+static bool hyphen_before(size_t i)
+{
+    return i == 4 || i == 6 || i == 8 || i == 10;
+}
+
+ward_status ward_id_random(struct ward_id *ret)
+{
+    struct ward_id id;
+    WARD_TRY(ward_random(id.bytes, sizeof(id.bytes)));
+    id.bytes[6] = (uint8_t)((id.bytes[6] & 0x0F) | 0x40); /* version 4 */
+    id.bytes[8] = (uint8_t)((id.bytes[8] & 0x3F) | 0x80); /* variant */
+    *ret = id;
+    return WARD_OK;
+}
+
+void ward_id_print(const struct ward_id *id, char out[static WARD_ID_TEXT_SIZE])
+{
+    static const char digits[] = "0123456789abcdef";
+    for (size_t i = 0; i < sizeof(id->bytes); i++) {
+        if (hyphen_before(i)) {
+            *out++ = '-';
+        }
+        *out++ = digits[id->bytes[i] >> 4];
+        *out++ = digits[id->bytes[i] & 15];
+    }
+    *out = '\0';
+}
+
+static int digit_value(uint8_t c)
+{
+    if (c >= '0' && c <= '9') {
+        return c - '0';
+    }
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+bool ward_id_parse(struct ward_bytes text, struct ward_id *ret)
+{
+    if (text.size != WARD_ID_TEXT_SIZE - 1) {
+        return false;
+    }
+    struct ward_id id;
+    const uint8_t *at = text.data;
+    for (size_t i = 0; i < sizeof(id.bytes); i++) {
+        if (hyphen_before(i) && *at++ != '-') {
+            return false;
+        }
+        int high = digit_value(*at++), low = digit_value(*at++);
+        if (high < 0 || low < 0) {
+            return false;
+        }
+        id.bytes[i] = (uint8_t)(high << 4 | low);
+    }
+    *ret = id;
+    return true;
+}
+
+bool ward_id_eq(const struct ward_id *a, const struct ward_id *b)
+{
+    return memcmp(a->bytes, b->bytes, sizeof(a->bytes)) == 0;
+}
