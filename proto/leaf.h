@@ -6,9 +6,10 @@
  *   policy, epoch, reason, items, detail             the body, built before
  *
  * Absent values are left out. `context` is an object: a value in clear where policy lists the key as
- * public, else "h:" and 16 hex digits of a keyed hash. `items` is an array of objects
- * {object, outcome, code, rule, digest} with equal neighbours folded into one with a `count`. `detail`
- * is an object of the operation's own: strings, integers and digests. */
+ * public, else "h:" and 16 hex digits of a keyed hash; a value in clear that begins with "h:" or "="
+ * has a "=" put before it. `items` is an array of objects
+ * {object, outcome, code, rule, digest} with equal neighbours folded into one with a `count` (left out
+ * when 1). `detail` is an object of the operation's own: strings, integers and digests. */
 #ifndef WARD_PROTO_LEAF_H
 #define WARD_PROTO_LEAF_H
 
@@ -59,7 +60,8 @@ struct ward_leaf {
     size_t n_detail;
 };
 
-/* Appends the body: everything after the prefix, with the closing brace. The caller sees to
+/* Appends the body: everything after the prefix, from the comma on, with the closing brace. Whatever
+ * bytes are in the texts, the result is JSON: what is not UTF-8 becomes U+FFFD. The caller sees to
  * WARD_LEAF_MAX (buffer.max); equal neighbouring items are folded here. */
 void ward_leaf_body(const struct ward_leaf *leaf, struct ward_buffer *out);
 /* Appends prefix and body: the whole leaf. */

@@ -39,10 +39,16 @@ void ward_checkpoint_body(const struct ward_checkpoint *checkpoint, struct ward_
 /* Appends the whole note: body, blank line, signature line. signature: Ed25519 64 bytes, ECDSA DER. */
 void ward_note_finish(struct ward_bytes body, const struct ward_note_key *key, struct ward_bytes signature,
                       struct ward_buffer *out);
-/* Finds the line by the key and verifies it. INVALID "checkpoint: not signed by this key" and the like. */
+/* Any signed note: finds the lines by the key (name and id), verifies them, ignores other keys' lines.
+ * ret_text borrows from note. INVALID "checkpoint: not a signed note", "checkpoint: not signed by this
+ * key", "checkpoint: signature does not verify". */
+ward_status ward_note_open(struct ward_bytes note, const struct ward_note_key *key,
+                           struct ward_bytes *ret_text);
+/* The same, and the text must be a checkpoint of the log that the key is named for, with no extension
+ * lines. INVALID also "checkpoint: of another log", "checkpoint: not three lines" and the like. */
 ward_status ward_note_verify(struct ward_bytes note, const struct ward_note_key *key,
                              struct ward_checkpoint *ret);
-/* PKCS#11 gives r || s; notes want DER. out has 80 bytes. */
+/* PKCS#11 gives r || s; notes want DER. out has 80 bytes. INVALID when r or s is zero. */
 ward_status ward_ecdsa_raw_to_der(const uint8_t raw[static 64], uint8_t *out, size_t *ret_size);
 
 #endif

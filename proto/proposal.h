@@ -20,6 +20,7 @@ struct ward_proposal_param {
 };
 
 #define WARD_PROPOSAL_PARAMS_MAX 16
+#define WARD_PROPOSAL_MAX 16384u /* of the canonical bytes */
 
 struct ward_proposal {
     struct ward_id deployment, id;
@@ -40,7 +41,8 @@ struct ward_proposal {
 
 enum ward_decision_kind { WARD_DECISION_PROPOSE, WARD_DECISION_APPROVE, WARD_DECISION_REJECT };
 
-/* Canonical bytes, appended. */
+/* Canonical bytes, appended. Parameters and consequences are written sorted by name; consequences must
+ * be numbers. The epoch is at most INT64_MAX. More than WARD_PROPOSAL_PARAMS_MAX fails the buffer. */
 void ward_proposal_print(const struct ward_proposal *proposal, struct ward_buffer *out);
 /* Strict: only what print would have written is accepted (it is printed again and compared).
  * Views point into the arena. INVALID "proposal: not canonical". */

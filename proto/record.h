@@ -1,18 +1,30 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The sealed record, format 1. A record key is derived from the patient's subject key:
+/* The sealed record, format 1, big-endian. A record key is derived from the patient's subject key:
  *
  *   okm (64) = HKDF-SHA-256(subject key, salt, info)   key = okm[0..31], commitment = okm[32..63]
- *   info = "ward record 1" then, each with a u32 length before it: suite, collection, record id
- *          hash, version (u32)
+ *   info = "ward record 1" then, each with its size (u32) before it: suite "AES-256-GCM HKDF-SHA-256",
+ *          collection, record id hash, version (u32)
  *
- * Layout, big-endian: format 0x01, salt (32), commitment (32), legend size (u32), sealed legend, then
- * the sealed fields one after the other in the legend's order. A field (and the legend, ordinal 0) is
- * AES-256-GCM under the record key with nonce = ordinal (u32), last-chunk bit and chunk (u64: bit 63 is
- * set on the last chunk; 1 MiB chunks). AAD, each with a u32 length before it: collection, record id
- * hash, version (u32), field name, schema version (u32); the legend's field name is empty.
- * Legend: u16 count of fields, then for each u16 name size, name, u8 type (1: JSON slice), u32 size;
- * then u32 skeleton size and the skeleton: the input with each member's value cut out; where a cut
- * was is a u32 offset per field, before the skeleton. */
+ *   0       format 0x01
+ *   1..32   salt, random for every seal
+ *   33..64  commitment: compared, in constant time, before anything is decrypted
+ *   65..68  size of the sealed legend (u32)
+ *   69..    sealed legend, then the sealed fields one after the other in the legend's order; nothing
+ *           behind them
+ *
+ * The legend (ordinal 0) and each field (ordinals from 1) are cut into chunks of 1 MiB, of which only
+ * the last may be shorter. A chunk is AES-256-GCM (ciphertext, then tag) under the record key with
+ *   nonce = ordinal (u32), chunk number from 0 (u64) with bit 63 set on the last one
+ *   AAD   = each with its size (u32) before it: collection, record id hash, version (u32), schema
+ *           version (u32), field name (empty for the legend)
+ *
+ * Legend: count of fields (u16); for each: name size (u16), name, type (u8, 1: JSON value), size of
+ * the value (u32), cut (u32); then the size of the skeleton (u32) and the skeleton: the input with each
+ * member's value cut out. `cut` is where in the skeleton that value belongs; cuts never go back.
+ *
+ * So a value cannot be moved to another field (ordinal, name), record, version or collection (key and
+ * AAD), nor be cut, doubled or reordered (last-chunk bit, chunk number, sizes in the legend, exact
+ * total), and sealed bytes open under one subject key only (commitment). */
 #ifndef WARD_PROTO_RECORD_H
 #define WARD_PROTO_RECORD_H
 
@@ -22,10 +34,14 @@
 #include "base/wipe_alloc.h"
 
 #define WARD_RECORD_HASH_SIZE 32
+#define WARD_RECORD_CHUNK_SIZE (1024u * 1024u)
+/* The format's own bounds; what a request may carry is in proto/wire_limits.h. */
+#define WARD_RECORD_FIELD_NAME_MAX 1024u
+#define WARD_RECORD_SEAL_MAX (256u * 1024 * 1024)
 
 /* What a record is bound to: none of it can be changed without the seal breaking. */
 struct ward_record_binding {
-    struct ward_bytes collection;
+    struct ward_bytes collection;           /* at most WARD_NAME_MAX */
     uint8_t id_hash[WARD_RECORD_HASH_SIZE]; /* keyed hash of collection, subject and record id */
     uint32_t version;                       /* from 1 */
     uint32_t schema_version;
@@ -41,7 +57,9 @@ struct ward_record_crypto { /* one per thread */
     struct ward_digest *digest;
 };
 
-/* Seals one JSON object. The result lies in the arena. INVALID as ward_json_scan. */
+/* Seals one JSON object. The result lies in the arena. INVALID as ward_json_scan, and "record: member
+ * name longer than 1024 bytes", "record: larger than 256 MiB", "record: collection name longer than
+ * 128 bytes"; EXHAUSTED when the arena's budget is spent. */
 ward_status ward_record_seal(struct ward_record_crypto *crypto, struct ward_bytes subject_key,
                              const struct ward_record_binding *binding, struct ward_bytes json,
                              struct ward_arena *arena, struct ward_bytes *ret);
