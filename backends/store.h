@@ -2,7 +2,8 @@
 /* What the service needs of the database. Two kinds of connection: a reader (the reader pool's own;
  * one query for each kind in a drained batch) and a writer (the committer's own; one transaction, one
  * round trip, for a whole batch). Every slot mandatory; one conformance suite over postgres and memory.
- * Output memory comes from the arena handed in. */
+ * Output memory comes from the arena handed in, of a read from the read's own arena (CHANGED: each
+ * struct ward_read carries its arena, so that rows live and are wiped with their request). */
 #ifndef WARD_BACKENDS_STORE_H
 #define WARD_BACKENDS_STORE_H
 
@@ -111,6 +112,7 @@ struct ward_store_proposal {
 
 struct ward_read {
     enum ward_read_kind kind;
+    struct ward_arena *arena; /* where this read's rows go: its request's own */
     ward_status status; /* written: OK, NOT_FOUND, UNAVAILABLE */
     union {
         struct {
@@ -278,7 +280,7 @@ struct ward_store_ops {
     ward_status (*snapshot)(struct ward_store_reader *reader, struct ward_arena *arena, struct ward_store_snapshot *ret);
     ward_status (*epoch)(struct ward_store_reader *reader, uint64_t *ret);
     /* Fills each read's status and outputs. Itself fails only when nothing was tried. */
-    ward_status (*read)(struct ward_store_reader *reader, struct ward_arena *arena, struct ward_read **reads, size_t n);
+    ward_status (*read)(struct ward_store_reader *reader, struct ward_read **reads, size_t n);
     /* The head as it is; with lock it begins the transaction that the next commit on this writer uses
      * (SELECT ... FOR UPDATE). Also what refuses fsync, synchronous_commit or full_page_writes off (STATE). */
     ward_status (*head)(struct ward_store_writer *writer, bool lock, struct ward_head *ret);
@@ -309,7 +311,7 @@ void ward_store_writer_close(struct ward_store_writer *writer);
 ward_status ward_store_snapshot(struct ward_store_reader *reader, struct ward_arena *arena,
                                 struct ward_store_snapshot *ret);
 ward_status ward_store_epoch(struct ward_store_reader *reader, uint64_t *ret);
-ward_status ward_store_read(struct ward_store_reader *reader, struct ward_arena *arena, struct ward_read **reads, size_t n);
+ward_status ward_store_read(struct ward_store_reader *reader, struct ward_read **reads, size_t n);
 ward_status ward_store_head(struct ward_store_writer *writer, bool lock, struct ward_head *ret);
 void ward_store_unlock(struct ward_store_writer *writer);
 enum ward_commit_outcome ward_store_commit(struct ward_store_writer *writer, const struct ward_commit *commit,
