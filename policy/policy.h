@@ -1,35 +1,34 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The parsed policy: immutable after load, shared by reference count. Pure: no I/O, no clock.
- *
- *   version: 1
- *   deployment: ward.example          # name of the log's origin too
- *   persons:
- *     - name: alice
- *       identities: ["spiffe://ward.example/officer-a"]
- *   roles:
- *     - name: clinical-apps
- *       kind: application             # application | officer | auditor | administrator
- *       members: ["spiffe://ward.example/app"]     # identities, or persons as "person:alice"
- *       rules:
- *         - name: issue
- *           effect: allow             # allow (default) | deny
- *           actions: [data-key.generate, data-key.unwrap]
- *           keys: ["app/**"]          # for actions on keys
- *           collections: ["fhir"]     # for actions on collections
- *           context:                  # conditions, all must hold
- *             - key: purpose
- *               values: [TREAT, ETREAT, HPAYMT, HOPERAT]   # closed list; absent: any value, but there
- *   guards:
- *     - action: key.rotate
- *       keys: ["**"]
- *       approvals: 1                  # besides the proposer; 1 .. officers who may approve - 1
- *       expires_hours: 24
- *   collections:
- *     - name: fhir
- *       key: phi/records
- *       default_fields: [resourceType, id]
- *   public_context: [purpose, record_type, tenant]
- */
+// The parsed policy: immutable after load, shared by reference count. Pure: no I/O, no clock.
+//
+//   version: 1
+//   deployment: ward.example          # name of the log's origin too
+//   persons:
+//     - name: alice
+//       identities: ["spiffe://ward.example/officer-a"]
+//   roles:
+//     - name: clinical-apps
+//       kind: application             # application | officer | auditor | administrator
+//       members: ["spiffe://ward.example/app"]     # identities, or persons as "person:alice"
+//       rules:
+//         - name: issue
+//           effect: allow             # allow (default) | deny
+//           actions: [data-key.generate, data-key.unwrap]
+//           keys: ["app/**"]          # for actions on keys
+//           collections: ["fhir"]     # for actions on collections
+//           context:                  # conditions, all must hold
+//             - key: purpose
+//               values: [TREAT, ETREAT, HPAYMT, HOPERAT]   # closed list; absent: any value, but there
+//   guards:
+//     - action: key.rotate
+//       keys: ["**"]
+//       approvals: 1                  # besides the proposer; 1 .. officers who may approve - 1
+//       expires_hours: 24
+//   collections:
+//     - name: fhir
+//       key: phi/records
+//       default_fields: [resourceType, id]
+//   public_context: [purpose, record_type, tenant]
 #ifndef WARD_POLICY_POLICY_H
 #define WARD_POLICY_POLICY_H
 

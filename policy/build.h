@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From document to model: the checks that give the language its meaning. Private to policy/. */
+#ifndef WARD_POLICY_BUILD_H
+#define WARD_POLICY_BUILD_H
+
+#include "policy/document.h"
+#include "policy/model.h"
+
+struct ward_build {
+    struct ward_policy *policy;
+    const struct document *document;
+    struct ward_arena *scratch; /* freed when the policy is built */
+    struct ward_policy_error *error;
+};
+
+/* In this order; each fills its part of the policy or refuses with the place in error. */
+ward_status ward_build_roles(struct ward_build *build);       /* roles without rules, subjects */
+ward_status ward_build_collections(struct ward_build *build); /* and public_context */
+ward_status ward_build_rules(struct ward_build *build);
+ward_status ward_build_guards(struct ward_build *build);
+
+/* "name", "role" and so on: letters, digits, ".", "_", "-", at most 64 bytes; what audit entries
+ * name. */
+bool ward_label_valid(const char *label);
+/* Copies into the policy. */
+ward_status ward_build_texts(struct ward_build *build, char *const *from, size_t n,
+                             struct ward_texts *ret);
+/* Refuses unless every one is a valid glob; what: "keys" or "collections". */
+ward_status ward_build_globs(struct ward_build *build, const char *what, char *const *from,
+                             size_t n, struct ward_texts *ret);
+const char *ward_role_kind_name(enum ward_role_kind kind);
+/* Memory that is zeroed; EXHAUSTED when there is none. */
+#define WARD_BUILD_ARRAY(arena, type, n, ret) \
+    ((*(ret) = WARD_ARENA_ARRAY(arena, type, n)) != NULL ? WARD_OK : WARD_STATUS(WARD_E_EXHAUSTED))
+
+#endif

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The checked policy, laid out for deciding. Private to policy/. Everything lives in the policy's
+ * arena and nothing changes after parse. */
+#ifndef WARD_POLICY_MODEL_H
+#define WARD_POLICY_MODEL_H
+
+#include <stdatomic.h>
+
+#include "base/wipe_alloc.h"
+#include "policy/decide.h"
+
+#define WARD_GUARD_DEFAULT_APPROVALS 1u
+#define WARD_GUARD_DEFAULT_HOURS 24u
+#define WARD_GUARD_HOURS_MAX 168u
+#define WARD_MEMBERSHIPS_MAX 65536u
+
+struct ward_texts {
+    const struct ward_bytes *items;
+    size_t n;
+};
+
+struct ward_condition {
+    struct ward_bytes key;
+    struct ward_texts values; /* none: any value, but the key must be there */
+};
+
+struct ward_rule {
+    const char *label; /* "role/rule" */
+    bool deny;
+    struct ward_texts keys, collections; /* globs */
+    const struct ward_condition *conditions;
+    size_t n_conditions;
+};
+
+struct ward_rule_list {
+    const struct ward_rule **rules;
+    size_t n;
+};
+
+/* A role's rules are sorted by action and effect once, so that a decision looks at those alone that
+ * could decide it. Subjects share their roles' lists. */
+struct ward_role {
+    struct ward_bytes name;
+    enum ward_role_kind kind;
+    struct ward_rule_list deny[WARD_ACTION_COUNT], allow[WARD_ACTION_COUNT];
+};
+
+struct ward_subject {
+    const struct ward_policy *policy;
+    struct ward_bytes identity, person;
+    enum ward_role_kind kind;
+    bool may_approve; /* an officer whom a rule lets approve: counts for a quorum */
+    const struct ward_role **roles;
+    size_t n_roles;
+};
+
+struct ward_guard_rule {
+    enum ward_action action;
+    struct ward_texts keys;
+    struct ward_guard guard;
+};
+
+struct ward_policy {
+    atomic_uint references;
+    struct ward_arena *arena;
+    struct ward_bytes text;
+    uint8_t hash[WARD_SHA256_SIZE];
+    const char *deployment;
+    struct ward_role *roles;
+    size_t n_roles;
+    struct ward_subject *subjects; /* sorted by identity */
+    size_t n_subjects;
+    size_t n_approvers; /* distinct persons who may approve */
+    struct ward_guard_rule *guards;
+    size_t n_guards;
+    struct ward_policy_collection *collections;
+    size_t n_collections;
+    struct ward_texts public_context;
+};
+
+/* May a rule give this action to a role of this kind? */
+bool ward_action_allows_kind(enum ward_action action, enum ward_role_kind kind);
+/* Do requests for it carry an encryption context, so that a rule may look at it? */
+bool ward_action_has_context(enum ward_action action);
+/* May a guard ask for approvals before it? */
+bool ward_action_guardable(enum ward_action action);
+
+/* ward_glob_match for a glob and a name that are known to be valid. */
+bool ward_glob_match_valid(struct ward_bytes glob, struct ward_bytes name);
+/* Does one of the globs match? name is valid, and so are the globs of a parsed policy. */
+bool ward_texts_match(struct ward_texts globs, struct ward_bytes name);
+bool ward_texts_contain(struct ward_texts texts, struct ward_bytes text);
+
+#endif

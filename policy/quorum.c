@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Whose votes count. Two votes are of different people only when person, identity and key all
+ * differ: a person may hold several identities, and one key may be certified under several names.
+ * Signatures were verified before; this knows none. */
+#include "policy/model.h"
+
+/* A person would have to sign this often to matter; a proposal holds far fewer. */
+#define VOTES_MAX 256
+
+static bool same_person(const struct ward_subject *a, const struct ward_subject *b)
+{
+    return ward_bytes_eq(a->person, b->person);
+}
+
+static bool same_key(const struct ward_vote *a, const struct ward_vote *b)
+{
+    return memcmp(a->public_key_hash, b->public_key_hash, WARD_SHA256_SIZE) == 0;
+}
+
+static const struct ward_subject *officer_of(const struct ward_policy *policy,
+                                             const struct ward_vote *vote)
+{
+    const struct ward_subject *subject =
+        vote->public_key_hash == NULL ? NULL : ward_policy_subject(policy, vote->identity);
+    return subject != NULL && subject->kind == WARD_ROLE_OFFICER ? subject : NULL;
+}
+
+/* Votes that count so far, the proposer's own place being the first, so that all are compared
+ * alike. */
+struct tally {
+    const struct ward_vote *votes[VOTES_MAX + 1];
+    const struct ward_subject *subjects[VOTES_MAX + 1];
+    size_t n;
+};
+
+static ward_status tally_add(struct tally *tally, const struct ward_policy *policy,
+                             const struct ward_vote *vote)
+{
+    const struct ward_subject *subject = officer_of(policy, vote);
+    if (subject == NULL || !subject->may_approve) {
+        return WARD_REFUSAL(WARD_E_DENIED, "approval: not an officer");
+    }
+    for (size_t i = 0; i < tally->n; i++) {
+        if (!same_person(subject, tally->subjects[i]) && !same_key(vote, tally->votes[i])) {
+            continue; /* identities differ too, since an identity belongs to one person */
+        }
+        return i == 0 ? WARD_REFUSAL(WARD_E_DENIED, "approval: the proposer cannot approve")
+                      : WARD_REFUSAL(WARD_E_DENIED, "approval: already given by this person");
+    }
+    if (tally->n > VOTES_MAX) {
+        return WARD_REFUSAL(WARD_E_EXHAUSTED, "approval: too many votes");
+    }
+    tally->votes[tally->n] = vote;
+    tally->subjects[tally->n] = subject;
+    tally->n++;
+    return WARD_OK;
+}
+
+/* False when nothing can count: a proposer whom policy does not, or no longer, know as an officer
+ * may be any of the voters under another name. */
+static bool tally_open(struct tally *tally, const struct ward_policy *policy,
+                       const struct ward_vote *proposer)
+{
+    tally->votes[0] = proposer;
+    tally->subjects[0] = officer_of(policy, proposer);
+    tally->n = 1;
+    return tally->subjects[0] != NULL;
+}
+
+static void tally_all(struct tally *tally, const struct ward_policy *policy,
+                      const struct ward_vote *votes, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        (void)tally_add(tally, policy, &votes[i]); /* one that does not count is passed over */
+    }
+}
+
+uint32_t ward_quorum_count(const struct ward_policy *policy, const struct ward_vote *proposer,
+                           const struct ward_vote *votes, size_t n)
+{
+    struct tally tally;
+    if (!tally_open(&tally, policy, proposer)) {
+        return 0;
+    }
+    tally_all(&tally, policy, votes, n);
+    return (uint32_t)(tally.n - 1);
+}
+
+ward_status ward_quorum_may_vote(const struct ward_policy *policy, const struct ward_vote *proposer,
+                                 const struct ward_vote *votes, size_t n,
+                                 const struct ward_vote *voter)
+{
+    struct tally tally;
+    if (!tally_open(&tally, policy, proposer)) {
+        return WARD_REFUSAL(WARD_E_DENIED, "approval: the proposer is not an officer");
+    }
+    tally_all(&tally, policy, votes, n);
+    return tally_add(&tally, policy, voter);
+}
