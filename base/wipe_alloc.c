@@ -100,7 +100,7 @@ void ward_wipe_free(void *ptr)
 }
 
 #define CHUNK_SIZE 4096
-#define SPARE_MAX (CHECKED ? 0 : 256)
+#define SPARE_MAX 256
 
 struct chunk {
     _Alignas(ALIGNMENT) struct chunk *next;
@@ -164,7 +164,7 @@ static void chunk_free(struct chunk *chunk)
 {
     bool usual = chunk->room == CHUNK_ROOM;
     OPENSSL_cleanse(chunk, sizeof(*chunk) + chunk->used);
-    if (!usual || spare.size >= SPARE_MAX) {
+    if (CHECKED || !usual || spare.size >= SPARE_MAX) {
         free(chunk);
         return;
     }
