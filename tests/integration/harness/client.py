@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A client with one identity: grpcio's channel, and the calls as short methods."""
+import itertools
+import json
+
+import grpc
+
+from . import stubs
+from .stubs import approvals_pb2, audit_pb2, common_pb2, data_keys_pb2, keys_pb2, records_pb2
+
+MEGABYTE = 1 << 20
+_serial = itertools.count(1)
+TREAT = {"purpose": "TREAT"}
+
+
+def raw(data: bytes) -> bytes:
+    """A serializer for bytes that are a message already, or never were."""
+    return data
+
+
+def header(request_id: str = "", **members) -> common_pb2.RequestHeader:
+    return common_pb2.RequestHeader(request_id=request_id or f"test-{next(_serial)}", **members)
+
+
+class Client:
+    def __init__(self, target: str, ca_pem: bytes, identity=None, timeout: float = 15):
+        credentials = grpc.ssl_channel_credentials(ca_pem, identity.key_pem if identity else None, identity.pem if identity else None)
+        self.identity, self.timeout = identity, timeout
+        self.channel = grpc.secure_channel(target, credentials, options=[
+            ("grpc.max_receive_message_length", 4 * MEGABYTE), ("grpc.max_send_message_length", 64 * MEGABYTE),
+            ("grpc.initial_reconnect_backoff_ms", 50), ("grpc.min_reconnect_backoff_ms", 50), ("grpc.max_reconnect_backoff_ms", 200),
+            ("grpc.enable_retries", 0), ("grpc.use_local_subchannel_pool", 1)])
+        self.data_keys = stubs.data_keys_pb2_grpc.DataKeysStub(self.channel)
+        self.keys = stubs.keys_pb2_grpc.KeysStub(self.channel)
+        self.records = stubs.records_pb2_grpc.RecordsStub(self.channel)
+        self.approvals = stubs.approvals_pb2_grpc.ApprovalsStub(self.channel)
+        self.audit = stubs.audit_pb2_grpc.AuditStub(self.channel)
+        self.health = stubs.health_pb2_grpc.HealthStub(self.channel)
+
+    def close(self) -> None:
+        self.channel.close()
+
+    def call_raw(self, path: str, message: bytes, **options) -> bytes:
+        """Any bytes to any path."""
+        return self.channel.unary_unary(path, raw, raw)(message, timeout=self.timeout, **options)
+
+    # ---- data keys ----
+
+    def generate(self, key: str = "app/demo", context=None, request_id: str = "", **members):
+        """One new data key: (plaintext, wrapped)."""
+        result = self.generate_items([dict(key=key, context=context or {}, **members)], request_id)[0]
+        raise_item(result)
+        return result.keys[0].plaintext, result.keys[0].wrapped
+
+    def generate_items(self, items, request_id: str = ""):
+        request = data_keys_pb2.GenerateDataKeysRequest(header=header(request_id), items=[
+            data_keys_pb2.GenerateDataKeysItem(**item) for item in items])
+        return self.data_keys.GenerateDataKeys(request, timeout=self.timeout).results
+
+    def unwrap(self, wrapped: bytes, context=None, request_id: str = "") -> bytes:
+        result = self.unwrap_items([(wrapped, context or {})], request_id)[0]
+        raise_item(result)
+        return result.plaintext
+
+    def unwrap_items(self, items, request_id: str = ""):
+        request = data_keys_pb2.UnwrapDataKeysRequest(header=header(request_id), items=[
+            data_keys_pb2.UnwrapDataKeysItem(wrapped=wrapped, context=context) for wrapped, context in items])
+        return self.data_keys.UnwrapDataKeys(request, timeout=self.timeout).results
+
+    # ---- records ----
+
+    def put_items(self, items, context=None, request_id: str = ""):
+        request = records_pb2.PutRecordsRequest(header=header(request_id), context=TREAT if context is None else context, items=[
+            records_pb2.PutRecordsItem(collection=c, subject=s, id=i, json=j) for c, s, i, j in items])
+        return self.records.PutRecords(request, timeout=self.timeout).results
+
+    def put(self, subject: str, record: str, data: bytes, collection: str = "fhir", context=None, request_id: str = "") -> int:
+        result = self.put_items([(collection, subject, record, data)], context, request_id)[0]
+        raise_item(result)
+        return result.version
+
+    def get_items(self, items, context=None, request_id: str = ""):
+        request = records_pb2.GetRecordsRequest(header=header(request_id), context=TREAT if context is None else context, items=[
+            records_pb2.GetRecordsItem(**item) for item in items])
+        return self.records.GetRecords(request, timeout=self.timeout).results
+
+    def get(self, subject: str, record: str, fields=("*",), collection: str = "fhir", version: int = 0, context=None, request_id: str = ""):
+        result = self.get_items([dict(collection=collection, subject=subject, id=record, version=version, fields=fields)],
+                                context, request_id)[0]
+        raise_item(result)
+        return result
+
+    # ---- keys ----
+
+    def create_key(self, key: str, purpose=keys_pb2.KEY_PURPOSE_DATA_KEYS, request_id: str = ""):
+        return self.keys.CreateKey(keys_pb2.CreateKeyRequest(header=header(request_id), name=key, purpose=purpose), timeout=self.timeout)
+
+    def describe_key(self, key: str, request_id: str = ""):
+        return self.keys.DescribeKey(keys_pb2.DescribeKeyRequest(header=header(request_id), name=key), timeout=self.timeout).key
+
+    def propose_rotation(self, key: str, reason: str = "", request_id: str = ""):
+        """A draft that waits for the proposer's signature."""
+        request = keys_pb2.RotateKeyRequest(header=header(request_id, reason=reason), name=key)
+        return self.keys.RotateKey(request, timeout=self.timeout).proposal
+
+    def sign(self, decision: str, payload: bytes) -> bytes:
+        return self.identity.sign(pae(decision, payload))
+
+    def submit(self, proposal, request_id: str = "", signature: bytes = None):
+        request = approvals_pb2.SubmitApprovalRequest(header=header(request_id), id=proposal.id,
+                                                      signature=self.sign("propose", proposal.payload) if signature is None else signature)
+        return self.approvals.Submit(request, timeout=self.timeout).proposal
+
+    def approve(self, proposal, request_id: str = "", signature: bytes = None):
+        request = approvals_pb2.ApproveRequest(header=header(request_id), id=proposal.id,
+                                               signature=self.sign("approve", proposal.payload) if signature is None else signature)
+        return self.approvals.Approve(request, timeout=self.timeout).proposal
+
+    def reject(self, proposal, request_id: str = "", signature: bytes = None):
+        request = approvals_pb2.RejectRequest(header=header(request_id), id=proposal.id,
+                                              signature=self.sign("reject", proposal.payload) if signature is None else signature)
+        return self.approvals.Reject(request, timeout=self.timeout).proposal
+
+    def show(self, proposal_id: str, request_id: str = ""):
+        return self.approvals.Show(approvals_pb2.ShowApprovalRequest(header=header(request_id), id=proposal_id), timeout=self.timeout).proposal
+
+    # ---- audit ----
+
+    def checkpoint(self, request_id: str = ""):
+        return self.audit.Checkpoint(audit_pb2.CheckpointRequest(header=header(request_id)), timeout=self.timeout)
+
+    def export(self, start: int, end: int, request_id: str = ""):
+        return self.audit.Export(audit_pb2.ExportRequest(header=header(request_id), start=start, end=end), timeout=self.timeout).leaves
+
+    def leaves(self) -> list:
+        """Every leaf of the newest checkpoint, as bytes."""
+        size = int(self.checkpoint().note.split("\n")[1])
+        found = []
+        while len(found) < size:
+            page = self.export(len(found), size)
+            assert page, "an empty page before the end"
+            found += page
+        return found
+
+    def entries(self, request_id: str) -> list:
+        """The audit entries of one request, in order."""
+        return [entry for entry in map(json.loads, self.leaves()) if entry.get("request") == request_id]
+
+
+class ItemRefused(Exception):
+    """One item of a batch was answered with an error."""
+
+    def __init__(self, error):
+        super().__init__(f"{error.code}: {error.message}")
+        self.code, self.message = error.code, error.message
+
+
+def raise_item(result) -> None:
+    if result.HasField("error"):
+        raise ItemRefused(result.error)
+
+
+def pae(decision: str, payload: bytes) -> bytes:
+    """DSSE's pre-authentication encoding of a proposal under a decision."""
+    kind = f"application/vnd.ward.proposal+json; decision={decision}".encode()
+    return b"DSSEv1 %d %s %d %s" % (len(kind), kind, len(payload), payload)

@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A whole Ward in a temporary folder: token, database, certificates, policy, genesis, daemons, clients."""
+import hashlib
+import os
+import pathlib
+import shutil
+import tempfile
+
+from . import client, daemon, pki, token
+from .postgres import Postgres
+
+TRUST = "spiffe://test.ward/"
+POLICY = """version: 1
+deployment: test.ward
+persons:
+  - name: alice
+    identities: ["spiffe://test.ward/officer-a", "spiffe://test.ward/officer-a2"]
+  - name: bob
+    identities: ["spiffe://test.ward/officer-b"]
+  - name: carol
+    identities: ["spiffe://test.ward/auditor"]
+roles:
+  - name: apps
+    kind: application
+    members: ["spiffe://test.ward/app", "spiffe://test.ward/app2"]
+    rules:
+      - name: data-keys
+        actions: [data-key.generate, data-key.unwrap]
+        keys: ["app/**"]
+      - name: not-the-vault
+        effect: deny
+        actions: [data-key.generate, data-key.unwrap]
+        keys: ["app/vault/**"]
+      - name: records
+        actions: [record.put, record.get]
+        collections: [fhir]
+        context:
+          - key: purpose
+            values: [TREAT, ETREAT, HPAYMT, HOPERAT]
+  - name: writers
+    kind: application
+    members: ["spiffe://test.ward/writer"]
+    rules:
+      - name: write-only
+        actions: [record.put]
+        collections: [fhir, labs]
+  - name: officers
+    kind: officer
+    members: ["person:alice", "person:bob"]
+    rules:
+      - name: keys
+        actions: [key.create, key.rotate, key.describe, key.list]
+        keys: ["**"]
+      - name: four-eyes
+        actions: [approval.list, approval.show, approval.submit, approval.approve, approval.reject]
+  - name: auditors
+    kind: auditor
+    members: ["person:carol"]
+    rules:
+      - name: log
+        actions: [audit.export, audit.checkpoint, approval.list, approval.show]
+      - name: inventory
+        actions: [key.describe, key.list]
+        keys: ["**"]
+guards:
+  - action: key.rotate
+    keys: ["**"]
+    approvals: 1
+    expires_hours: 24
+collections:
+  - name: fhir
+    key: phi/records
+    default_fields: [resourceType, id]
+  - name: labs
+    key: phi/labs
+    default_fields: [id]
+public_context: [purpose]
+"""
+
+
+class Deployment:
+    """Makes everything but the daemons; `daemon()` makes those."""
+
+    NAMES = ("app", "app2", "writer", "officer-a", "officer-a2", "officer-b", "auditor", "stranger")
+
+    def __init__(self, initialise: bool = True):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="ward-", dir="/tmp"))
+        self.folder.chmod(0o711)
+        self.daemons, self.clients = [], []
+        self.authority = pki.Authority()
+        (self.folder / "ca.pem").write_bytes(self.authority.pem)
+        self.authority.server().write(self.folder, "wardd")
+        self.identities = {name: self.authority.issue([TRUST + name], common=name) for name in self.NAMES}
+        self.policy = self.folder / "policy.yaml"
+        self.policy.write_text(POLICY)
+        self.policy_sha256 = hashlib.sha256(POLICY.encode()).hexdigest()
+        self.module = token.module()
+        self.token = token.Token(self.folder / "hsm")
+        self.postgres = Postgres(self.folder / "pg")
+        self.genesis = daemon.genesis(self) if initialise else None
+
+    @staticmethod
+    def binary(name: str) -> pathlib.Path:
+        return daemon.find_binary(name)
+
+    def daemon(self, node: str = "node-1", **settings) -> daemon.Daemon:
+        made = daemon.Daemon(self, node, **settings)
+        self.daemons.append(made)
+        return made
+
+    def client(self, who, server=None, timeout: float = 15) -> client.Client:
+        """who: a name of NAMES, or an Identity, or None for no certificate."""
+        identity = self.identities[who] if isinstance(who, str) else who
+        made = client.Client((server or self.daemons[0]).target, self.authority.pem, identity, timeout)
+        self.clients.append(made)
+        return made
+
+    def close(self) -> None:
+        for made in self.clients:
+            made.close()
+        try:
+            for made in self.daemons:
+                made.kill()
+        finally:
+            self.postgres.close()
+            if not os.environ.get("WARD_KEEP"):
+                shutil.rmtree(self.folder, ignore_errors=True)

@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An auditor's own check of the log, written from the documents and not from our code: RFC 6962
+tree hash, C2SP signed note."""
+import base64
+import hashlib
+import json
+
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+
+
+def root_hash(leaves: list) -> bytes:
+    """RFC 6962 section 2.1."""
+    if not leaves:
+        return hashlib.sha256(b"").digest()
+    level = [hashlib.sha256(b"\x00" + leaf).digest() for leaf in leaves]
+
+    def tree(nodes: list) -> bytes:
+        if len(nodes) == 1:
+            return nodes[0]
+        split = 1 << ((len(nodes) - 1).bit_length() - 1)
+        return hashlib.sha256(b"\x01" + tree(nodes[:split]) + tree(nodes[split:])).digest()
+    return tree(level)
+
+
+def open_note(note: str, vkey: str) -> tuple:
+    """(origin, size, root) of a checkpoint whose signature by this key verifies."""
+    name, _, rest = vkey.partition("+")
+    key_id, _, encoded = rest.partition("+")
+    key = base64.b64decode(encoded)
+    text, _, signatures = note.partition("\n\n")
+    text += "\n"
+    line = next(line for line in signatures.split("\n") if line.startswith(f"\u2014 {name} "))
+    blob = base64.b64decode(line.split(" ")[2])
+    assert blob[:4].hex() == key_id
+    if key[0] == 1:
+        assert hashlib.sha256(name.encode() + b"\n" + key).digest()[:4].hex() == key_id
+        ed25519.Ed25519PublicKey.from_public_bytes(key[1:]).verify(blob[4:], text.encode())
+    else:
+        assert key[0] == 2 and hashlib.sha256(key[1:]).digest()[:4].hex() == key_id
+        serialization.load_der_public_key(key[1:]).verify(blob[4:], text.encode(), ec.ECDSA(hashes.SHA256()))
+    origin, size, root = text.split("\n")[:3]
+    return origin, int(size), base64.b64decode(root)
+
+
+def verify(auditor, vkey: str) -> list:
+    """Fetches the whole log, checks it against its signed checkpoint, returns the entries."""
+    note = auditor.checkpoint().note
+    _, size, root = open_note(note, vkey)
+    leaves = []
+    while len(leaves) < size:
+        page = auditor.export(len(leaves), size)
+        assert page, "the log ends before its checkpoint's size"
+        leaves += page
+    assert root_hash(leaves) == root, "the leaves are not those that were signed"
+    entries = [json.loads(leaf) for leaf in leaves]
+    assert [entry["seq"] for entry in entries] == list(range(size)), "leaves are not numbered in order"
+    return entries

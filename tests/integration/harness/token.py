@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A SoftHSM2 token in a folder of its own."""
+import os
+import pathlib
+import secrets
+import subprocess
+
+ROOT = pathlib.Path(__file__).resolve().parents[3]
+
+
+def module() -> str:
+    for path in ("/usr/lib/softhsm/libsofthsm2.so", *map(str, pathlib.Path("/usr/lib").glob("*/softhsm/libsofthsm2.so"))):
+        if os.path.exists(path):
+            return path
+    raise AssertionError("libsofthsm2.so is not installed")
+
+
+class Token:
+    def __init__(self, folder: pathlib.Path):
+        self.folder = folder
+        self.tokens = folder / "tokens"
+        self.tokens.mkdir(parents=True)
+        self.conf = folder / "softhsm2.conf"
+        self.conf.write_text(f"directories.tokendir = {self.tokens}\nobjectstore.backend = file\nlog.level = ERROR\n"
+                             "slots.removable = false\n")
+        self.pin = secrets.token_hex(8)
+        self.pin_file = folder / "pin"
+        self.pin_file.touch(mode=0o600)
+        self.pin_file.write_text(self.pin + "\n")
+        subprocess.run([ROOT / "deploy/lib/init_token.py", "ward", self.pin_file], env=self.environment(), check=True)
+
+    def environment(self) -> dict:
+        return {**os.environ, "SOFTHSM2_CONF": str(self.conf)}
+
+    def take_away(self) -> None:
+        self.tokens.rename(self.folder / "away")
+
+    def put_back(self) -> None:
+        (self.folder / "away").rename(self.tokens)
