@@ -15,6 +15,10 @@
 #define WARD_KEK_BLOB_MAX 512  /* what a backend makes of it */
 #define WARD_KEK_AAD_MAX 8704  /* header and context */
 #define WARD_KEK_BATCH_MAX 4096
+#define WARD_KEK_SIGN_MAX 4096 /* data of one signature */
+
+#define WARD_KEK_ED25519 1    /* algorithms of signing keys */
+#define WARD_KEK_ECDSA_P256 2
 
 /* A KEK version as the backend knows it: CKA_ID = id || version in PKCS#11. */
 struct ward_kek_ref {
@@ -57,10 +61,12 @@ struct ward_kek_ops {
     void (*close)(struct ward_kek *kek);
     ward_status (*session_open)(struct ward_kek *kek, struct ward_kek_session **ret);
     void (*session_close)(struct ward_kek_session *session);
-    /* Fills status and out of each item. Itself fails only when nothing was tried. */
+    /* Fills status and out of each item. Itself fails only when nothing was tried; each item then has
+     * that status too. An item that is not OK on entry was refused by the wrapper: left as it is. */
     ward_status (*run)(struct ward_kek_session *session, struct ward_kek_item *items, size_t n);
     /* A new AES-256 key, SENSITIVE, non-EXTRACTABLE, ENCRYPT and DECRYPT only; read back. EXISTS when an
-     * object with that ref is there already. label: for people who look at the token. */
+     * object with that ref is there already. label: for people who look at the token, 1 to 128 bytes.
+     * UNAVAILABLE leaves it open whether the key was made. */
     ward_status (*create)(struct ward_kek_session *session, const struct ward_kek_ref *ref, const char *label);
     ward_status (*destroy)(struct ward_kek_session *session, const struct ward_kek_ref *ref);
     ward_status (*attest)(struct ward_kek_session *session, const struct ward_kek_ref *ref,

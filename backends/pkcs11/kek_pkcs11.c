@@ -1,0 +1,396 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* wardd's side of the PKCS#11 backend: starts helpers, one a session, and starts a lost one anew.
+ * What the HSM said of the PIN is kept here, for all of them. Must not load a module, read the PIN
+ * or include Cryptoki; batch.c carries the items. */
+#include "backends/pkcs11/kek_pkcs11.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "backends/pkcs11/batch.h"
+#include "backends/pkcs11/call.h"
+#include "backends/pkcs11/process.h"
+#include "base/clock.h"
+#include "base/log.h"
+
+#define BACKOFF_FIRST_US 20000
+#define BACKOFF_MAX_US 1000000
+#define CLOSE_GRACE_MS 500
+#define DEADLINE_MS 2000
+#define START_DEADLINE_MS 10000
+#define WRONG_PIN WARD_REFUSAL(WARD_E_STATE, "hsm: wrong PIN")
+
+struct backend {
+    struct ward_kek kek;
+    struct ward_pkcs11_config config; /* its strings are ours */
+    pthread_mutex_t login;            /* one helper at a time tries the PIN */
+    atomic_bool wrong_pin;
+    atomic_bool copies;
+    atomic_uint
+        destroyed; /* counts; a session that is behind has its helper look at its keys again */
+};
+
+struct session {
+    struct ward_kek_session session;
+    struct ward_process process;
+    struct ward_batch batch;
+    unsigned destroyed;    /* as of its last call */
+    unsigned failures;     /* in a row */
+    int64_t not_before_us; /* of the next start */
+};
+
+static struct backend *backend_of(struct session *session)
+{
+    return (struct backend *)(void *)session->session.kek;
+}
+
+static struct session *session_of(struct ward_kek_session *session)
+{
+    return (struct session *)(void *)session;
+}
+
+static int64_t now_us(void)
+{
+    return ward_monotonic_us(&ward_clock_system);
+}
+
+/* A helper that was lost at once is not started again at once. */
+static void lost(struct session *session)
+{
+    ward_process_stop(&session->process, 0);
+    int64_t pause = BACKOFF_FIRST_US << (session->failures < 6 ? session->failures : 6);
+    session->not_before_us =
+        session->failures == 0 ? 0 : now_us() + (pause < BACKOFF_MAX_US ? pause : BACKOFF_MAX_US);
+    session->failures++;
+}
+
+/* What a helper says of its start, which is not to be believed beyond a code that fits. */
+static ward_status start_failure(struct backend *backend, const struct ward_ring *ring)
+{
+    struct ward_ring_status said = ring->status;
+    if (said.code == WARD_E_STATE) {
+        atomic_store(&backend->wrong_pin, true);
+        return WRONG_PIN;
+    }
+    return (ward_status){.code = WARD_E_UNAVAILABLE,
+                         .domain = said.domain == WARD_DOMAIN_PKCS11 ? said.domain : 0,
+                         .foreign = said.foreign,
+                         .at = WARD_HERE};
+}
+
+static ward_status await_stage(struct session *session, uint32_t stage, int64_t deadline_us)
+{
+    struct ward_ring *ring = session->process.ring;
+    ward_status status = ward_process_wait(&session->process, deadline_us);
+    if (!ward_ok(status)) {
+        ward_log_text(WARD_LOG_ERROR, "hsm: helper did not start in time, or died", "call",
+                      ward_module_call_name(ring->in_call));
+        status.code = WARD_E_UNAVAILABLE;
+        return status;
+    }
+    uint32_t reached = ring->stage;
+    if (reached == stage || reached == WARD_STAGE_READY) {
+        return WARD_OK;
+    }
+    return start_failure(backend_of(session), ring);
+}
+
+/* To the point where the PIN was accepted; one helper at a time, so that one wrong PIN is one try.
+ */
+static ward_status start_and_log_in(struct session *session, int64_t deadline_us)
+{
+    struct backend *backend = backend_of(session);
+    (void)pthread_mutex_lock(&backend->login); /* a plain mutex, always initialised */
+    ward_status status = WRONG_PIN;
+    if (!atomic_load(&backend->wrong_pin)) {
+        status = ward_process_start(&session->process, &backend->config);
+        if (ward_ok(status)) {
+            status = await_stage(session, WARD_STAGE_LOGGED_IN, deadline_us);
+        }
+    }
+    (void)pthread_mutex_unlock(&backend->login); /* held */
+    return status;
+}
+
+static ward_status start(struct session *session)
+{
+    struct backend *backend = backend_of(session);
+    int64_t deadline_us = now_us() + backend->config.start_deadline_ms * INT64_C(1000);
+    session->destroyed = atomic_load(&backend->destroyed);
+    ward_status status = start_and_log_in(session, deadline_us);
+    if (ward_ok(status)) {
+        status = await_stage(session, WARD_STAGE_READY, deadline_us);
+    }
+    if (!ward_ok(status)) {
+        lost(session);
+        return status;
+    }
+    atomic_store(&backend->copies, session->process.ring->copies != 0);
+    return WARD_OK;
+}
+
+static ward_status ready(struct session *session)
+{
+    if (session->process.pid != 0) {
+        return WARD_OK;
+    }
+    WARD_ENSURE(now_us() >= session->not_before_us, WARD_E_UNAVAILABLE);
+    ward_status status = start(session);
+    if (ward_ok(status) && session->failures > 0) {
+        ward_log(WARD_LOG_INFO, "hsm: helper started anew");
+    }
+    status.code = ward_ok(status) ? WARD_E_OK : WARD_E_UNAVAILABLE;
+    return status;
+}
+
+/* A helper may have died while it was idle: that is noticed at the doorbell, before anything was
+ * asked. */
+static ward_status exchange(struct session *session, int64_t deadline_us)
+{
+    struct ward_ring *ring = session->process.ring;
+    unsigned destroyed = atomic_load(&backend_of(session)->destroyed);
+    ring->recheck = destroyed != session->destroyed;
+    ring->closing = 0;
+    session->destroyed = destroyed;
+    ward_status status = ward_process_ask(&session->process, deadline_us);
+    if (!ward_ok(status)) {
+        ward_log_text(WARD_LOG_ERROR,
+                      status.code == WARD_E_DEADLINE ? "hsm: helper missed its deadline: killed"
+                                                     : "hsm: helper died",
+                      "call", ward_module_call_name(ring->in_call));
+    }
+    return status;
+}
+
+/* Sends what is in the ring. The helper is gone afterwards when it failed, lied or asked for it. */
+static ward_status crossing(struct session *session, int64_t deadline_us)
+{
+    ward_status status = exchange(session, deadline_us);
+    if (ward_ok(status)) {
+        status = ward_batch_collect(&session->batch, session->process.ring);
+    }
+    if (!ward_ok(status)) {
+        lost(session);
+        status.code = WARD_E_UNAVAILABLE;
+        ward_batch_refuse(&session->batch, status);
+        return status;
+    }
+    if (session->process.ring->closing != 0) {
+        lost(session);
+    } else {
+        session->failures = 0;
+    }
+    return WARD_OK;
+}
+
+static void refuse_rest(struct ward_kek_item *items, size_t n, ward_status status)
+{
+    for (size_t i = 0; i < n; i++) {
+        items[i].status = ward_ok(items[i].status) ? status : items[i].status;
+    }
+}
+
+static ward_status pkcs11_run(struct ward_kek_session *generic, struct ward_kek_item *items,
+                              size_t n)
+{
+    struct session *session = session_of(generic);
+    int64_t deadline_us = 0;
+    size_t done = 0;
+    while (done < n) {
+        ward_status status = ready(session);
+        if (!ward_ok(status)) {
+            refuse_rest(items + done, n - done, status);
+            return done == 0 ? status : WARD_OK;
+        }
+        /* The start has a deadline of its own; the batch's clock runs from its first crossing. */
+        deadline_us = deadline_us != 0
+                          ? deadline_us
+                          : now_us() + backend_of(session)->config.deadline_ms * INT64_C(1000);
+        done += ward_batch_fill(&session->batch, session->process.ring, items + done, n - done);
+        status = session->batch.n > 0 ? crossing(session, deadline_us) : WARD_OK;
+        if (!ward_ok(status)) {
+            refuse_rest(items + done, n - done, status);
+            return WARD_OK;
+        }
+    }
+    return WARD_OK;
+}
+
+static ward_status one(struct ward_kek_session *generic, struct ward_call *call)
+{
+    struct session *session = session_of(generic);
+    WARD_TRY(ready(session));
+    ward_batch_fill_call(&session->batch, session->process.ring, call);
+    WARD_TRY(crossing(session, now_us() + backend_of(session)->config.deadline_ms * INT64_C(1000)));
+    return call->status;
+}
+
+static ward_status pkcs11_create(struct ward_kek_session *session, const struct ward_kek_ref *ref,
+                                 const char *label)
+{
+    struct ward_call call = {.verb = WARD_RING_CREATE, .key = *ref, .in = ward_bytes_str(label)};
+    return one(session, &call);
+}
+
+static ward_status pkcs11_destroy(struct ward_kek_session *session, const struct ward_kek_ref *ref)
+{
+    struct ward_call call = {.verb = WARD_RING_DESTROY, .key = *ref};
+    ward_status status = one(session, &call);
+    /* Even when it failed: it may have been done. */
+    (void)atomic_fetch_add(&backend_of(session_of(session))->destroyed, 1);
+    return status;
+}
+
+static ward_status pkcs11_attest(struct ward_kek_session *session, const struct ward_kek_ref *ref,
+                                 struct ward_kek_attest *ret)
+{
+    struct ward_call call = {.verb = WARD_RING_ATTEST, .key = *ref};
+    WARD_TRY(one(session, &call));
+    *ret = (struct ward_kek_attest){
+        .present = (call.flags & WARD_ATTEST_PRESENT) != 0,
+        .sensitive = (call.flags & WARD_ATTEST_SENSITIVE) != 0,
+        .non_extractable = (call.flags & WARD_ATTEST_NON_EXTRACTABLE) != 0,
+        .never_wrap_with_decrypt = (call.flags & WARD_ATTEST_NEVER_WRAP_WITH_DECRYPT) != 0,
+        .works = (call.flags & WARD_ATTEST_WORKS) != 0,
+    };
+    return WARD_OK;
+}
+
+static ward_status pkcs11_create_signer(struct ward_kek_session *session,
+                                        const struct ward_kek_ref *ref, const char *label,
+                                        uint8_t *ret_algorithm, uint8_t *public_key,
+                                        size_t *ret_size)
+{
+    struct ward_call call = {.verb = WARD_RING_CREATE_SIGNER,
+                             .key = *ref,
+                             .in = ward_bytes_str(label),
+                             .out = public_key,
+                             .room = WARD_RING_PUBLIC_KEY_MAX};
+    WARD_TRY(one(session, &call));
+    WARD_ENSURE(call.flags == WARD_KEK_ED25519 || call.flags == WARD_KEK_ECDSA_P256,
+                WARD_E_INTERNAL);
+    *ret_algorithm = (uint8_t)call.flags;
+    *ret_size = call.out_size;
+    return WARD_OK;
+}
+
+static ward_status pkcs11_sign(struct ward_kek_session *session, const struct ward_kek_ref *ref,
+                               uint8_t algorithm, struct ward_bytes data, uint8_t *signature,
+                               size_t *ret_size)
+{
+    struct ward_call call = {.verb = WARD_RING_SIGN,
+                             .flags = algorithm,
+                             .key = *ref,
+                             .in = data,
+                             .out = signature,
+                             .room = WARD_RING_SIGNATURE_MAX};
+    WARD_TRY(one(session, &call));
+    *ret_size = call.out_size;
+    return WARD_OK;
+}
+
+static ward_status pkcs11_probe(struct ward_kek_session *session)
+{
+    struct ward_call call = {.verb = WARD_RING_PROBE};
+    return one(session, &call);
+}
+
+static ward_status pkcs11_session_open(struct ward_kek *kek, struct ward_kek_session **ret)
+{
+    struct session *session = calloc(1, sizeof(*session));
+    WARD_ENSURE(session != NULL, WARD_E_EXHAUSTED);
+    session->session.kek = kek;
+    ward_status status = start(session);
+    if (!ward_ok(status)) {
+        free(session);
+        return status;
+    }
+    *ret = &session->session;
+    return WARD_OK;
+}
+
+static void pkcs11_session_close(struct ward_kek_session *generic)
+{
+    struct session *session = session_of(generic);
+    ward_process_stop(&session->process, CLOSE_GRACE_MS);
+    free(session);
+}
+
+static void pkcs11_close(struct ward_kek *kek)
+{
+    struct backend *backend = (struct backend *)(void *)kek;
+    const char *strings[] = {backend->config.helper_path, backend->config.module_path,
+                             backend->config.token_label, backend->config.token_serial,
+                             backend->config.pin_file,    backend->config.module_params};
+    for (size_t i = 0; i < sizeof(strings) / sizeof(strings[0]); i++) {
+        free((void *)(uintptr_t)strings[i]);
+    }
+    (void)pthread_mutex_destroy(&backend->login); /* not held: no session is left */
+    free(backend);
+}
+
+static const struct ward_kek_ops pkcs11_ops = {
+    .name = "pkcs11",
+    .close = pkcs11_close,
+    .session_open = pkcs11_session_open,
+    .session_close = pkcs11_session_close,
+    .run = pkcs11_run,
+    .create = pkcs11_create,
+    .destroy = pkcs11_destroy,
+    .attest = pkcs11_attest,
+    .create_signer = pkcs11_create_signer,
+    .sign = pkcs11_sign,
+    .probe = pkcs11_probe,
+};
+
+static ward_status copy_string(const char **string)
+{
+    if (*string != NULL) {
+        *string = strdup(*string);
+        WARD_ENSURE(*string != NULL, WARD_E_EXHAUSTED);
+    }
+    return WARD_OK;
+}
+
+/* Every string is ours or NULL afterwards, also when it fails. */
+static ward_status copy_strings(struct ward_pkcs11_config *config)
+{
+    const char **strings[] = {&config->helper_path,  &config->module_path, &config->token_label,
+                              &config->token_serial, &config->pin_file,    &config->module_params};
+    ward_status status = WARD_OK;
+    for (size_t i = 0; i < sizeof(strings) / sizeof(strings[0]); i++) {
+        ward_status copied = copy_string(strings[i]);
+        status = ward_ok(status) ? copied : status;
+    }
+    return status;
+}
+
+ward_status ward_kek_pkcs11_open(const struct ward_pkcs11_config *config, struct ward_kek **ret)
+{
+    WARD_REQUIRE(config->helper_path != NULL, "hsm.helper: missing");
+    WARD_REQUIRE(config->module_path != NULL, "hsm.module: missing");
+    WARD_REQUIRE(config->pin_file != NULL, "hsm.pin_file: missing");
+    WARD_REQUIRE((config->token_label != NULL) != (config->token_serial != NULL),
+                 "hsm: exactly one of token_label and token_serial");
+    struct backend *backend = calloc(1, sizeof(*backend));
+    WARD_ENSURE(backend != NULL, WARD_E_EXHAUSTED);
+    backend->kek.ops = &pkcs11_ops;
+    backend->config = *config;
+    backend->config.deadline_ms = config->deadline_ms != 0 ? config->deadline_ms : DEADLINE_MS;
+    backend->config.start_deadline_ms =
+        config->start_deadline_ms != 0 ? config->start_deadline_ms : START_DEADLINE_MS;
+    ward_status status = copy_strings(&backend->config);
+    if (pthread_mutex_init(&backend->login, NULL) != 0 || !ward_ok(status)) {
+        pkcs11_close(&backend->kek);
+        WARD_FAIL(WARD_E_EXHAUSTED);
+    }
+    *ret = &backend->kek;
+    return WARD_OK;
+}
+
+bool ward_kek_pkcs11_uses_copies(const struct ward_kek *kek)
+{
+    const struct backend *backend = (const struct backend *)(const void *)kek;
+    return atomic_load(&backend->copies);
+}

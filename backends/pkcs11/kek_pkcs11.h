@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The PKCS#11 backend: the vendor's module runs in ward-hsm helper processes, one a session, behind
+ * a shared-memory ring; this side holds no PIN and loads no module. */
+#ifndef WARD_BACKENDS_PKCS11_KEK_PKCS11_H
+#define WARD_BACKENDS_PKCS11_KEK_PKCS11_H
+
+#include "backends/kek.h"
+
+struct ward_pkcs11_config {
+    const char *helper_path;  /* ward-hsm */
+    const char *module_path;  /* the vendor's .so */
+    const char *token_label;  /* or NULL */
+    const char *token_serial; /* or NULL; one of the two */
+    const char *pin_file;     /* opened and read by the helper alone */
+    unsigned
+        deadline_ms; /* for one batch; a helper that misses it is killed and started anew. 2000 */
+    unsigned start_deadline_ms; /* for module load and login. 10000 */
+    bool working_copies;        /* where a probe finds that they work. true */
+    bool require_unmodifiable;  /* CKA_MODIFIABLE=FALSE, at the price of working copies where these
+                                   clash */
+    const char *module_params; /* or NULL: a string that C_Initialize takes, for modules such as NSS
+                                  softokn */
+};
+
+/* Strings are copied. Starts nothing: session_open does, on the thread that will use the session,
+ * for the helper dies with the thread that started it. A wrong PIN is never tried twice: after
+ * CKR_PIN_INCORRECT every later session_open fails with STATE "hsm: wrong PIN" until the process
+ * restarts. A session whose helper was lost starts another at its next call; its other calls do not
+ * wait longer than deadline_ms. */
+ward_status ward_kek_pkcs11_open(const struct ward_pkcs11_config *config, struct ward_kek **ret);
+/* Whether the last probe found working copies usable; for status and bench. */
+bool ward_kek_pkcs11_uses_copies(const struct ward_kek *kek);
+
+#endif
