@@ -52,6 +52,9 @@ static void add_escape(struct ward_buffer *out, uint8_t byte)
 /* Bytes that stand for themselves are copied in runs; nearly every text is one run. */
 void ward_canonical_escape(struct ward_buffer *out, struct ward_bytes text)
 {
+    if (text.size == 0) {
+        return; /* data may be NULL */
+    }
     const uint8_t *end = text.data + text.size;
     const uint8_t *run = text.data;
     const uint8_t *p = text.data;

@@ -152,10 +152,12 @@ void ward_grpc_percent_encode(struct ward_bytes text, struct ward_buffer *out)
 void ward_grpc_percent_decode(struct ward_bytes text, struct ward_buffer *out)
 {
     for (size_t i = 0; i < text.size; i++) {
-        uint8_t byte = text.data[i];
-        if (byte == '%' && text.size - i > 2 &&
+        uint8_t byte;
+        if (text.data[i] == '%' && text.size - i > 2 &&
             ward_hex_decode((const char *)text.data + i + 1, 2, &byte, 1)) {
             i += 2;
+        } else {
+            byte = text.data[i];
         }
         ward_buffer_add_u8(out, byte);
     }
