@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Accepting: bounded in number, and never stuck when descriptors run out. What is spoken on a
+ * connection is none of its business. */
+#include "server/net/listener.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <event2/event_struct.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define BACKLOG 1024
+#define TURN_ACCEPTS_MAX 16
+
+struct ward_listener {
+    int fd,
+        spare_fd; /* spare: closed for a moment to turn a caller away when descriptors are gone */
+    unsigned port;
+    struct event readable;
+    bool attached;
+    struct ward_loop *const *loops;
+    size_t n_loops, max_connections;
+    atomic_uint_fast64_t accepted;
+};
+
+/* ---- opening ---- */
+
+/* Splits "host:port" and "[host]:port"; host has room for 64. */
+static bool split(const char *address, char host[static 64], char port[static 8])
+{
+    const char *colon = strrchr(address, ':');
+    if (colon == NULL) {
+        return false;
+    }
+    const char *start = address, *end = colon;
+    if (*start == '[') {
+        start++;
+        end--;
+        if (end < start || *end != ']') {
+            return false;
+        }
+    } else if (memchr(start, ':', (size_t)(end - start)) != NULL) {
+        return false; /* IPv6 wants brackets */
+    }
+    size_t host_size = (size_t)(end - start), port_size = strlen(colon + 1);
+    if (host_size == 0 || host_size > 63 || port_size == 0 || port_size > 5 ||
+        strspn(colon + 1, "0123456789") != port_size) {
+        return false;
+    }
+    memcpy(host, start, host_size);
+    host[host_size] = '\0';
+    memcpy(port, colon + 1, port_size + 1);
+    return true;
+}
+
+static ward_status bind_to(struct ward_listener *listener, const struct addrinfo *info)
+{
+    const int on = 1;
+    listener->fd = socket(info->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (listener->fd < 0 ||
+        setsockopt(listener->fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) != 0 ||
+        bind(listener->fd, info->ai_addr, info->ai_addrlen) != 0 ||
+        listen(listener->fd, BACKLOG) != 0) {
+        return WARD_FOREIGN(WARD_E_UNAVAILABLE, WARD_DOMAIN_ERRNO, errno);
+    }
+    struct sockaddr_storage bound;
+    socklen_t size = sizeof(bound);
+    if (getsockname(listener->fd, (struct sockaddr *)&bound, &size) != 0) {
+        return WARD_FOREIGN(WARD_E_UNAVAILABLE, WARD_DOMAIN_ERRNO, errno);
+    }
+    listener->port = ntohs(bound.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&bound)->sin6_port
+                                                       : ((struct sockaddr_in *)&bound)->sin_port);
+    return WARD_OK;
+}
+
+static ward_status open_at(struct ward_listener *listener, const char *address)
+{
+    char host[64], port[8];
+    WARD_REQUIRE(split(address, host, port), "listen: not an address and port");
+    const struct addrinfo hints = {.ai_socktype = SOCK_STREAM,
+                                   .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE};
+    struct addrinfo *info = NULL;
+    WARD_REQUIRE(getaddrinfo(host, port, &hints, &info) == 0, "listen: not an address and port");
+    ward_status status = bind_to(listener, info);
+    freeaddrinfo(info);
+    return status;
+}
+
+ward_status ward_listener_new(const char *address, struct ward_listener **ret)
+{
+    struct ward_listener *listener = calloc(1, sizeof(*listener));
+    WARD_ENSURE(listener != NULL, WARD_E_EXHAUSTED);
+    listener->fd = -1;
+    listener->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    ward_status status = open_at(listener, address);
+    if (!ward_ok(status)) {
+        ward_listener_free(listener);
+        return status;
+    }
+    *ret = listener;
+    return WARD_OK;
+}
+
+unsigned ward_listener_port(const struct ward_listener *listener)
+{
+    return listener->port;
+}
+
+/* ---- accepting ---- */
+
+static void print_address(const struct sockaddr *address, socklen_t size,
+                          char out[static WARD_ADDRESS_SIZE])
+{
+    char host[NI_MAXHOST], port[NI_MAXSERV];
+    out[0] = '\0';
+    if (getnameinfo(address, size, host, sizeof(host), port, sizeof(port),
+                    NI_NUMERICHOST | NI_NUMERICSERV) == 0) {
+        bool v6 = address->sa_family == AF_INET6;
+        int n =
+            snprintf(out, WARD_ADDRESS_SIZE, "%s%s%s:%s", v6 ? "[" : "", host, v6 ? "]" : "", port);
+        if (n < 0 || n >= WARD_ADDRESS_SIZE) {
+            out[0] = '\0';
+        }
+    }
+}
+
+static struct ward_loop *least_busy(const struct ward_listener *listener, size_t *ret_total)
+{
+    struct ward_loop *least = NULL;
+    size_t fewest = SIZE_MAX, total = 0;
+    for (size_t i = 0; i < listener->n_loops; i++) {
+        size_t n = ward_loop_connections(listener->loops[i]);
+        total += n;
+        if (n < fewest) {
+            fewest = n;
+            least = listener->loops[i];
+        }
+    }
+    *ret_total = total;
+    return least;
+}
+
+/* Out of descriptors: turn one caller away, or the same event comes for ever. */
+static void turn_away(struct ward_listener *listener)
+{
+    if (listener->spare_fd >= 0) {
+        (void)close(listener->spare_fd);
+    }
+    int fd = accept(listener->fd, NULL, NULL);
+    if (fd >= 0) {
+        (void)close(fd);
+    }
+    listener->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
+static void on_acceptable(evutil_socket_t socket_fd, short what, void *user)
+{
+    (void)what;
+    struct ward_listener *listener = user;
+    for (unsigned i = 0; i < TURN_ACCEPTS_MAX; i++) {
+        struct sockaddr_storage peer;
+        socklen_t size = sizeof(peer);
+        int fd = accept4(socket_fd, (struct sockaddr *)&peer, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (fd < 0) {
+            if (errno == EMFILE || errno == ENFILE) {
+                turn_away(listener);
+            }
+            return;
+        }
+        const int on = 1;
+        (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on,
+                         sizeof(on)); /* slower without, not wrong */
+        (void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+        (void)atomic_fetch_add_explicit(&listener->accepted, 1, memory_order_relaxed);
+        size_t total;
+        struct ward_loop *loop = least_busy(listener, &total);
+        if (total >= listener->max_connections) {
+            (void)close(fd);
+            continue;
+        }
+        char address[WARD_ADDRESS_SIZE];
+        print_address((struct sockaddr *)&peer, size, address);
+        ward_loop_add(loop, fd, address);
+    }
+}
+
+ward_status ward_listener_attach(struct ward_listener *listener, struct ward_loop *const *loops,
+                                 size_t n, size_t max_connections)
+{
+    listener->loops = loops;
+    listener->n_loops = n;
+    listener->max_connections = max_connections;
+    WARD_ENSURE(event_assign(&listener->readable, ward_loop_base(loops[0]), listener->fd,
+                             EV_READ | EV_PERSIST, on_acceptable, listener) == 0 &&
+                    event_add(&listener->readable, NULL) == 0,
+                WARD_E_EXHAUSTED);
+    listener->attached = true;
+    return WARD_OK;
+}
+
+uint64_t ward_listener_accepted(const struct ward_listener *listener)
+{
+    return atomic_load_explicit(&listener->accepted, memory_order_relaxed);
+}
+
+void ward_listener_close(struct ward_listener *listener)
+{
+    if (listener->attached) {
+        (void)event_del(&listener->readable);
+        listener->attached = false;
+    }
+    if (listener->fd >= 0) {
+        (void)close(listener->fd);
+        listener->fd = -1;
+    }
+}
+
+void ward_listener_free(struct ward_listener *listener)
+{
+    if (listener == NULL) {
+        return;
+    }
+    ward_listener_close(listener);
+    if (listener->spare_fd >= 0) {
+        (void)close(listener->spare_fd);
+    }
+    free(listener);
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A loop thread: the connections that it owns, and its turns. A turn reads what is ready, lets the
+ * handler hand over and take back work, and writes each connection once. libevent says what is
+ * ready and nothing else. */
+#ifndef WARD_SERVER_NET_LOOP_H
+#define WARD_SERVER_NET_LOOP_H
+
+#include "server/net/h2.h"
+#include "server/net/tls.h"
+
+struct event_base;
+struct ward_loop;
+struct ward_conn;
+
+#define WARD_ADDRESS_SIZE 64
+
+/* All called on the loop's thread, but for pending. */
+struct ward_loop_handler {
+    void *context;
+    const struct ward_h2_events *streams;
+    /* The handshake is done. What it returns is the context of streams->begin; NULL closes. */
+    void *(*open)(void *context, uint64_t connection, struct ward_bytes certificate,
+                  const char *address);
+    void (*close)(void *context, void *session); /* after all of its streams */
+    void (*handshake_failed)(void *context);
+    /* Once a second for each connection. */
+    void (*tick)(void *context, void *session, struct ward_h2 *h2, int64_t now_us);
+    void (*turn)(void *context);    /* the end of a turn, before connections are written */
+    bool (*pending)(void *context); /* work was posted: turn again, do not sleep */
+};
+
+struct ward_loop_config {
+    struct ward_h2_limits h2;
+    int64_t idle_us, handshake_us;
+    struct ward_tls *tls; /* outlives it */
+    struct ward_loop_handler handler;
+};
+
+ward_status ward_loop_new(const struct ward_loop_config *config, struct ward_loop **ret);
+ward_status ward_loop_start(struct ward_loop *loop);
+/* Stops and joins; closes every connection, on the calling thread. */
+void ward_loop_free(struct ward_loop *loop);
+
+/* Any thread. */
+void ward_loop_wake(struct ward_loop *loop); /* cheap unless it sleeps */
+void ward_loop_add(struct ward_loop *loop, int take_fd,
+                   const char address[static WARD_ADDRESS_SIZE]);
+void ward_loop_drain(struct ward_loop *loop);
+size_t ward_loop_connections(const struct ward_loop *loop); /* those in handshake too */
+
+/* The loop's thread. */
+struct event_base *ward_loop_base(struct ward_loop *loop);
+int64_t ward_loop_now_us(const struct ward_loop *loop); /* monotonic, as of this turn */
+bool ward_loop_draining(const struct ward_loop *loop);
+struct ward_conn *ward_loop_find(struct ward_loop *loop, uint64_t connection);
+void *ward_conn_session(const struct ward_conn *conn);
+struct ward_h2 *ward_conn_h2(const struct ward_conn *conn);
+void ward_conn_touch(struct ward_conn *conn); /* there is something to write */
+
+#endif

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* TLS 1.3 with a certificate on both sides, ALPN "h2", no tickets and no resumption: one context,
+ * which reload replaces, and the few calls on a connection. Plaintext stays in the caller's memory;
+ * OpenSSL wipes what it decrypted. */
+#ifndef WARD_SERVER_NET_TLS_H
+#define WARD_SERVER_NET_TLS_H
+
+#include <openssl/ssl.h>
+
+#include "base/bytes.h"
+#include "base/status.h"
+
+struct ward_tls_files {
+    const char *certificate_file, *key_file, *client_ca_file; /* PEM */
+};
+
+struct ward_tls;
+
+/* INVALID with a refusal text: "certificate_file: not a readable PEM chain", "key_file: not a
+ * readable PEM key", "key_file: not the key of certificate_file", "client_ca_file: not readable PEM
+ * certificates". */
+ward_status ward_tls_new(const struct ward_tls_files *files, struct ward_tls **ret);
+void ward_tls_free(struct ward_tls *tls);
+/* Any thread. On failure the old context stays. */
+ward_status ward_tls_reload(struct ward_tls *tls);
+
+enum ward_tls_result {
+    WARD_TLS_DONE,
+    WARD_TLS_WANT_READ,
+    WARD_TLS_WANT_WRITE,
+    WARD_TLS_CLOSED, /* the peer said goodbye */
+    WARD_TLS_FAILED,
+};
+
+/* Any thread. The descriptor stays the caller's. NULL when memory is out. */
+SSL *ward_tls_session(struct ward_tls *tls, int fd);
+/* FAILED too when the peer did not agree to h2. */
+enum ward_tls_result ward_tls_handshake(SSL *session);
+enum ward_tls_result ward_tls_read(SSL *session, uint8_t *out, size_t size, size_t *ret_size);
+/* DONE with *ret_size > 0, perhaps less than all. After WANT_* the same bytes must come again. */
+enum ward_tls_result ward_tls_write(SSL *session, struct ward_bytes bytes, size_t *ret_size);
+/* Bytes that were read from the socket and wait inside. */
+bool ward_tls_pending(const SSL *session);
+/* Sends close_notify, if it can at once, and frees. NULL is fine. */
+void ward_tls_session_free(SSL *session, bool say_goodbye);
+
+/* The peer's leaf certificate in DER, malloc'd, and the second after which it is not valid. */
+ward_status ward_tls_peer(const SSL *session, uint8_t **ret_der, size_t *ret_size,
+                          int64_t *ret_not_after_us);
+
+#endif
