@@ -147,6 +147,7 @@ static bool too_much_waits(const struct ward_conn *conn)
 
 void ward_conn_read(struct ward_conn *conn)
 {
+    ward_loop_refresh(conn->loop);
     if (conn->dead || conn->ending || (conn->h2 == NULL && !handshake(conn))) {
         return;
     }

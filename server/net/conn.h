@@ -28,7 +28,7 @@ struct ward_loop {
     int64_t now_us;
     unsigned handshakes; /* steps in this turn */
     pthread_t thread;
-    bool started, draining;
+    bool started, draining, fresh; /* fresh: now_us is of this turn */
     atomic_bool asleep, stop, drain_asked;
     atomic_size_t connections;
     pthread_mutex_t lock; /* over accepted */
@@ -56,6 +56,7 @@ struct ward_conn {
     char address[WARD_ADDRESS_SIZE];
 };
 
+void ward_loop_refresh(struct ward_loop *loop);
 /* Takes the descriptor over. */
 void ward_conn_open(struct ward_loop *loop, int take_fd, const char *address);
 void ward_conn_read(struct ward_conn *conn);

@@ -19,13 +19,22 @@ struct accepted {
     char address[WARD_ADDRESS_SIZE];
 };
 
+/* Asked at the first event after a sleep; one look at the clock serves a turn. */
+void ward_loop_refresh(struct ward_loop *loop)
+{
+    if (!loop->fresh) {
+        loop->now_us = ward_monotonic_us(&ward_clock_system);
+        loop->fresh = true;
+    }
+}
+
 static void on_tick(evutil_socket_t fd, short what, void *user)
 {
     (void)fd;
     (void)what;
     struct ward_loop *loop = user;
     uint32_t at = 0;
-    loop->now_us = ward_monotonic_us(&ward_clock_system);
+    ward_loop_refresh(loop);
     for (struct ward_conn *conn = ward_conn_table_next(&loop->table, &at); conn != NULL;
          conn = ward_conn_table_next(&loop->table, &at)) {
         ward_conn_tick(conn);
@@ -75,6 +84,10 @@ static void begin_drain(struct ward_loop *loop)
     loop->draining = true;
     for (struct ward_conn *conn = ward_conn_table_next(&loop->table, &at); conn != NULL;
          conn = ward_conn_table_next(&loop->table, &at)) {
+        if (conn->h2 != NULL) {
+            loop->config.handler.tick(loop->config.handler.context, conn->session, conn->h2,
+                                      loop->now_us);
+        }
         ward_conn_touch(conn);
     }
 }
@@ -82,7 +95,7 @@ static void begin_drain(struct ward_loop *loop)
 /* What one turn does after the events. */
 static void turn(struct ward_loop *loop)
 {
-    loop->now_us = ward_monotonic_us(&ward_clock_system);
+    ward_loop_refresh(loop);
     open_accepted(loop);
     if (!loop->draining && atomic_load(&loop->drain_asked)) {
         begin_drain(loop);
@@ -105,6 +118,7 @@ static void turn(struct ward_loop *loop)
         ward_conn_flush(conn);
     }
     loop->handshakes = 0;
+    loop->fresh = false;
 }
 
 static bool may_sleep(struct ward_loop *loop)
@@ -122,7 +136,6 @@ static bool may_sleep(struct ward_loop *loop)
 static void *run(void *user)
 {
     struct ward_loop *loop = user;
-    loop->now_us = ward_monotonic_us(&ward_clock_system);
     while (!atomic_load(&loop->stop)) {
         /* Asleep is said before the last look: who posts after it sees it and writes to wake_fd. */
         atomic_store(&loop->asleep, true);
