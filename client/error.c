@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Sentences for what went wrong. Must not know what was being done, nor print anything. */
+#include "client/error.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <openssl/err.h>
+
+#include "proto/grpc.h"
+
+const char *ward_rc_name(ward_rc code)
+{
+    return ward_grpc_code_name((enum ward_grpc_code)code);
+}
+
+/* An error is a line of text: a daemon's answer must not move the cursor of a terminal. */
+static void make_line(char *text)
+{
+    for (; *text != 0; text++) {
+        if ((unsigned char)*text < 0x20 || *text == 0x7f) {
+            *text = ' ';
+        }
+    }
+}
+
+ward_rc ward_error_set(ward_error *error, ward_rc code, const char *format, ...)
+{
+    if (error != NULL) {
+        error->code = code;
+        error->answered = 0;
+        va_list args;
+        va_start(args, format);
+        (void)vsnprintf(error->message, sizeof(error->message), format, args); /* cut is fine */
+        va_end(args);
+        make_line(error->message);
+    }
+    return code;
+}
+
+ward_rc ward_error_answer(ward_error *error, ward_rc code, const char *text)
+{
+    (void)ward_error_set(error, code, "%s", text);
+    if (error != NULL) {
+        error->answered = 1;
+    }
+    return code;
+}
+
+ward_rc ward_error_status(ward_error *error, ward_status status)
+{
+    return ward_error_set(error, (ward_rc)ward_grpc_code_of(status), "%s",
+                          ward_grpc_message_of(status));
+}
+
+ward_rc ward_error_memory(ward_error *error)
+{
+    return ward_error_set(error, WARD_RC_RESOURCE_EXHAUSTED, "memory: there is no more");
+}
+
+const char *ward_error_openssl(void)
+{
+    unsigned long code = ERR_peek_last_error();
+    const char *reason = ERR_reason_error_string(code);
+    ERR_clear_error();
+    return reason == NULL ? "unknown" : reason;
+}

@@ -1,0 +1,337 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* libward: calls to a Ward daemon (wardd) over mutually authenticated TLS 1.3. C11.
+ *
+ * A client is made once from a configuration and used by any number of threads at a time; calls
+ * block, each on a connection of its own out of the client's pool. Every call that can fail returns
+ * a ward_rc, WARD_RC_OK (0) when it succeeded, and fills `error` when that is not NULL; its result
+ * is written only on success.
+ *
+ * Ownership: pointers that go in are borrowed for the length of the call. What comes back through
+ * `ret` belongs to the caller, who releases it with the function named there; all pointers into it
+ * die then. Releasing NULL is fine. Text is UTF-8 and ends with a NUL; sizes are in bytes.
+ * Plaintext keys are held in locked memory, everything else that comes from the daemon in memory
+ * that is wiped when it is released.
+ *
+ * Batch calls answer each item on its own: the call succeeds, and an item carries its own code.
+ * Calls for one item (ward_generate_data_key and the like) fail with the item's code.
+ *
+ * Retries: a call is repeated once, after a short random pause and within its deadline, when the
+ * daemon provably never began it, or when it only reads or makes nothing that is kept (all but
+ * put, create, rotate, submit, approve and reject) and the daemon was unavailable.
+ *
+ * Structs that the library gives back may grow at their end in later versions. */
+#ifndef WARD_WARD_H
+#define WARD_WARD_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* gRPC's status codes. */
+typedef enum ward_rc {
+    WARD_RC_OK = 0,
+    WARD_RC_CANCELLED = 1,
+    WARD_RC_UNKNOWN = 2,
+    WARD_RC_INVALID_ARGUMENT = 3,  /* bad input, or a wrapped key that does not open */
+    WARD_RC_DEADLINE_EXCEEDED = 4, /* it is not known whether the daemon did it */
+    WARD_RC_NOT_FOUND = 5,
+    WARD_RC_ALREADY_EXISTS = 6,
+    WARD_RC_PERMISSION_DENIED = 7,
+    WARD_RC_RESOURCE_EXHAUSTED = 8, /* a limit, a quota or this process's locked memory */
+    WARD_RC_FAILED_PRECONDITION = 9,
+    WARD_RC_ABORTED = 10,
+    WARD_RC_OUT_OF_RANGE = 11,
+    WARD_RC_UNIMPLEMENTED = 12,
+    WARD_RC_INTERNAL = 13,
+    WARD_RC_UNAVAILABLE = 14, /* no connection, or the daemon cannot work now */
+    WARD_RC_DATA_LOSS = 15,
+    WARD_RC_UNAUTHENTICATED = 16, /* certificates: theirs or ours */
+} ward_rc;
+
+/* What went wrong, in a buffer of the caller. */
+typedef struct ward_error {
+    ward_rc code;
+    int answered;      /* 1: the daemon said so. 0: it was found here; the daemon may not know */
+    char message[504]; /* one sentence; names the field and the rule where input was refused */
+} ward_error;
+
+/* The library's version, e.g. "0.1.0". Static. */
+const char *ward_version(void);
+/* The code's name, e.g. "PERMISSION_DENIED". Static. */
+const char *ward_rc_name(ward_rc code);
+
+/* ---- configuration and client ---- */
+
+typedef struct ward_config ward_config;
+typedef struct ward_client ward_client;
+
+/* NULL when memory is short. Release with ward_config_free; a client keeps its own copy. */
+ward_config *ward_config_new(void);
+void ward_config_free(ward_config *config);
+/* Each copies its text and returns WARD_RC_OK, or RESOURCE_EXHAUSTED when memory is short.
+ * server: "host:port" or "[::1]:7443". server_name: the DNS name or IP address that the daemon's
+ * certificate must have; default: the host. ca, certificate, key: PEM files; who may have signed
+ * the daemon's certificate, our certificate with its chain, and its private key (not encrypted). */
+ward_rc ward_config_set_server(ward_config *config, const char *server);
+ward_rc ward_config_set_server_name(ward_config *config, const char *name);
+ward_rc ward_config_set_ca_file(ward_config *config, const char *path);
+ward_rc ward_config_set_certificate_file(ward_config *config, const char *path);
+ward_rc ward_config_set_key_file(ward_config *config, const char *path);
+/* How long a call may take in all, milliseconds, 1 to 3,600,000; default 10,000. */
+void ward_config_set_timeout_ms(ward_config *config, uint32_t timeout_ms);
+/* How many calls may be on their way at once, 1 to 1,024; default 32. More wait for their turn. */
+void ward_config_set_max_connections(ward_config *config, uint32_t n);
+
+/* Reads the files; connects to nothing yet. INVALID_ARGUMENT: the configuration, with the file's
+ * name and what is wrong with it. Release with ward_client_free, when no call is under way. */
+ward_rc ward_client_new(const ward_config *config, ward_client **ret, ward_error *error);
+void ward_client_free(ward_client *client);
+
+/* What is said about one call; NULL wherever a ward_call is asked for means nothing. */
+typedef struct ward_call {
+    const char
+        *request_id; /* names the call in the audit log: 1 to 64 of [A-Za-z0-9._-]; or NULL */
+    const char *on_behalf_of; /* the end user, a pseudonymous id of at most 128 bytes; or NULL */
+    const char *reason;       /* why, at most 256 bytes; or NULL */
+    uint32_t timeout_ms;      /* 0: the client's */
+    uint32_t reserved;        /* 0 */
+} ward_call;
+
+/* One pair of an encryption context: at most 32 pairs, no key twice, 8 KiB in all. */
+typedef struct ward_pair {
+    const char *key, *value;
+} ward_pair;
+
+/* ---- data keys ---- */
+
+typedef struct ward_data_keys ward_data_keys;
+
+typedef struct ward_generate_request {
+    const char *key; /* the key-encryption key's name */
+    const ward_pair *context;
+    size_t n_context;
+    uint32_t size;         /* bytes of each data key: 16, 24, 32 or 64; 0: 32 */
+    uint32_t count;        /* how many, 1 to 1,000; 0: 1 */
+    int without_plaintext; /* 1: only the wrapped form */
+} ward_generate_request;
+
+typedef struct ward_unwrap_request {
+    const void *wrapped; /* as it was given out */
+    size_t wrapped_size;
+    const ward_pair *context; /* the one given at issue */
+    size_t n_context;
+} ward_unwrap_request;
+
+/* 1 to 1,000 requests, at most 1,000 keys in all. */
+ward_rc ward_generate_data_keys(ward_client *client, const ward_call *call,
+                                const ward_generate_request *requests, size_t n,
+                                ward_data_keys **ret, ward_error *error);
+ward_rc ward_generate_data_key(ward_client *client, const ward_call *call, const char *key,
+                               const ward_pair *context, size_t n_context, uint32_t size,
+                               ward_data_keys **ret, ward_error *error);
+/* 1 to 1,000 requests. A key that was altered, or wrapped for another context, answers
+ * INVALID_ARGUMENT "ciphertext does not open", and nothing more. */
+ward_rc ward_unwrap_data_keys(ward_client *client, const ward_call *call,
+                              const ward_unwrap_request *requests, size_t n, ward_data_keys **ret,
+                              ward_error *error);
+ward_rc ward_unwrap_data_key(ward_client *client, const ward_call *call, const void *wrapped,
+                             size_t wrapped_size, const ward_pair *context, size_t n_context,
+                             ward_data_keys **ret, ward_error *error);
+/* Wipes the keys. */
+void ward_data_keys_free(ward_data_keys *keys);
+/* How many requests were answered: as many as were asked. */
+size_t ward_data_keys_items(const ward_data_keys *keys);
+/* The code of one request, and its text in *message unless that is NULL. */
+ward_rc ward_data_keys_code(const ward_data_keys *keys, size_t item, const char **message);
+/* How many keys this request gave: 0 when it failed. */
+size_t ward_data_keys_count(const ward_data_keys *keys, size_t item);
+/* The i-th of them; NULL and size 0 where there is none. wrapped is empty after an unwrap. */
+const void *ward_data_keys_plaintext(const ward_data_keys *keys, size_t item, size_t i,
+                                     size_t *size);
+const void *ward_data_keys_wrapped(const ward_data_keys *keys, size_t item, size_t i, size_t *size);
+/* After an unwrap: the key-encryption key's name and version; "" and 0 otherwise. */
+const char *ward_data_keys_name(const ward_data_keys *keys, size_t item);
+uint32_t ward_data_keys_version(const ward_data_keys *keys, size_t item);
+
+/* ---- records ---- */
+
+typedef struct ward_put_request {
+    const char *collection, *subject,
+        *id;          /* 1 to 128 bytes each; subject: a pseudonym of the patient */
+    const void *json; /* one JSON object of at most 1 MiB */
+    size_t json_size;
+} ward_put_request;
+
+typedef struct ward_get_request {
+    const char *collection, *subject, *id;
+    const char *const *fields; /* top-level members; "*" alone: the whole record as it was put */
+    size_t n_fields;           /* 0: the collection's default set */
+    uint32_t version;          /* 0: the newest */
+} ward_get_request;
+
+typedef struct ward_record_value {
+    const char *name;
+    const void *json; /* the member's value, as it was put */
+    size_t json_size;
+} ward_record_value;
+
+typedef struct ward_record_result {
+    ward_rc code;
+    const char *message; /* "" when it succeeded */
+    uint32_t version;    /* written or found */
+    const void *json;    /* of get with "*" */
+    size_t json_size;
+    const ward_record_value *const *values; /* of get with fields */
+    size_t n_values;
+} ward_record_result;
+
+typedef struct ward_records {
+    const ward_record_result *const *items; /* one for each request, in order */
+    size_t n;
+} ward_records;
+
+/* 1 to 1,000 requests of under 4 MiB in all, no record twice. context: what policy decides on. */
+ward_rc ward_put_records(ward_client *client, const ward_call *call, const ward_pair *context,
+                         size_t n_context, const ward_put_request *requests, size_t n,
+                         ward_records **ret, ward_error *error);
+/* 1 to 1,000 requests. Results that no longer fit under 4 MiB answer RESOURCE_EXHAUSTED. */
+ward_rc ward_get_records(ward_client *client, const ward_call *call, const ward_pair *context,
+                         size_t n_context, const ward_get_request *requests, size_t n,
+                         ward_records **ret, ward_error *error);
+/* One record: fails with the item's code. */
+ward_rc ward_put_record(ward_client *client, const ward_call *call, const ward_pair *context,
+                        size_t n_context, const ward_put_request *request, ward_records **ret,
+                        ward_error *error);
+ward_rc ward_get_record(ward_client *client, const ward_call *call, const ward_pair *context,
+                        size_t n_context, const ward_get_request *request, ward_records **ret,
+                        ward_error *error);
+void ward_records_free(ward_records *records);
+
+/* ---- proposals: what waits for a second officer ---- */
+
+typedef struct ward_vote_info {
+    const char *identity;
+    const char *decision;  /* "propose", "approve", "reject" */
+    const void *signature; /* over the DSSE encoding of the payload under the decision */
+    size_t signature_size;
+    const void *certificate; /* DER */
+    size_t certificate_size;
+    const char *time; /* RFC 3339, UTC */
+} ward_vote_info;
+
+typedef struct ward_proposal_info {
+    const char *id;
+    const void *payload; /* canonical JSON: exactly what would run, and what is signed */
+    size_t payload_size;
+    const char *state; /* "draft", "open", "executed", "rejected", "expired" */
+    const char *proposer;
+    uint32_t approvals_needed; /* besides the proposer */
+    const ward_vote_info *const *votes;
+    size_t n_votes;
+} ward_proposal_info;
+
+typedef struct ward_proposals {
+    const ward_proposal_info *const *items;
+    size_t n;
+    const char *next_page; /* for the next ward_list_proposals; "" after the last page */
+} ward_proposals;
+
+/* Newest first. all: 1 also for those that are executed, rejected or expired. page_size: 1 to
+ * 1,000, 0: 100. page: next_page of the page before, NULL for the first. */
+ward_rc ward_list_proposals(ward_client *client, const ward_call *call, int all, uint32_t page_size,
+                            const char *page, ward_proposals **ret, ward_error *error);
+/* These four give back one proposal, as it is afterwards. The signature is DSSE over the payload,
+ * payloadType "application/vnd.ward.proposal+json; decision=D" with D propose (submit), approve or
+ * reject, by the private key of this client's certificate: ECDSA P-256 with SHA-256 in DER, or
+ * Ed25519. Sign only what was read and understood. */
+ward_rc ward_show_proposal(ward_client *client, const ward_call *call, const char *id,
+                           ward_proposals **ret, ward_error *error);
+ward_rc ward_submit_proposal(ward_client *client, const ward_call *call, const char *id,
+                             const void *signature, size_t size, ward_proposals **ret,
+                             ward_error *error);
+ward_rc ward_approve_proposal(ward_client *client, const ward_call *call, const char *id,
+                              const void *signature, size_t size, ward_proposals **ret,
+                              ward_error *error);
+ward_rc ward_reject_proposal(ward_client *client, const ward_call *call, const char *id,
+                             const void *signature, size_t size, ward_proposals **ret,
+                             ward_error *error);
+void ward_proposals_free(ward_proposals *proposals);
+
+/* ---- key-encryption keys ---- */
+
+typedef struct ward_key_version_info {
+    uint32_t version;
+    const char *state;   /* SP 800-57: "pre-active", "active", "deactivated", ... */
+    const char *created; /* RFC 3339, UTC */
+    uint64_t rows;       /* stored patients' keys that it wraps; in ward_describe_key only */
+} ward_key_version_info;
+
+typedef struct ward_key_info {
+    const char *name, *id; /* id: a UUID, never reused */
+    const char *purpose;   /* "data-keys", "records", "system" */
+    int enabled;
+    const char *backend, *created;
+    uint32_t rotation_period_days;
+    const ward_key_version_info *const *versions;
+    size_t n_versions;
+} ward_key_info;
+
+typedef struct ward_keys {
+    const ward_key_info *const *items;
+    size_t n;
+    const char *next_page;
+    const ward_proposal_info *proposal; /* of create and rotate: it waits for approval, n is 0 */
+} ward_keys;
+
+/* purpose: "data-keys" or "records". rotation_period_days: 0 means 365. */
+ward_rc ward_create_key(ward_client *client, const ward_call *call, const char *name,
+                        const char *purpose, uint32_t rotation_period_days, ward_keys **ret,
+                        ward_error *error);
+ward_rc ward_rotate_key(ward_client *client, const ward_call *call, const char *name,
+                        ward_keys **ret, ward_error *error);
+ward_rc ward_describe_key(ward_client *client, const ward_call *call, const char *name,
+                          ward_keys **ret, ward_error *error);
+/* Sorted by name; only those that the caller may describe. Pages as in ward_list_proposals. */
+ward_rc ward_list_keys(ward_client *client, const ward_call *call, uint32_t page_size,
+                       const char *page, ward_keys **ret, ward_error *error);
+void ward_keys_free(ward_keys *keys);
+
+/* ---- audit ---- */
+
+typedef struct ward_leaf_data {
+    const void *json; /* one canonical JSON object */
+    size_t size;
+} ward_leaf_data;
+
+typedef struct ward_leaves {
+    const ward_leaf_data *items; /* from `start` on, as many as fit 3 MiB */
+    size_t n;
+} ward_leaves;
+
+typedef struct ward_checkpoint_info {
+    const char *note; /* C2SP tlog-checkpoint, a signed note */
+    const char *vkey; /* the log's key as the daemon says; trust the one you were given instead */
+} ward_checkpoint_info;
+
+/* Leaves start to end - 1; end is at most the size of the newest checkpoint. */
+ward_rc ward_audit_export(ward_client *client, const ward_call *call, uint64_t start, uint64_t end,
+                          ward_leaves **ret, ward_error *error);
+void ward_leaves_free(ward_leaves *leaves);
+ward_rc ward_audit_checkpoint(ward_client *client, const ward_call *call,
+                              ward_checkpoint_info **ret, ward_error *error);
+void ward_checkpoint_info_free(ward_checkpoint_info *checkpoint);
+
+/* ---- health ---- */
+
+/* *serving: 1 when the daemon's HSM, database and audit log all answer, else 0. */
+ward_rc ward_check_health(ward_client *client, const ward_call *call, int *serving,
+                          ward_error *error);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
