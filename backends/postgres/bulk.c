@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Bulk effects as arrays: one statement for all rows of a kind. Rows are sorted by key, so that two
+ * daemons lock them in the same order. */
+#include "backends/postgres/effects.h"
+
+#include <stdlib.h>
+
+static int compare_subject_keys(const void *a, const void *b)
+{
+    const struct ward_new_subject_key *x = *(const struct ward_new_subject_key *const *)a;
+    const struct ward_new_subject_key *y = *(const struct ward_new_subject_key *const *)b;
+    int order = memcmp(x->subject_hash, y->subject_hash, WARD_HASH_SIZE);
+    return order != 0 ? order : (x->generation > y->generation) - (x->generation < y->generation);
+}
+
+static int compare_records(const void *a, const void *b)
+{
+    const struct ward_new_record *x = *(const struct ward_new_record *const *)a;
+    const struct ward_new_record *y = *(const struct ward_new_record *const *)b;
+    int order = memcmp(x->id_hash, y->id_hash, WARD_HASH_SIZE);
+    return order != 0 ? order : (x->version > y->version) - (x->version < y->version);
+}
+
+static int compare_rewrapped(const void *a, const void *b)
+{
+    const struct ward_rewrapped *x = *(const struct ward_rewrapped *const *)a;
+    const struct ward_rewrapped *y = *(const struct ward_rewrapped *const *)b;
+    return memcmp(x->id.bytes, y->id.bytes, sizeof(x->id.bytes));
+}
+
+static void freep(void *p)
+{
+    free(*(void **)p);
+}
+
+/* Pointers to the n rows of `size` bytes, sorted. */
+static const void **sorted(const void *rows, size_t n, size_t size,
+                           int (*compare)(const void *, const void *))
+{
+    const void **index = calloc(n, sizeof(*index));
+    if (index != NULL) {
+        for (size_t i = 0; i < n; i++) {
+            index[i] = (const uint8_t *)rows + i * size;
+        }
+        qsort(index, n, sizeof(*index), compare);
+    }
+    return index;
+}
+
+/* One parameter: an array of one member of every row. */
+#define ARRAY(conn, type, n, add, value)                   \
+    do {                                                   \
+        ward_pg_array_begin(&(conn)->params, (type), (n)); \
+        for (size_t i = 0; i < (n); i++) {                 \
+            add(&(conn)->params, (value));                 \
+        }                                                  \
+        ward_pg_array_end(&(conn)->params);                \
+    } while (0)
+
+ward_status ward_pg_send_subject_keys(struct ward_pg_conn *conn, const struct ward_commit *commit)
+{
+    size_t n = commit->n_subject_keys;
+    ward_auto(freep) const struct ward_new_subject_key **k =
+        (const struct ward_new_subject_key **)sorted(commit->subject_keys, n, sizeof(**k),
+                                                     compare_subject_keys);
+    WARD_ENSURE(k != NULL, WARD_E_EXHAUSTED);
+    ARRAY(conn, WARD_PG_UUID, n, ward_pg_array_bytes, ward_id_view(&k[i]->id));
+    ARRAY(conn, WARD_PG_TEXT, n, ward_pg_array_bytes, k[i]->collection);
+    ARRAY(conn, WARD_PG_BYTEA, n, ward_pg_array_bytes, WARD_BYTES_ARRAY(k[i]->subject_hash));
+    ARRAY(conn, WARD_PG_INT4, n, ward_pg_array_u32, k[i]->generation);
+    ARRAY(conn, WARD_PG_UUID, n, ward_pg_array_bytes, ward_id_view(&k[i]->kek));
+    ARRAY(conn, WARD_PG_INT4, n, ward_pg_array_u32, k[i]->kek_version);
+    ARRAY(conn, WARD_PG_BYTEA, n, ward_pg_array_bytes, k[i]->wrapped);
+    return ward_pg_send(conn, WARD_PG_INSERT_SUBJECT_KEYS);
+}
+
+ward_status ward_pg_send_records(struct ward_pg_conn *conn, const struct ward_commit *commit)
+{
+    size_t n = commit->n_records;
+    ward_auto(freep) const struct ward_new_record **r =
+        (const struct ward_new_record **)sorted(commit->records, n, sizeof(**r), compare_records);
+    WARD_ENSURE(r != NULL, WARD_E_EXHAUSTED);
+    ARRAY(conn, WARD_PG_BYTEA, n, ward_pg_array_bytes, WARD_BYTES_ARRAY(r[i]->id_hash));
+    ARRAY(conn, WARD_PG_INT4, n, ward_pg_array_u32, r[i]->version);
+    ARRAY(conn, WARD_PG_UUID, n, ward_pg_array_bytes, ward_id_view(&r[i]->subject_key));
+    ARRAY(conn, WARD_PG_INT4, n, ward_pg_array_u32, r[i]->schema_version);
+    ARRAY(conn, WARD_PG_INT8, n, ward_pg_array_i64, r[i]->created_us);
+    ARRAY(conn, WARD_PG_BYTEA, n, ward_pg_array_bytes, r[i]->sealed);
+    return ward_pg_send(conn, WARD_PG_INSERT_RECORDS);
+}
+
+ward_status ward_pg_send_rewrapped(struct ward_pg_conn *conn, const struct ward_commit *commit)
+{
+    size_t n = commit->n_rewrapped;
+    ward_auto(freep) const struct ward_rewrapped **r = (const struct ward_rewrapped **)sorted(
+        commit->rewrapped, n, sizeof(**r), compare_rewrapped);
+    WARD_ENSURE(r != NULL, WARD_E_EXHAUSTED);
+    for (size_t i = 1; i < n; i++) {
+        /* An UPDATE that meets one row twice silently applies one of the two. */
+        WARD_ENSURE(compare_rewrapped(&r[i - 1], &r[i]) != 0, WARD_E_INTERNAL);
+    }
+    ARRAY(conn, WARD_PG_UUID, n, ward_pg_array_bytes, ward_id_view(&r[i]->id));
+    ARRAY(conn, WARD_PG_BYTEA, n, ward_pg_array_bytes, r[i]->old_wrapped);
+    ARRAY(conn, WARD_PG_BYTEA, n, ward_pg_array_bytes, r[i]->new_wrapped);
+    ARRAY(conn, WARD_PG_INT4, n, ward_pg_array_u32, r[i]->kek_version);
+    return ward_pg_send(conn, WARD_PG_REWRAP);
+}

@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One batch, one transaction, one round trip: BEGIN, effects, audit row and head, COMMIT, sync.
+ * What fails aborts all behind it, the COMMIT too. What this file must never do is call a commit
+ * undone that may have happened: once COMMIT was queued, a connection that dies makes the outcome
+ * UNKNOWN. */
+#include "backends/postgres/store_postgres.h"
+
+#include <stdlib.h>
+
+#include "backends/postgres/effects.h"
+#include "backends/postgres/row.h"
+#include "backends/postgres/sqlstate.h"
+
+static ward_status send_head(struct ward_pg_writer *writer, const struct ward_commit *commit)
+{
+    struct ward_pg_conn *conn = &writer->conn;
+    struct ward_pg_params *p = &conn->params;
+    if (commit->n_leaves == 0) {
+        ward_pg_add_u64(p, commit->epoch);
+        return ward_pg_send(conn, WARD_PG_CHECK_EPOCH);
+    }
+    uint8_t frontier[WARD_MERKLE_DEPTH_MAX * WARD_MERKLE_HASH_SIZE];
+    ward_merkle_store(commit->tree, frontier);
+    ward_pg_add_u64(p, commit->first_seq);
+    ward_pg_add_u32(p, commit->n_leaves);
+    ward_pg_add_bytes(p, commit->leaves);
+    ward_pg_add_u64(p, commit->epoch);
+    ward_pg_add_u64(p, writer->fence);
+    ward_pg_add_bytes(p, WARD_BYTES(frontier, ward_merkle_frontier_size(commit->tree->size)));
+    ward_pg_add_bool(p, commit->bump_epoch);
+    return ward_pg_send(conn, WARD_PG_ADVANCE_HEAD);
+}
+
+/* Queues everything before COMMIT. ret_n: how many results that makes; ret_rewrap: which of them is
+ * the rewrap's, or -1. */
+static ward_status send_all(struct ward_pg_writer *writer, const struct ward_commit *commit,
+                            size_t *ret_n, ptrdiff_t *ret_rewrap)
+{
+    struct ward_pg_conn *conn = &writer->conn;
+    size_t n = 0;
+    *ret_rewrap = -1;
+    if (!writer->locked) {
+        WARD_TRY(ward_pg_send(conn, WARD_PG_BEGIN));
+        n++;
+    }
+    for (size_t i = 0; i < commit->n_effects; i++) {
+        WARD_TRY(ward_pg_send_effect(conn, &commit->effects[i]));
+        n++;
+    }
+    if (commit->n_subject_keys > 0) {
+        WARD_TRY(ward_pg_send_subject_keys(conn, commit));
+        n++;
+    }
+    if (commit->n_records > 0) {
+        WARD_TRY(ward_pg_send_records(conn, commit));
+        n++;
+    }
+    if (commit->n_rewrapped > 0) {
+        WARD_TRY(ward_pg_send_rewrapped(conn, commit));
+        *ret_rewrap = (ptrdiff_t)n++;
+    }
+    WARD_TRY(send_head(writer, commit));
+    *ret_n = n + 1;
+    return WARD_OK;
+}
+
+struct answer {
+    enum ward_commit_outcome outcome;
+    ward_status status;
+    uint32_t rewrapped;
+};
+
+/* A statement before COMMIT failed. Without a SQLSTATE the server did not say so itself: then the
+ * results may have been lost with it, after COMMIT had run. */
+static void failed(struct answer *answer, ward_status status)
+{
+    answer->status = status;
+    answer->outcome = status.domain == WARD_DOMAIN_SQLSTATE ? ward_sqlstate_outcome(status.foreign)
+                                                            : WARD_COMMIT_UNKNOWN;
+}
+
+/* COMMIT itself: only an ERROR is a rollback for sure; a session that was ended in it may have done
+ * it. */
+static void read_commit(struct ward_pg_conn *conn, struct answer *answer)
+{
+    ward_auto(ward_pg_clearp) PGresult *result = NULL;
+    ward_status status = ward_pg_result(conn, &result);
+    if (!ward_ok(status)) {
+        failed(answer, status);
+        if (answer->outcome == WARD_COMMIT_UNAVAILABLE) {
+            answer->outcome = WARD_COMMIT_UNKNOWN;
+        }
+        return;
+    }
+    if (strcmp(PQcmdStatus(result), "COMMIT") != 0) {
+        answer->outcome =
+            WARD_COMMIT_FAILED; /* it answers ROLLBACK where the transaction was lost */
+        answer->status = WARD_STATUS(WARD_E_INTERNAL);
+    }
+}
+
+static void read_all(struct ward_pg_conn *conn, size_t n, ptrdiff_t rewrap, struct answer *answer)
+{
+    *answer = (struct answer){.outcome = WARD_COMMITTED};
+    for (size_t i = 0; i < n; i++) {
+        ward_auto(ward_pg_clearp) PGresult *result = NULL;
+        ward_status status = ward_pg_result(conn, &result);
+        if (!ward_ok(status)) {
+            failed(answer, status);
+            break;
+        }
+        if ((ptrdiff_t)i == rewrap) {
+            answer->rewrapped = (uint32_t)strtoul(PQcmdTuples(result), NULL, 10);
+        }
+    }
+    if (answer->outcome == WARD_COMMITTED) {
+        read_commit(conn, answer);
+    }
+    if (conn->pg != NULL && !ward_ok(ward_pg_end(conn))) {
+        ward_pg_drop(conn); /* what was answered before stands */
+    }
+    if (answer->outcome == WARD_COMMITTED && conn->warned) {
+        answer->outcome = WARD_COMMIT_UNKNOWN; /* done here, not confirmed by the standby */
+        answer->status = WARD_STATUS(WARD_E_UNKNOWN_COMMIT);
+    }
+}
+
+/* A connection on which nothing of this commit was sent, and the fence that it shall name. */
+static ward_status prepare(struct ward_pg_writer *writer)
+{
+    struct ward_pg_conn *conn = &writer->conn;
+    bool fresh = false;
+    WARD_TRY(ward_pg_connect(conn, &fresh));
+    if (fresh && writer->locked) {
+        writer->locked = false;
+        WARD_FAIL(WARD_E_UNAVAILABLE); /* the lock went with the connection */
+    }
+    ward_pg_deadline(conn, WARD_PG_QUERY_MS);
+    if (!writer->fence_known) {
+        ward_auto(ward_pg_clearp) PGresult *result = NULL;
+        WARD_TRY(ward_pg_run(conn, WARD_PG_FENCE, &result));
+        struct ward_pg_row row = {.result = result};
+        WARD_ENSURE(PQntuples(result) == 1, WARD_E_INTERNAL);
+        writer->fence = ward_pg_u64(&row, 0);
+        WARD_TRY(ward_pg_row_status(&row));
+        writer->fence_known = true;
+    }
+    return WARD_OK;
+}
+
+static void run(struct ward_pg_writer *writer, const struct ward_commit *commit,
+                struct answer *answer)
+{
+    struct ward_pg_conn *conn = &writer->conn;
+    size_t n = 0;
+    ptrdiff_t rewrap = -1;
+    ward_status status = prepare(writer);
+    if (!ward_ok(status)) {
+        *answer = (struct answer){.outcome = WARD_COMMIT_UNAVAILABLE, .status = status};
+        return;
+    }
+    conn->warned = false;
+    status = send_all(writer, commit, &n, &rewrap);
+    if (!ward_ok(status)) {
+        /* COMMIT was never queued, so closing undoes all; a value that cannot be sent is our bug.
+         */
+        ward_pg_drop(conn);
+        bool ours = status.code == WARD_E_INTERNAL;
+        *answer = (struct answer){.outcome = ours ? WARD_COMMIT_FAILED : WARD_COMMIT_UNAVAILABLE,
+                                  .status = status};
+        return;
+    }
+    status = ward_pg_send(conn, WARD_PG_COMMIT);
+    if (ward_ok(status)) {
+        status = ward_pg_sync(conn);
+    }
+    if (!ward_ok(status)) {
+        *answer = (struct answer){.outcome = WARD_COMMIT_UNKNOWN, .status = status};
+        return;
+    }
+    read_all(conn, n, rewrap, answer);
+}
+
+enum ward_commit_outcome ward_pg_commit(struct ward_store_writer *base,
+                                        const struct ward_commit *commit, ward_status *ret_status)
+{
+    struct ward_pg_writer *writer = (struct ward_pg_writer *)base;
+    struct answer answer;
+    run(writer, commit, &answer);
+    switch (answer.outcome) {
+    case WARD_COMMITTED:
+        writer->locked = false;
+        break;
+    case WARD_COMMIT_HEAD_MOVED:
+    case WARD_COMMIT_STALE:
+        writer->fence_known = false; /* it may be the fence that moved */
+        ward_pg_rollback(writer);
+        break;
+    case WARD_COMMIT_CONFLICT:
+    case WARD_COMMIT_RETRY:
+    case WARD_COMMIT_FAILED:
+        ward_pg_rollback(writer);
+        break;
+    case WARD_COMMIT_UNKNOWN:
+    case WARD_COMMIT_UNAVAILABLE:
+        writer->locked = false;
+        ward_pg_drop(&writer->conn);
+        break;
+    }
+    if (commit->ret_rewrapped != NULL) {
+        *commit->ret_rewrapped = answer.outcome == WARD_COMMITTED ? answer.rewrapped : 0;
+    }
+    if (answer.outcome == WARD_COMMIT_UNKNOWN) {
+        answer.status.code = WARD_E_UNKNOWN_COMMIT;
+    }
+    *ret_status = ward_pg_outside(answer.status);
+    return answer.outcome;
+}

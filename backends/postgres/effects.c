@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Administrative effects: each one statement with plain parameters, in the order of the statement's
+ * text in statements.c. */
+#include "backends/postgres/effects.h"
+
+static ward_status send_kek(struct ward_pg_conn *conn, const struct ward_store_kek *kek)
+{
+    struct ward_pg_params *p = &conn->params;
+    ward_pg_add_bytes(p, ward_id_view(&kek->id));
+    ward_pg_add_bytes(p, kek->name);
+    ward_pg_add_bytes(p, kek->backend);
+    ward_pg_add_i16(p, kek->purpose);
+    ward_pg_add_bool(p, kek->enabled);
+    ward_pg_add_u32(p, kek->rotation_period_days);
+    ward_pg_add_i64(p, kek->created_us);
+    return ward_pg_send(conn, WARD_PG_INSERT_KEK);
+}
+
+static ward_status send_kek_version(struct ward_pg_conn *conn,
+                                    const struct ward_store_kek_version *version)
+{
+    struct ward_pg_params *p = &conn->params;
+    ward_pg_add_bytes(p, ward_id_view(&version->kek));
+    ward_pg_add_u32(p, version->version);
+    ward_pg_add_i16(p, version->state);
+    ward_pg_add_i64(p, version->created_us);
+    return ward_pg_send(conn, WARD_PG_INSERT_KEK_VERSION);
+}
+
+static ward_status send_intent(struct ward_pg_conn *conn, const struct ward_store_intent *intent)
+{
+    struct ward_pg_params *p = &conn->params;
+    ward_pg_add_bytes(p, ward_id_view(&intent->id));
+    ward_pg_add_i16(p, intent->effect);
+    ward_pg_add_bytes(p, ward_id_view(&intent->kek));
+    ward_pg_add_u32(p, intent->version);
+    ward_pg_add_bytes(p, ward_id_view(&intent->proposal));
+    ward_pg_add_bytes(p, intent->node);
+    ward_pg_add_i64(p, intent->created_us);
+    return ward_pg_send(conn, WARD_PG_INSERT_INTENT);
+}
+
+static ward_status send_proposal(struct ward_pg_conn *conn,
+                                 const struct ward_store_proposal *proposal)
+{
+    struct ward_pg_params *p = &conn->params;
+    ward_pg_add_bytes(p, ward_id_view(&proposal->id));
+    ward_pg_add_bytes(p, proposal->payload);
+    ward_pg_add_bytes(p, proposal->proposer);
+    ward_pg_add_i16(p, proposal->state);
+    ward_pg_add_i64(p, proposal->created_us);
+    ward_pg_add_i64(p, proposal->expires_us);
+    return ward_pg_send(conn, WARD_PG_INSERT_PROPOSAL);
+}
+
+static ward_status send_vote(struct ward_pg_conn *conn, const struct ward_id *proposal,
+                             const struct ward_store_vote *vote)
+{
+    struct ward_pg_params *p = &conn->params;
+    ward_pg_add_bytes(p, ward_id_view(proposal));
+    ward_pg_add_bytes(p, vote->identity);
+    ward_pg_add_i16(p, vote->decision);
+    ward_pg_add_bytes(p, vote->signature);
+    ward_pg_add_bytes(p, vote->certificate);
+    ward_pg_add_i64(p, vote->created_us);
+    return ward_pg_send(conn, WARD_PG_INSERT_VOTE);
+}
+
+static ward_status send_deployment(struct ward_pg_conn *conn,
+                                   const struct ward_store_deployment *deployment)
+{
+    struct ward_pg_params *p = &conn->params;
+    ward_pg_add_bytes(p, ward_id_view(&deployment->id));
+    ward_pg_add_bytes(p, deployment->origin);
+    ward_pg_add_bytes(p, WARD_BYTES_ARRAY(deployment->genesis_policy_hash));
+    ward_pg_add_u32(p, deployment->schema_version);
+    ward_pg_add_bytes(p, ward_id_view(&deployment->log_key));
+    ward_pg_add_i16(p, deployment->log_algorithm);
+    ward_pg_add_bytes(p, deployment->log_public_key);
+    ward_pg_add_i64(p, deployment->created_us);
+    return ward_pg_send(conn, WARD_PG_INSERT_DEPLOYMENT);
+}
+
+ward_status ward_pg_send_effect(struct ward_pg_conn *conn, const struct ward_effect *effect)
+{
+    struct ward_pg_params *p = &conn->params;
+    switch (effect->kind) {
+    case WARD_EFFECT_KEK:
+        return send_kek(conn, &effect->kek);
+    case WARD_EFFECT_KEK_VERSION:
+        return send_kek_version(conn, &effect->kek_version);
+    case WARD_EFFECT_KEK_STATE:
+        ward_pg_add_bytes(p, ward_id_view(&effect->kek_state.kek));
+        ward_pg_add_u32(p, effect->kek_state.version);
+        ward_pg_add_i16(p, effect->kek_state.from);
+        ward_pg_add_i16(p, effect->kek_state.to);
+        return ward_pg_send(conn, WARD_PG_MOVE_KEK_VERSION);
+    case WARD_EFFECT_INTENT:
+        return send_intent(conn, &effect->intent);
+    case WARD_EFFECT_INTENT_DONE:
+        ward_pg_add_bytes(p, ward_id_view(&effect->intent_done.id));
+        return ward_pg_send(conn, WARD_PG_DELETE_INTENT);
+    case WARD_EFFECT_PROPOSAL:
+        return send_proposal(conn, &effect->proposal);
+    case WARD_EFFECT_PROPOSAL_STATE:
+        ward_pg_add_bytes(p, ward_id_view(&effect->proposal_state.id));
+        ward_pg_add_i16(p, effect->proposal_state.from);
+        ward_pg_add_i16(p, effect->proposal_state.to);
+        return ward_pg_send(conn, WARD_PG_MOVE_PROPOSAL);
+    case WARD_EFFECT_VOTE:
+        return send_vote(conn, &effect->vote.proposal, &effect->vote.vote);
+    case WARD_EFFECT_CHECKPOINT:
+        ward_pg_add_u64(p, effect->checkpoint.size);
+        ward_pg_add_bytes(p, effect->checkpoint.note);
+        ward_pg_add_i64(p, effect->checkpoint.created_us);
+        return ward_pg_send(conn, WARD_PG_INSERT_CHECKPOINT);
+    case WARD_EFFECT_DEPLOYMENT:
+        return send_deployment(conn, &effect->deployment);
+    case WARD_EFFECT_POLICY:
+        ward_pg_add_u32(p, effect->policy.version);
+        ward_pg_add_bytes(p, effect->policy.text);
+        ward_pg_add_bytes(p, WARD_BYTES_ARRAY(effect->policy.hash));
+        ward_pg_add_i64(p, effect->policy.created_us);
+        return ward_pg_send(conn, WARD_PG_INSERT_POLICY);
+    case WARD_EFFECT_INDEX_KEY:
+        ward_pg_add_bytes(p, effect->index_key.name);
+        ward_pg_add_bytes(p, effect->index_key.wrapped);
+        return ward_pg_send(conn, WARD_PG_INSERT_INDEX_KEY);
+    }
+    WARD_FAIL(WARD_E_INTERNAL);
+}

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Queues the statements of a commit's effects; their results come in the same order. */
+#ifndef WARD_BACKENDS_POSTGRES_EFFECTS_H
+#define WARD_BACKENDS_POSTGRES_EFFECTS_H
+
+#include "backends/postgres/conn.h"
+#include "backends/store.h"
+
+/* Bulk effects, each kind one statement, its rows sorted by key. */
+ward_status ward_pg_send_subject_keys(struct ward_pg_conn *conn, const struct ward_commit *commit);
+ward_status ward_pg_send_records(struct ward_pg_conn *conn, const struct ward_commit *commit);
+ward_status ward_pg_send_rewrapped(struct ward_pg_conn *conn, const struct ward_commit *commit);
+/* One administrative effect, one statement. */
+ward_status ward_pg_send_effect(struct ward_pg_conn *conn, const struct ward_effect *effect);
+
+#endif

@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The schema's steps, embedded from schema/ as text that ends with NUL. */
+#ifndef WARD_BACKENDS_POSTGRES_MIGRATE_H
+#define WARD_BACKENDS_POSTGRES_MIGRATE_H
+
+extern const char ward_pg_schema_001[];
+
+#endif

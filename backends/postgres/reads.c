@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The reader's round trip: one query for each kind, all sent before the first answer is read, each
+ * with a sync of its own so that one that fails takes no other with it. What a kind asks and how
+ * its rows are read is in read_kinds.c. */
+#include "backends/postgres/reads.h"
+
+#include <stdlib.h>
+
+#include "backends/postgres/store_postgres.h"
+
+/* Asked for together, in arrays; the others are pages and scans with parameters of their own. */
+static bool together(enum ward_read_kind kind)
+{
+    switch (kind) {
+    case WARD_READ_SUBJECT_KEY:
+    case WARD_READ_RECORD_VERSION:
+    case WARD_READ_RECORD:
+    case WARD_READ_PROPOSAL:
+        return true;
+    case WARD_READ_REWRAP_PAGE:
+    case WARD_READ_ROWS:
+    case WARD_READ_PROPOSALS:
+    case WARD_READ_AUDIT:
+    case WARD_READ_CHECKPOINT:
+        return false;
+    }
+    return false;
+}
+
+/* In this order, those that look at many rows last: the others' answers are then there first. */
+static const enum ward_read_kind order[] = {
+    WARD_READ_SUBJECT_KEY, WARD_READ_RECORD_VERSION, WARD_READ_RECORD,
+    WARD_READ_CHECKPOINT,  WARD_READ_PROPOSAL,       WARD_READ_PROPOSALS,
+    WARD_READ_AUDIT,       WARD_READ_REWRAP_PAGE,    WARD_READ_ROWS,
+};
+#define N_KINDS (sizeof(order) / sizeof(order[0]))
+
+struct plan {
+    struct ward_pg_query *queries;
+    size_t n;
+    struct ward_read **reads; /* grouped; the queries point into it */
+};
+
+static void plan_fini(struct plan *plan)
+{
+    free(plan->queries);
+    free(plan->reads);
+}
+
+static ward_status plan_init(struct plan *plan, struct ward_read **reads, size_t n)
+{
+    plan->queries = calloc(n, sizeof(*plan->queries));
+    plan->reads = calloc(n, sizeof(struct ward_read *));
+    WARD_ENSURE(plan->queries != NULL && plan->reads != NULL, WARD_E_EXHAUSTED);
+    size_t used = 0;
+    for (size_t k = 0; k < N_KINDS; k++) {
+        struct ward_pg_query *query = NULL;
+        for (size_t i = 0; i < n; i++) {
+            if (reads[i]->kind != order[k]) {
+                continue;
+            }
+            if (query == NULL || !together(order[k])) {
+                query = &plan->queries[plan->n++];
+                *query = (struct ward_pg_query){.kind = order[k], .reads = plan->reads + used};
+            }
+            plan->reads[used++] = reads[i];
+            query->n++;
+        }
+    }
+    WARD_ENSURE(used == n, WARD_E_INTERNAL); /* a kind that is not in the table */
+    return WARD_OK;
+}
+
+static void set_all(const struct ward_pg_query *query, ward_status status)
+{
+    for (size_t i = 0; i < query->n; i++) {
+        query->reads[i]->status = status;
+    }
+}
+
+static int timeout_of(const struct plan *plan)
+{
+    for (size_t i = 0; i < plan->n; i++) {
+        if (plan->queries[i].kind == WARD_READ_REWRAP_PAGE ||
+            plan->queries[i].kind == WARD_READ_ROWS) {
+            return WARD_PG_SCAN_MS;
+        }
+    }
+    return WARD_PG_QUERY_MS;
+}
+
+static ward_status answer_one(struct ward_pg_conn *conn, const struct ward_pg_query *query)
+{
+    ward_auto(ward_pg_clearp) PGresult *result = NULL;
+    ward_status status = ward_pg_result(conn, &result);
+    if (conn->pg == NULL) {
+        return status;
+    }
+    if (ward_ok(status)) {
+        status = ward_pg_query_take(query, result);
+    }
+    if (!ward_ok(status)) {
+        set_all(query, ward_pg_outside(status));
+    }
+    return ward_pg_end(conn);
+}
+
+/* Fails when the connection did; reads that were not answered then keep what they had. */
+static ward_status round_trip(struct ward_pg_conn *conn, const struct plan *plan)
+{
+    ward_pg_deadline(conn, timeout_of(plan));
+    for (size_t i = 0; i < plan->n; i++) {
+        WARD_TRY(ward_pg_query_send(conn, &plan->queries[i]));
+        WARD_TRY(ward_pg_sync(conn));
+    }
+    for (size_t i = 0; i < plan->n; i++) {
+        WARD_TRY(answer_one(conn, &plan->queries[i]));
+    }
+    return WARD_OK;
+}
+
+ward_status ward_pg_read(struct ward_store_reader *base, struct ward_read **reads, size_t n)
+{
+    struct ward_pg_reader *reader = (struct ward_pg_reader *)base;
+    ward_auto(plan_fini) struct plan plan = {0};
+    WARD_TRY(plan_init(&plan, reads, n));
+    bool fresh = false;
+    WARD_TRY(ward_pg_outside(ward_pg_connect(&reader->conn, &fresh)));
+    ward_status status = round_trip(&reader->conn, &plan);
+    if (status.code == WARD_E_UNAVAILABLE && !fresh) {
+        /* A connection from before, found dead: reading again does no harm. */
+        ward_pg_drop(&reader->conn);
+        WARD_TRY(ward_pg_outside(ward_pg_connect(&reader->conn, NULL)));
+        status = round_trip(&reader->conn, &plan);
+    }
+    if (!ward_ok(status)) {
+        ward_pg_drop(&reader->conn);
+        WARD_ENSURE(status.code != WARD_E_INTERNAL, WARD_E_INTERNAL);
+    }
+    return WARD_OK;
+}

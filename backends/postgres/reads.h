@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* How the reads of one kind become a query and its rows become their outputs. */
+#ifndef WARD_BACKENDS_POSTGRES_READS_H
+#define WARD_BACKENDS_POSTGRES_READS_H
+
+#include "backends/postgres/conn.h"
+#include "backends/postgres/row.h"
+#include "backends/store.h"
+
+/* The reads of one query: all of a kind where the kind can be asked for together, else one. */
+struct ward_pg_query {
+    enum ward_read_kind kind;
+    struct ward_read **reads;
+    size_t n;
+};
+
+/* Adds the parameters and queues the query. */
+ward_status ward_pg_query_send(struct ward_pg_conn *conn, const struct ward_pg_query *query);
+/* Fills every read's outputs, from its own arena, and its status. A row that no read asked for
+ * fails the whole: INTERNAL. */
+ward_status ward_pg_query_take(const struct ward_pg_query *query, const PGresult *result);
+/* The read that a row belongs to, by its ordinal in column 0; NULL when there is no such. */
+struct ward_read *ward_pg_query_read(const struct ward_pg_query *query, struct ward_pg_row *row);
+
+/* read_proposals.c */
+ward_status ward_pg_take_proposals_by_id(const struct ward_pg_query *query, const PGresult *result);
+ward_status ward_pg_take_proposals_page(const struct ward_pg_query *query, const PGresult *result);
+/* read_audit.c */
+ward_status ward_pg_take_audit(const struct ward_pg_query *query, const PGresult *result);
+
+#endif

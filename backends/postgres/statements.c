@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The SQL of the daemon in one table, so that it can be read beside schema/001.sql. All of it looks
+ * rows up by key; conn.c tells the planner so. */
+#include "backends/postgres/statements.h"
+
+struct statement {
+    const char *name, *sql;
+    int roles;
+};
+
+#define R WARD_PG_READER
+#define W WARD_PG_WRITER
+
+#define HEAD_COLUMNS                                                         \
+    "SELECT size, epoch, fence, frontier, current_setting('fsync') = 'on', " \
+    "current_setting('full_page_writes') = 'on', "                           \
+    "current_setting('synchronous_commit') IN ('on', 'remote_apply') FROM ward.head WHERE one"
+
+/* The votes come with the proposal, one row each, so that both are of one moment. */
+#define PROPOSAL_COLUMNS                                                 \
+    "p.id, p.payload, p.proposer, p.state, p.created_us, p.expires_us, " \
+    "v.identity, v.decision, v.signature, v.certificate, v.created_us "
+#define VOTES "LEFT JOIN ward.vote v ON v.proposal = p.id "
+
+#define CAS_END " RETURNING 1) SELECT ward.expect_one((SELECT count(*) FROM moved))"
+
+static const struct statement statements[WARD_PG_STATEMENTS] = {
+    [WARD_PG_BEGIN] = {"begin", "BEGIN ISOLATION LEVEL READ COMMITTED, READ WRITE", W},
+    [WARD_PG_BEGIN_SNAPSHOT] = {"begin_snapshot",
+                                "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY", R},
+    [WARD_PG_COMMIT] = {"commit", "COMMIT", R | W},
+    [WARD_PG_ROLLBACK] = {"rollback", "ROLLBACK", R | W},
+
+    [WARD_PG_EPOCH] = {"epoch", "SELECT epoch FROM ward.head WHERE one", R},
+    [WARD_PG_DEPLOYMENT] = {"deployment",
+                            "SELECT id, origin, genesis_policy_hash, schema_version, log_key, "
+                            "log_algorithm, log_public_key, created_us FROM ward.deployment",
+                            R},
+    [WARD_PG_POLICY] = {"policy",
+                        "SELECT version, text FROM ward.policy ORDER BY version DESC LIMIT 1", R},
+    [WARD_PG_KEKS] = {"keks",
+                      "SELECT id, name, backend, purpose, enabled, rotation_period_days, "
+                      "created_us FROM ward.kek ORDER BY name",
+                      R},
+    [WARD_PG_KEK_VERSIONS] = {"kek_versions",
+                              "SELECT kek, version, state, created_us FROM ward.kek_version "
+                              "ORDER BY kek, version",
+                              R},
+    [WARD_PG_INDEX_KEYS] = {"index_keys", "SELECT name, wrapped FROM ward.index_key ORDER BY name",
+                            R},
+    [WARD_PG_INTENTS] = {"intents",
+                         "SELECT id, kek, proposal, version, effect, node, created_us "
+                         "FROM ward.intent ORDER BY created_us, id",
+                         R},
+
+    [WARD_PG_READ_SUBJECT_KEYS] =
+        {"read_subject_keys",
+         "SELECT w.ord, s.id, s.generation, s.wrapped "
+         "FROM unnest($1::bytea[]) WITH ORDINALITY AS w (hash, ord) CROSS JOIN LATERAL ("
+         "SELECT id, generation, wrapped FROM ward.subject_key "
+         "WHERE subject_hash = w.hash AND state = 1 ORDER BY generation DESC LIMIT 1) s",
+         R},
+    [WARD_PG_READ_RECORD_VERSIONS] =
+        {"read_record_versions",
+         "SELECT w.ord, r.version "
+         "FROM unnest($1::bytea[]) WITH ORDINALITY AS w (hash, ord) CROSS JOIN LATERAL ("
+         "SELECT version FROM ward.record WHERE id_hash = w.hash "
+         "ORDER BY version DESC LIMIT 1) r",
+         R},
+    /* The newest asks for the largest version there can be, another for itself. */
+    [WARD_PG_READ_RECORDS] =
+        {"read_records",
+         "SELECT w.ord, r.version, r.schema_version, r.sealed, s.id, s.generation, s.wrapped "
+         "FROM unnest($1::bytea[], $2::integer[]) WITH ORDINALITY AS w (hash, wanted, ord) "
+         "CROSS JOIN LATERAL (SELECT version, schema_version, sealed, subject_key "
+         "FROM ward.record WHERE id_hash = w.hash "
+         "AND version <= CASE w.wanted WHEN 0 THEN 2147483647 ELSE w.wanted END "
+         "ORDER BY version DESC LIMIT 1) r "
+         "JOIN ward.subject_key s ON s.id = r.subject_key "
+         "WHERE w.wanted IN (0, r.version)",
+         R},
+    [WARD_PG_READ_REWRAP_PAGE] =
+        {"read_rewrap_page",
+         "SELECT id, generation, wrapped, subject_hash FROM ward.subject_key "
+         "WHERE kek = $1::uuid AND id > $2::uuid AND kek_version < $3::integer "
+         "ORDER BY id LIMIT $4::integer",
+         R},
+    [WARD_PG_READ_ROWS] = {"read_rows",
+                           "SELECT kek_version, count(*) FROM ward.subject_key "
+                           "WHERE kek = $1::uuid GROUP BY kek_version ORDER BY kek_version",
+                           R},
+    [WARD_PG_READ_PROPOSALS_BY_ID] = {"read_proposals_by_id",
+                                      "SELECT w.ord, " PROPOSAL_COLUMNS
+                                      "FROM unnest($1::uuid[]) WITH ORDINALITY AS w (id, ord) "
+                                      "JOIN ward.proposal p ON p.id = w.id " VOTES
+                                      "ORDER BY w.ord, v.created_us, v.identity",
+                                      R},
+    [WARD_PG_READ_PROPOSALS_PAGE] =
+        {"read_proposals_page",
+         "SELECT 1::bigint, " PROPOSAL_COLUMNS "FROM (SELECT * FROM ward.proposal "
+         "WHERE (created_us, id) < ($1::bigint, $2::uuid) AND (state < 4 OR $3::boolean) "
+         "ORDER BY created_us DESC, id DESC LIMIT $4::integer) p " VOTES
+         "ORDER BY p.created_us DESC, p.id DESC, v.created_us, v.identity",
+         R},
+    /* From the row that holds leaf $1 on; rows are left out once those before them hold $3 bytes.
+     */
+    [WARD_PG_READ_AUDIT] =
+        {"read_audit",
+         "SELECT first, count, leaves FROM (SELECT first, count, leaves, "
+         "sum(octet_length(leaves)) OVER (ORDER BY first) - octet_length(leaves) AS before "
+         "FROM (SELECT first, count, leaves FROM ward.audit_batch WHERE first >= "
+         "(SELECT first FROM ward.audit_batch WHERE first <= $1::bigint "
+         "ORDER BY first DESC LIMIT 1) AND first < $2::bigint ORDER BY first LIMIT 4096) a) b "
+         "WHERE before < $3::bigint ORDER BY first",
+         R},
+    [WARD_PG_READ_CHECKPOINT] =
+        {"read_checkpoint", "SELECT size, note FROM ward.checkpoint ORDER BY size DESC LIMIT 1", R},
+
+    [WARD_PG_HEAD] = {"head", HEAD_COLUMNS, W},
+    [WARD_PG_HEAD_LOCK] = {"head_lock", HEAD_COLUMNS " FOR UPDATE", W},
+    [WARD_PG_FENCE] = {"fence", "SELECT fence FROM ward.head WHERE one", W},
+    [WARD_PG_RESOLVE_HEAD] = {"resolve_head", "SELECT fence FROM ward.head WHERE one FOR UPDATE",
+                              W},
+    [WARD_PG_RESOLVE_ROW] = {"resolve_row",
+                             "SELECT count, leaves FROM ward.audit_batch WHERE first = $1::bigint",
+                             W},
+    [WARD_PG_RESOLVE_FENCE] = {"resolve_fence",
+                               "UPDATE ward.head SET fence = fence + 1 WHERE one RETURNING fence",
+                               W},
+    [WARD_PG_ADVANCE_HEAD] = {"advance_head",
+                              "SELECT ward.advance_head($1::bigint, $2::integer, $3::bytea, "
+                              "$4::bigint, $5::bigint, $6::bytea, $7::boolean)",
+                              W},
+    [WARD_PG_CHECK_EPOCH] = {"check_epoch", "SELECT ward.check_epoch($1::bigint)", W},
+
+    [WARD_PG_INSERT_SUBJECT_KEYS] =
+        {"insert_subject_keys",
+         "INSERT INTO ward.subject_key "
+         "(id, collection, subject_hash, generation, kek, kek_version, wrapped) "
+         "SELECT * FROM unnest($1::uuid[], $2::text[], $3::bytea[], $4::integer[], $5::uuid[], "
+         "$6::integer[], $7::bytea[])",
+         W},
+    [WARD_PG_INSERT_RECORDS] = {"insert_records",
+                                "SELECT ward.insert_records($1::bytea[], $2::integer[], "
+                                "$3::uuid[], $4::integer[], $5::bigint[], $6::bytea[])",
+                                W},
+    [WARD_PG_REWRAP] =
+        {"rewrap",
+         "UPDATE ward.subject_key s SET wrapped = n.new_wrapped, kek_version = n.kek_version "
+         "FROM unnest($1::uuid[], $2::bytea[], $3::bytea[], $4::integer[]) "
+         "AS n (id, old_wrapped, new_wrapped, kek_version) "
+         "WHERE s.id = n.id AND s.wrapped = n.old_wrapped",
+         W},
+
+    [WARD_PG_INSERT_KEK] = {"insert_kek",
+                            "INSERT INTO ward.kek (id, name, backend, purpose, enabled, "
+                            "rotation_period_days, created_us) VALUES ($1::uuid, $2::text, "
+                            "$3::text, $4::smallint, $5::boolean, $6::integer, $7::bigint)",
+                            W},
+    [WARD_PG_INSERT_KEK_VERSION] = {"insert_kek_version",
+                                    "INSERT INTO ward.kek_version (kek, version, state, "
+                                    "created_us) VALUES ($1::uuid, $2::integer, $3::smallint, "
+                                    "$4::bigint)",
+                                    W},
+    [WARD_PG_MOVE_KEK_VERSION] = {"move_kek_version",
+                                  "WITH moved AS (UPDATE ward.kek_version SET state = "
+                                  "$4::smallint WHERE kek = $1::uuid AND version = $2::integer "
+                                  "AND state = $3::smallint" CAS_END,
+                                  W},
+    [WARD_PG_INSERT_INTENT] = {"insert_intent",
+                               "INSERT INTO ward.intent (id, effect, kek, version, proposal, "
+                               "node, created_us) VALUES ($1::uuid, $2::smallint, $3::uuid, "
+                               "$4::integer, $5::uuid, $6::text, $7::bigint)",
+                               W},
+    [WARD_PG_DELETE_INTENT] = {"delete_intent",
+                               "WITH moved AS (DELETE FROM ward.intent WHERE id = $1::uuid" CAS_END,
+                               W},
+    [WARD_PG_INSERT_PROPOSAL] = {"insert_proposal",
+                                 "INSERT INTO ward.proposal (id, payload, proposer, state, "
+                                 "created_us, expires_us) VALUES ($1::uuid, $2::bytea, $3::text, "
+                                 "$4::smallint, $5::bigint, $6::bigint)",
+                                 W},
+    [WARD_PG_MOVE_PROPOSAL] = {"move_proposal",
+                               "WITH moved AS (UPDATE ward.proposal SET state = $3::smallint "
+                               "WHERE id = $1::uuid AND state = $2::smallint" CAS_END,
+                               W},
+    [WARD_PG_INSERT_VOTE] = {"insert_vote",
+                             "INSERT INTO ward.vote (proposal, identity, decision, signature, "
+                             "certificate, created_us) VALUES ($1::uuid, $2::text, $3::smallint, "
+                             "$4::bytea, $5::bytea, $6::bigint)",
+                             W},
+    [WARD_PG_INSERT_CHECKPOINT] = {"insert_checkpoint",
+                                   "INSERT INTO ward.checkpoint (size, note, created_us) "
+                                   "VALUES ($1::bigint, $2::bytea, $3::bigint) "
+                                   "ON CONFLICT (size) DO NOTHING",
+                                   W},
+    [WARD_PG_INSERT_DEPLOYMENT] = {"insert_deployment",
+                                   "INSERT INTO ward.deployment (id, origin, "
+                                   "genesis_policy_hash, schema_version, log_key, log_algorithm, "
+                                   "log_public_key, created_us) VALUES ($1::uuid, $2::text, "
+                                   "$3::bytea, $4::integer, $5::uuid, $6::smallint, $7::bytea, "
+                                   "$8::bigint)",
+                                   W},
+    [WARD_PG_INSERT_POLICY] = {"insert_policy",
+                               "INSERT INTO ward.policy (version, text, hash, created_us) "
+                               "VALUES ($1::integer, $2::bytea, $3::bytea, $4::bigint)",
+                               W},
+    [WARD_PG_INSERT_INDEX_KEY] = {"insert_index_key",
+                                  "INSERT INTO ward.index_key (name, wrapped) "
+                                  "VALUES ($1::text, $2::bytea)",
+                                  W},
+};
+
+const char *ward_pg_statement_name(enum ward_pg_statement statement)
+{
+    return statements[statement].name;
+}
+
+const char *ward_pg_statement_sql(enum ward_pg_statement statement)
+{
+    return statements[statement].sql;
+}
+
+int ward_pg_statement_of(enum ward_pg_statement statement, enum ward_pg_role role)
+{
+    return (statements[statement].roles & (int)role) != 0;
+}

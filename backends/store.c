@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The thin layer before every store: clears outputs and checks once what an implementation may then
+ * take for granted. A commit that breaks a rule here is our own bug: it is FAILED, nothing is sent.
+ */
+#include "backends/store.h"
+
+#define ROWS_MAX 65536u
+#define BYTES_MAX (64u * 1024 * 1024)
+#define PAGE_MAX 65536u
+
+void ward_store_close(struct ward_store *store)
+{
+    if (store != NULL) {
+        store->ops->close(store);
+    }
+}
+
+ward_status ward_store_reader_open(struct ward_store *store, struct ward_store_reader **ret)
+{
+    *ret = NULL;
+    return store->ops->reader_open(store, ret);
+}
+
+void ward_store_reader_close(struct ward_store_reader *reader)
+{
+    if (reader != NULL) {
+        reader->store->ops->reader_close(reader);
+    }
+}
+
+ward_status ward_store_writer_open(struct ward_store *store, struct ward_store_writer **ret)
+{
+    *ret = NULL;
+    return store->ops->writer_open(store, ret);
+}
+
+void ward_store_writer_close(struct ward_store_writer *writer)
+{
+    if (writer != NULL) {
+        writer->store->ops->writer_close(writer);
+    }
+}
+
+ward_status ward_store_snapshot(struct ward_store_reader *reader, struct ward_arena *arena,
+                                struct ward_store_snapshot *ret)
+{
+    *ret = (struct ward_store_snapshot){0};
+    return reader->store->ops->snapshot(reader, arena, ret);
+}
+
+ward_status ward_store_epoch(struct ward_store_reader *reader, uint64_t *ret)
+{
+    *ret = 0;
+    return reader->store->ops->epoch(reader, ret);
+}
+
+/* Clears what the read will write; false when what it asks cannot be. */
+static bool prepare_read(struct ward_read *r)
+{
+    r->status = WARD_STATUS(WARD_E_UNAVAILABLE);
+    if (r->arena == NULL) {
+        return false;
+    }
+    switch (r->kind) {
+    case WARD_READ_SUBJECT_KEY:
+        r->subject_key.key = (struct ward_store_subject_key){0};
+        return true;
+    case WARD_READ_RECORD_VERSION:
+        r->record_version.version = 0;
+        return true;
+    case WARD_READ_RECORD:
+        r->record.schema_version = 0;
+        r->record.sealed = (struct ward_bytes){0};
+        r->record.key = (struct ward_store_subject_key){0};
+        return r->record.version <= INT32_MAX;
+    case WARD_READ_REWRAP_PAGE:
+        r->rewrap.keys = NULL;
+        r->rewrap.subject_hashes = NULL;
+        r->rewrap.n = 0;
+        return r->rewrap.limit > 0 && r->rewrap.limit <= PAGE_MAX && r->rewrap.below <= INT32_MAX;
+    case WARD_READ_ROWS:
+        r->rows.versions = NULL;
+        r->rows.counts = NULL;
+        r->rows.n = 0;
+        return true;
+    case WARD_READ_PROPOSAL:
+        r->proposal.proposal = (struct ward_store_proposal){0};
+        return true;
+    case WARD_READ_PROPOSALS:
+        r->proposals.proposals = NULL;
+        r->proposals.n = 0;
+        return r->proposals.limit > 0 && r->proposals.limit <= PAGE_MAX;
+    case WARD_READ_AUDIT:
+        r->audit.leaves = NULL;
+        r->audit.n = 0;
+        return r->audit.start < r->audit.end && r->audit.end <= INT64_MAX && r->audit.max_bytes > 0;
+    case WARD_READ_CHECKPOINT:
+        r->checkpoint.size = 0;
+        r->checkpoint.note = (struct ward_bytes){0};
+        return true;
+    }
+    return false;
+}
+
+ward_status ward_store_read(struct ward_store_reader *reader, struct ward_read **reads, size_t n)
+{
+    bool valid = true;
+    for (size_t i = 0; i < n; i++) {
+        valid = prepare_read(reads[i]) && valid;
+    }
+    WARD_ENSURE(valid, WARD_E_INTERNAL);
+    if (n == 0) {
+        return WARD_OK;
+    }
+    return reader->store->ops->read(reader, reads, n);
+}
+
+ward_status ward_store_head(struct ward_store_writer *writer, bool lock, struct ward_head *ret)
+{
+    *ret = (struct ward_head){0};
+    return writer->store->ops->head(writer, lock, ret);
+}
+
+void ward_store_unlock(struct ward_store_writer *writer)
+{
+    writer->store->ops->unlock(writer);
+}
+
+/* n leaves, each with its size before it, and nothing else. */
+static bool leaves_add_up(struct ward_bytes leaves, uint32_t n)
+{
+    size_t at = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        if (leaves.size - at < 2) {
+            return false;
+        }
+        size_t size = ward_get_u16(leaves.data + at);
+        at += 2;
+        if (leaves.size - at < size) {
+            return false;
+        }
+        at += size;
+    }
+    return at == leaves.size;
+}
+
+static bool audit_is_sound(const struct ward_commit *c)
+{
+    if (c->n_leaves == 0) {
+        return c->leaves.size == 0 && !c->bump_epoch;
+    }
+    return c->first_seq <= INT64_MAX && c->epoch < INT64_MAX && c->n_leaves <= INT32_MAX &&
+           c->tree != NULL && c->tree->size == c->first_seq + c->n_leaves &&
+           c->leaves.size <= BYTES_MAX && leaves_add_up(c->leaves, c->n_leaves);
+}
+
+static bool rows_are_sound(const struct ward_commit *c)
+{
+    bool sound = c->n_subject_keys <= ROWS_MAX && c->n_records <= ROWS_MAX &&
+                 c->n_rewrapped <= ROWS_MAX && c->n_effects <= ROWS_MAX;
+    for (size_t i = 0; sound && i < c->n_subject_keys; i++) {
+        const struct ward_new_subject_key *k = &c->subject_keys[i];
+        sound = k->generation > 0 && k->generation <= INT32_MAX && k->kek_version > 0 &&
+                k->kek_version <= INT32_MAX && k->collection.size > 0 && k->wrapped.size > 0;
+    }
+    for (size_t i = 0; sound && i < c->n_records; i++) {
+        const struct ward_new_record *r = &c->records[i];
+        sound = r->version > 0 && r->version <= INT32_MAX && r->schema_version > 0 &&
+                r->schema_version <= INT32_MAX && r->created_us > 0 && r->sealed.size > 0;
+    }
+    for (size_t i = 0; sound && i < c->n_rewrapped; i++) {
+        const struct ward_rewrapped *r = &c->rewrapped[i];
+        sound = r->kek_version > 0 && r->kek_version <= INT32_MAX && r->old_wrapped.size > 0 &&
+                r->new_wrapped.size > 0;
+    }
+    return sound;
+}
+
+enum ward_commit_outcome ward_store_commit(struct ward_store_writer *writer,
+                                           const struct ward_commit *commit,
+                                           ward_status *ret_status)
+{
+    *ret_status = WARD_OK;
+    if (commit->ret_rewrapped != NULL) {
+        *commit->ret_rewrapped = 0;
+    }
+    if (!audit_is_sound(commit) || !rows_are_sound(commit)) {
+        writer->store->ops->unlock(writer);
+        *ret_status = WARD_STATUS(WARD_E_INTERNAL);
+        return WARD_COMMIT_FAILED;
+    }
+    return writer->store->ops->commit(writer, commit, ret_status);
+}
+
+ward_status ward_store_resolve(struct ward_store_writer *writer, const struct ward_commit *commit,
+                               bool *ret_committed)
+{
+    *ret_committed = false;
+    return writer->store->ops->resolve(writer, commit, ret_committed);
+}
