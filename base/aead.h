@@ -15,13 +15,18 @@ struct ward_aead; /* one per thread */
 
 ward_status ward_aead_new(struct ward_aead **ret);
 void ward_aead_free(struct ward_aead *aead);
-static inline void ward_aead_freep(struct ward_aead **aead) { ward_aead_free(*aead); }
+static inline void ward_aead_freep(struct ward_aead **aead)
+{
+    ward_aead_free(*aead);
+}
 
-/* out: plain.size + WARD_AEAD_TAG_SIZE bytes. aad must not be empty (INTERNAL). An IV is used once. */
+/* out: plain.size + WARD_AEAD_TAG_SIZE bytes. aad must not be empty (INTERNAL). An IV is
+ * used once. */
 ward_status ward_aead_seal(struct ward_aead *aead, const uint8_t key[static WARD_AEAD_KEY_SIZE],
                            const uint8_t iv[static WARD_AEAD_IV_SIZE], struct ward_bytes aad,
                            struct ward_bytes plain, uint8_t *out);
-/* out: sealed.size - WARD_AEAD_TAG_SIZE bytes, zeroed on failure. CIPHERTEXT when it does not open. */
+/* out: sealed.size - WARD_AEAD_TAG_SIZE bytes, zeroed on failure. CIPHERTEXT when it does
+ * not open. */
 ward_status ward_aead_open(struct ward_aead *aead, const uint8_t key[static WARD_AEAD_KEY_SIZE],
                            const uint8_t iv[static WARD_AEAD_IV_SIZE], struct ward_bytes aad,
                            struct ward_bytes sealed, uint8_t *out);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Comparing, checking and encoding borrowed bytes. Keys pass through hex and base64 on their way to
- * and from people, so both work by arithmetic: no table is indexed and no branch taken by a byte.
- */
+ * and from people, so both work by arithmetic: no table is indexed nor branch taken by a byte. */
 #include "base/bytes.h"
 
 #include <openssl/crypto.h>

@@ -44,11 +44,32 @@ void ward_base64_encode(struct ward_bytes in, char *out);
 /* Strict: canonical padding, no spaces. ret_size <= in_size / 4 * 3. False on anything else. */
 bool ward_base64_decode(const char *in, size_t in_size, uint8_t *out, size_t *ret_size);
 
-static inline void ward_put_u16(uint8_t *p, uint16_t v) { p[0] = (uint8_t)(v >> 8); p[1] = (uint8_t)v; }
-static inline void ward_put_u32(uint8_t *p, uint32_t v) { ward_put_u16(p, (uint16_t)(v >> 16)); ward_put_u16(p + 2, (uint16_t)v); }
-static inline void ward_put_u64(uint8_t *p, uint64_t v) { ward_put_u32(p, (uint32_t)(v >> 32)); ward_put_u32(p + 4, (uint32_t)v); }
-static inline uint16_t ward_get_u16(const uint8_t *p) { return (uint16_t)(p[0] << 8 | p[1]); }
-static inline uint32_t ward_get_u32(const uint8_t *p) { return (uint32_t)ward_get_u16(p) << 16 | ward_get_u16(p + 2); }
-static inline uint64_t ward_get_u64(const uint8_t *p) { return (uint64_t)ward_get_u32(p) << 32 | ward_get_u32(p + 4); }
+static inline void ward_put_u16(uint8_t *p, uint16_t v)
+{
+    p[0] = (uint8_t)(v >> 8);
+    p[1] = (uint8_t)v;
+}
+static inline void ward_put_u32(uint8_t *p, uint32_t v)
+{
+    ward_put_u16(p, (uint16_t)(v >> 16));
+    ward_put_u16(p + 2, (uint16_t)v);
+}
+static inline void ward_put_u64(uint8_t *p, uint64_t v)
+{
+    ward_put_u32(p, (uint32_t)(v >> 32));
+    ward_put_u32(p + 4, (uint32_t)v);
+}
+static inline uint16_t ward_get_u16(const uint8_t *p)
+{
+    return (uint16_t)(p[0] << 8 | p[1]);
+}
+static inline uint32_t ward_get_u32(const uint8_t *p)
+{
+    return (uint32_t)ward_get_u16(p) << 16 | ward_get_u16(p + 2);
+}
+static inline uint64_t ward_get_u64(const uint8_t *p)
+{
+    return (uint64_t)ward_get_u32(p) << 32 | ward_get_u32(p + 4);
+}
 
 #endif

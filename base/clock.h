@@ -18,8 +18,14 @@ extern const struct ward_clock ward_clock_system;
 /* A clock that stands still until its two fields are set. */
 void ward_clock_fake(struct ward_clock *clock, int64_t wall_us);
 
-static inline int64_t ward_wall_us(const struct ward_clock *clock) { return clock->wall_us(clock); }
-static inline int64_t ward_monotonic_us(const struct ward_clock *clock) { return clock->monotonic_us(clock); }
+static inline int64_t ward_wall_us(const struct ward_clock *clock)
+{
+    return clock->wall_us(clock);
+}
+static inline int64_t ward_monotonic_us(const struct ward_clock *clock)
+{
+    return clock->monotonic_us(clock);
+}
 
 /* RFC 3339, UTC, microseconds, always 27 characters. Years 1970..9999. */
 void ward_time_print(int64_t wall_us, char out[static WARD_TIME_TEXT_SIZE]);

@@ -53,10 +53,18 @@ void ward_json_array_end(struct ward_json *json)
 
 void ward_json_name(struct ward_json *json, const char *name)
 {
-    separate(json);
-    ward_buffer_add_u8(json->out, '"');
-    ward_buffer_add(json->out, ward_bytes_str(name));
-    ward_buffer_add(json->out, WARD_BYTES_LITERAL("\":"));
+    size_t size = strlen(name), total = size + (json->comma ? 4 : 3);
+    uint8_t *room = ward_buffer_reserve(json->out, total);
+    if (room != NULL) { /* all at once: names are half of what is written */
+        if (json->comma) {
+            *room++ = ',';
+        }
+        *room++ = '"';
+        memcpy(room, name, size);
+        room[size] = '"';
+        room[size + 1] = ':';
+        json->out->size += total;
+    }
     json->comma = false;
 }
 
@@ -83,11 +91,23 @@ static size_t escape(uint8_t c, char out[static 6])
     return 6;
 }
 
-/* Bytes up to the next one that needs an escape. */
-static size_t plain_run(const uint8_t *p, size_t size)
+/* Bytes up to the next one that needs an escape, or with ascii, that is not ASCII either. Eight at
+ * a time: the usual string is short, plain and ASCII. */
+static size_t plain_run(const uint8_t *p, size_t size, bool ascii)
 {
+    const uint64_t ones = 0x0101010101010101u, high = 0x80 * ones;
     size_t n = 0;
-    while (n < size && p[n] >= 0x20 && p[n] != '"' && p[n] != '\\') {
+    for (; size - n >= 8; n += 8) {
+        uint64_t w;
+        memcpy(&w, p + n, 8);
+        uint64_t quote = w ^ ('"' * ones), slash = w ^ ('\\' * ones);
+        /* High bit set in each byte that is below 0x20, a quote or a backslash; or perhaps in one
+         * above such a byte, or not ASCII, which the loop below looks at again. */
+        if ((((w - 0x20 * ones) | (quote - ones) | (slash - ones) | w) & high) != 0) {
+            break;
+        }
+    }
+    while (n < size && p[n] >= 0x20 && p[n] != '"' && p[n] != '\\' && !(ascii && p[n] >= 0x80)) {
         n++;
     }
     return n;
@@ -98,15 +118,16 @@ void ward_json_string(struct ward_json *json, struct ward_bytes utf8)
     separate(json);
     ward_buffer_add_u8(json->out, '"');
     while (utf8.size > 0) {
-        struct ward_bytes run = {utf8.data, plain_run(utf8.data, utf8.size)};
-        if (!ward_utf8_valid(run)) {
+        size_t ascii = plain_run(utf8.data, utf8.size, true);
+        size_t plain = ascii + plain_run(utf8.data + ascii, utf8.size - ascii, false);
+        if (!ward_utf8_valid(WARD_BYTES(utf8.data + ascii, plain - ascii))) {
             /* Whoever wrote this would make a record that no reader takes. */
             json->out->failed = true;
             return;
         }
-        ward_buffer_add(json->out, run);
-        utf8.data += run.size;
-        utf8.size -= run.size;
+        ward_buffer_add(json->out, WARD_BYTES(utf8.data, plain));
+        utf8.data += plain;
+        utf8.size -= plain;
         if (utf8.size > 0) {
             char escaped[6];
             ward_buffer_add(json->out, WARD_BYTES(escaped, escape(utf8.data[0], escaped)));

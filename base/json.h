@@ -39,7 +39,8 @@ struct ward_json_slice {
 /* Scans one JSON object (RFC 8259, UTF-8, depth <= WARD_JSON_DEPTH_MAX, duplicate top-level names
  * refused after unescaping). slices has room for `max`. INVALID with a text naming the rule:
  * "json: not an object", "json: duplicate member", "json: too deep", "json: malformed",
- * "json: more than N members". */
-ward_status ward_json_scan(struct ward_bytes json, struct ward_json_slice *slices, size_t max, size_t *ret_n);
+ * "json: too many members". */
+ward_status ward_json_scan(struct ward_bytes json, struct ward_json_slice *slices, size_t max,
+                           size_t *ret_n);
 
 #endif

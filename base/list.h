@@ -15,7 +15,7 @@ struct ward_list {
     size_t size;
 };
 
-#define WARD_CONTAINER(ptr, type, member) ((type *)(void *)((char *)(ptr) - offsetof(type, member)))
+#define WARD_CONTAINER(ptr, type, member) ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
 
 static inline void ward_list_push(struct ward_list *list, struct ward_link *link)
 {

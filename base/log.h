@@ -12,7 +12,8 @@ enum ward_log_level { WARD_LOG_DEBUG, WARD_LOG_INFO, WARD_LOG_WARN, WARD_LOG_ERR
  * never blocks for more than that write. */
 void ward_log(enum ward_log_level level, const char *what);
 void ward_log_status(enum ward_log_level level, const char *what, ward_status status);
-void ward_log_number(enum ward_log_level level, const char *what, const char *name, long long value);
+void ward_log_number(enum ward_log_level level, const char *what, const char *name,
+                     long long value);
 /* text: only names from our own configuration or files, never of a request. Escaped. */
 void ward_log_text(enum ward_log_level level, const char *what, const char *name, const char *text);
 void ward_log_level_set(enum ward_log_level least);

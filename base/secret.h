@@ -9,12 +9,13 @@
 
 struct ward_secret;
 
-/* Reserves and locks the pool (mmap, mlock, MADV_DONTDUMP, MADV_WIPEONFORK) once per process, before
- * threads start. bytes is rounded up to pages. Used lazily with 1 MiB when never called.
- * UNAVAILABLE when the memory cannot be locked. */
+/* Reserves and locks the pool (mmap, mlock, MADV_DONTDUMP, MADV_WIPEONFORK) once per process,
+ * before threads start. bytes is rounded up to pages. Used lazily with 1 MiB when never called.
+ * UNAVAILABLE when the memory cannot be locked; STATE when a smaller pool is there already. */
 ward_status ward_secret_pool_init(size_t bytes);
 
-/* size 1..65536. EXHAUSTED when the pool is full. `new` copies `from` in; `zero` is for filling. */
+/* size 1..65536, else INVALID. EXHAUSTED when the pool is full. `new` copies `from` in; `zero` is
+ * for filling. */
 ward_status ward_secret_new(struct ward_bytes from, struct ward_secret **ret);
 ward_status ward_secret_zero(size_t size, struct ward_secret **ret);
 /* From OpenSSL's private DRBG, drawn in blocks so that a 32-byte key does not cost a DRBG call. */
@@ -28,7 +29,10 @@ bool ward_secret_eq(const struct ward_secret *a, const struct ward_secret *b);
 
 /* Wipes, then frees. NULL is fine. */
 void ward_secret_free(struct ward_secret *secret);
-static inline void ward_secret_freep(struct ward_secret **secret) { ward_secret_free(*secret); }
+static inline void ward_secret_freep(struct ward_secret **secret)
+{
+    ward_secret_free(*secret);
+}
 
 /* Bytes in use in the pool, for tests and metrics. */
 size_t ward_secret_pool_used(void);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Before each block stands its size, so that it can be wiped whole without asking anybody. An arena
- * is a list of such blocks; chunks of the usual size are kept per thread, wiped, for the next one.
- */
+ * is a list of such blocks; chunks of the usual size are kept per thread, wiped. */
 #include "base/wipe_alloc.h"
 
 #include <pthread.h>

@@ -19,21 +19,26 @@ struct ward_arena;
 
 /* budget: the most bytes that it will ever hand out, alignment included. */
 ward_status ward_arena_new(size_t budget, struct ward_arena **ret);
-/* 16-byte aligned, zeroed; NULL when the budget or memory is spent. size 0 gives a valid pointer. */
+/* 16-byte aligned, zeroed; NULL when the budget or memory is spent. size 0 gives a pointer. */
 void *ward_arena_alloc(struct ward_arena *arena, size_t size);
 /* A copy of the bytes, followed by a NUL that is not counted. */
-ward_status ward_arena_copy(struct ward_arena *arena, struct ward_bytes from, struct ward_bytes *ret);
+ward_status ward_arena_copy(struct ward_arena *arena, struct ward_bytes from,
+                            struct ward_bytes *ret);
 /* printf into the arena; NULL when spent. */
 char *ward_arena_printf(struct ward_arena *arena, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 size_t ward_arena_used(const struct ward_arena *arena);
 void ward_arena_free(struct ward_arena *arena);
-static inline void ward_arena_freep(struct ward_arena **arena) { ward_arena_free(*arena); }
+static inline void ward_arena_freep(struct ward_arena **arena)
+{
+    ward_arena_free(*arena);
+}
 
 #define WARD_ARENA_NEW(arena, type) ((type *)ward_arena_alloc((arena), sizeof(type)))
 /* NULL on overflow too. */
-#define WARD_ARENA_ARRAY(arena, type, n)                                                           \
-    ((size_t)(n) > SIZE_MAX / sizeof(type) ? NULL                                                  \
-                                           : (type *)ward_arena_alloc((arena), (n) * sizeof(type)))
+#define WARD_ARENA_ARRAY(arena, type, n)   \
+    ((size_t)(n) > SIZE_MAX / sizeof(type) \
+         ? NULL                            \
+         : (type *)ward_arena_alloc((arena), (n) * sizeof(type)))
 
 #endif

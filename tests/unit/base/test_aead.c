@@ -4,6 +4,9 @@
 
 #include <limits.h>
 
+#include <openssl/err.h>
+#include <openssl/evp.h>
+
 #include "base/aead.h"
 
 static struct ward_aead *aead;
@@ -122,6 +125,18 @@ static void another_key_iv_or_context_is_refused(void **state)
     assert_ok(ward_aead_open(aead, key, iv, aad, view, out));
 }
 
+/* A refusal must leave nothing in OpenSSL's queue, where a TLS connection would take it for its
+ * own. */
+static void a_refusal_leaves_no_error_in_the_queue(void **state)
+{
+    (void)state;
+    uint8_t junk[40] = {0}, out[24];
+    assert_code(
+        ward_aead_open(aead, key, iv, WARD_BYTES_LITERAL("context"), WARD_BYTES_ARRAY(junk), out),
+        WARD_E_CIPHERTEXT);
+    assert_int_equal(ERR_peek_error(), 0);
+}
+
 static void every_cut_is_refused(void **state)
 {
     (void)state;
@@ -184,6 +199,20 @@ static void text_is_sealed_and_opened_in_place(void **state)
     assert_memory_equal(text, before, 100);
 }
 
+static void an_openssl_without_the_algorithm_is_reported(void **state)
+{
+    (void)state;
+    struct ward_aead *other = NULL;
+    assert_int_equal(EVP_set_default_properties(NULL, "provider=absent"), 1);
+    ward_status status = ward_aead_new(&other);
+    assert_int_equal(EVP_set_default_properties(NULL, ""), 1);
+    assert_code(status, WARD_E_INTERNAL);
+    assert_int_equal(status.domain, WARD_DOMAIN_OPENSSL);
+    assert_int_not_equal(status.foreign, 0);
+    assert_int_equal(ERR_peek_error(), 0);
+    assert_null(other);
+}
+
 static void freeing_nothing_is_fine(void **state)
 {
     (void)state;
@@ -197,11 +226,13 @@ int main(void)
         cmocka_unit_test(a_context_that_failed_still_works),
         cmocka_unit_test(every_flipped_bit_is_refused_and_nothing_comes_out),
         cmocka_unit_test(another_key_iv_or_context_is_refused),
+        cmocka_unit_test(a_refusal_leaves_no_error_in_the_queue),
         cmocka_unit_test(every_cut_is_refused),
         cmocka_unit_test(an_empty_text_is_authenticated_too),
         cmocka_unit_test(a_missing_context_is_our_bug),
         cmocka_unit_test(what_openssl_cannot_count_is_refused),
         cmocka_unit_test(text_is_sealed_and_opened_in_place),
+        cmocka_unit_test(an_openssl_without_the_algorithm_is_reported),
         cmocka_unit_test(freeing_nothing_is_fine),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

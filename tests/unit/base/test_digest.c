@@ -2,6 +2,8 @@
 /* SHA-256, HMAC and HKDF against the vectors of their standards. */
 #include "tests/unit/base/check.h"
 
+#include <openssl/evp.h>
+
 #include "base/digest.h"
 
 static struct ward_digest *digest;
@@ -168,6 +170,18 @@ static void hkdf_of_impossible_sizes_or_without_a_key_is_our_bug(void **state)
     assert_code(ward_hkdf_sha256(digest, none, none, none, out, 32), WARD_E_INTERNAL);
 }
 
+static void an_openssl_without_the_algorithm_is_reported(void **state)
+{
+    (void)state;
+    struct ward_digest *other = NULL;
+    assert_int_equal(EVP_set_default_properties(NULL, "provider=absent"), 1);
+    ward_status status = ward_digest_new(&other);
+    assert_int_equal(EVP_set_default_properties(NULL, ""), 1);
+    assert_code(status, WARD_E_INTERNAL);
+    assert_int_equal(status.domain, WARD_DOMAIN_OPENSSL);
+    assert_null(other);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -179,6 +193,7 @@ int main(void)
         cmocka_unit_test(hkdf_follows_rfc_5869),
         cmocka_unit_test(hkdf_gives_the_same_beginning_at_every_size),
         cmocka_unit_test(hkdf_of_impossible_sizes_or_without_a_key_is_our_bug),
+        cmocka_unit_test(an_openssl_without_the_algorithm_is_reported),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -4,12 +4,14 @@
 #include "tests/unit/base/check.h"
 
 #include <malloc.h>
+#include <pthread.h>
 #include <stdlib.h>
 
 #include "base/aead.h"
 #include "base/buffer.h"
 #include "base/digest.h"
 #include "base/json.h"
+#include "base/secret.h"
 #include "base/wipe_alloc.h"
 
 void *__real_malloc(size_t size);
@@ -346,6 +348,61 @@ static void every_failed_allocation_is_reported(void **state)
     check_every_allocation(use_json);
 }
 
+static void *use_arena_in_thread(void *unused)
+{
+    (void)unused;
+    return ward_ok(use_arena()) ? NULL : (void *)"no arena";
+}
+
+/* A leak checker sees whether the thread's spare chunks went with it. */
+static void chunks_kept_by_a_thread_go_with_it(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        pthread_t thread;
+        void *complaint = NULL;
+        assert_int_equal(pthread_create(&thread, NULL, use_arena_in_thread, NULL), 0);
+        assert_int_equal(pthread_join(thread, &complaint), 0);
+        assert_null(complaint);
+    }
+}
+
+static void *free_arenas(void *arenas)
+{
+    for (size_t i = 0; i < 20; i++) {
+        ward_arena_free(((struct ward_arena **)arenas)[i]);
+    }
+    return NULL;
+}
+
+static void an_arena_moves_with_its_owner(void **state)
+{
+    (void)state;
+    struct ward_arena *arenas[20];
+    for (size_t i = 0; i < 20; i++) {
+        assert_ok(ward_arena_new(10000, &arenas[i]));
+        assert_non_null(ward_arena_alloc(arenas[i], 500));
+    }
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, free_arenas, arenas), 0);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+}
+
+static void a_pool_without_memory_for_its_maps_is_unavailable(void **state)
+{
+    (void)state;
+    struct ward_secret *secret = NULL;
+    fail_at = allocations + 1;
+    assert_code(ward_secret_pool_init(8192), WARD_E_UNAVAILABLE);
+    fail_at = allocations + 1;
+    assert_code(ward_secret_zero(32, &secret), WARD_E_UNAVAILABLE);
+    assert_null(secret);
+    fail_at = 0;
+    assert_ok(ward_secret_pool_init(8192));
+    assert_ok(ward_secret_zero(32, &secret));
+    ward_secret_free(secret);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -361,6 +418,9 @@ int main(void)
         cmocka_unit_test_setup(arena_printf_prints_or_gives_nothing, reset),
         cmocka_unit_test_setup(a_freed_arena_was_wiped_and_its_chunks_come_back_zero, reset),
         cmocka_unit_test_setup(every_failed_allocation_is_reported, reset),
+        cmocka_unit_test_setup(chunks_kept_by_a_thread_go_with_it, reset),
+        cmocka_unit_test_setup(an_arena_moves_with_its_owner, reset),
+        cmocka_unit_test_setup(a_pool_without_memory_for_its_maps_is_unavailable, reset),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

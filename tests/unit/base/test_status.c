@@ -83,7 +83,7 @@ static void place_is_the_file_and_line_of_the_failure(void **state)
 {
     (void)state;
     ward_status status = ensure(false);
-    assert_non_null(strstr(status.at, "status_test.c:"));
+    assert_non_null(strstr(status.at, "test_status.c:"));
     assert_null(strchr(status.at, '/'));
 }
 
