@@ -11,6 +11,7 @@ struct ward_build {
     const struct document *document;
     struct ward_arena *scratch; /* freed when the policy is built */
     struct ward_policy_error *error;
+    size_t n_globs;
 };
 
 /* In this order; each fills its part of the policy or refuses with the place in error. */

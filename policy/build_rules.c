@@ -28,6 +28,11 @@ ward_status ward_build_globs(struct ward_build *build, const char *what, char *c
                 what, from[i]);
         }
     }
+    build->n_globs += n;
+    if (build->n_globs > WARD_GLOBS_MAX) {
+        return ward_yaml_refuse(build->policy->text, from[0], build->error,
+                                "more than %u globs in all rules and guards", WARD_GLOBS_MAX);
+    }
     return ward_build_texts(build, from, n, ret);
 }
 

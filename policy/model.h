@@ -13,6 +13,7 @@
 #define WARD_GUARD_DEFAULT_HOURS 24u
 #define WARD_GUARD_HOURS_MAX 168u
 #define WARD_MEMBERSHIPS_MAX 65536u
+#define WARD_GLOBS_MAX 10000u /* in all rules and guards: bounds a load, and a decision */
 
 struct ward_texts {
     const struct ward_bytes *items;

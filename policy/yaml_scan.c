@@ -158,7 +158,7 @@ static void byte_spot(struct ward_bytes text, size_t at, struct ward_yaml_spot *
 {
     spot->line = spot->column = 1;
     for (size_t i = 0; i < at; i++) {
-        spot->column++;
+        spot->column += (text.data[i] & 0xc0) != 0x80; /* characters, as libyaml counts */
         if (text.data[i] == '\n') {
             spot->line++;
             spot->column = 1;
@@ -179,23 +179,45 @@ static bool odd_break(struct ward_bytes rest)
     return false;
 }
 
+/* Where the text stops being UTF-8. */
+static size_t bad_byte(struct ward_bytes text)
+{
+    size_t at = 0, size = 0;
+    for (; at < text.size; at += size) {
+        uint8_t c = text.data[at];
+        size = c < 0x80 ? 1 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
+        if (size > text.size - at || !ward_utf8_valid((struct ward_bytes){text.data + at, size})) {
+            break;
+        }
+    }
+    return at;
+}
+
+/* What is wrong at one byte of a text that is UTF-8. */
+static const char *byte_fault(struct ward_bytes text, size_t at)
+{
+    uint8_t c = text.data[at];
+    if (c >= 0x80 && odd_break((struct ward_bytes){text.data + at, text.size - at})) {
+        return "byte order mark or Unicode line break";
+    }
+    bool at_line_start = at == 0 || text.data[at - 1] == '\n' || text.data[at - 1] == '\r';
+    return c == '%' && at_line_start ? "directives are not used" : NULL;
+}
+
 static const char *text_fault(struct ward_bytes text, struct ward_yaml_spot *spot)
 {
     if (text.size > WARD_YAML_TEXT_MAX) {
         return "larger than 1 MiB";
     }
     if (!ward_utf8_valid(text)) {
-        return "not UTF-8, or a NUL byte in it";
+        byte_spot(text, bad_byte(text), spot);
+        return "not UTF-8, or a NUL byte";
     }
     for (size_t i = 0; i < text.size; i++) {
-        if (text.data[i] >= 0x80 && odd_break((struct ward_bytes){text.data + i, text.size - i})) {
+        const char *fault = byte_fault(text, i);
+        if (fault != NULL) {
             byte_spot(text, i, spot);
-            return "byte order mark or Unicode line break";
-        }
-        if (text.data[i] == '%' &&
-            (i == 0 || text.data[i - 1] == '\n' || text.data[i - 1] == '\r')) {
-            byte_spot(text, i, spot);
-            return "directives are not used";
+            return fault;
         }
     }
     return NULL;
