@@ -4,6 +4,7 @@ import itertools
 import json
 
 import grpc
+import pytest
 
 from . import stubs
 from .stubs import approvals_pb2, audit_pb2, common_pb2, data_keys_pb2, keys_pb2, records_pb2
@@ -158,6 +159,13 @@ class ItemRefused(Exception):
 def raise_item(result) -> None:
     if result.HasField("error"):
         raise ItemRefused(result.error)
+
+
+def item_refused(code: int, text: str, call) -> None:
+    """The one item of the call is refused with this gRPC code, and its message holds the text."""
+    with pytest.raises(ItemRefused) as caught:
+        call()
+    assert (caught.value.code, text in caught.value.message) == (code, True), caught.value
 
 
 def pae(decision: str, payload: bytes) -> bytes:

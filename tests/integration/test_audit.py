@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The log: every method with every outcome writes exactly one entry, and the whole verifies by a check
+that shares no code with ours."""
+import itertools
+import json
+
+import grpc
+import pytest
+from harness import log, stubs
+from harness.client import ItemRefused, header
+from harness.stubs import approvals_pb2, audit_pb2, keys_pb2
+
+NOBODY = "00000000-0000-4000-8000-000000000001"
+DRAFT = "00000000-0000-4000-8000-00000000000g"
+
+
+def open_proposal(c, key="app/other"):
+    return c["officer-a"].submit(c["officer-a"].propose_rotation(key))
+
+
+def fresh_draft(c):
+    return c["officer-a"].propose_rotation("app/other")
+
+
+class Missing:
+    """A proposal that does not exist, and a payload to sign."""
+    id, payload = NOBODY, b"{}"
+
+
+def list_keys(client, request_id, **page):
+    return client.keys.ListKeys(keys_pb2.ListKeysRequest(header=header(request_id), **page), timeout=10)
+
+
+def list_approvals(client, request_id, **page):
+    return client.approvals.List(approvals_pb2.ListApprovalsRequest(header=header(request_id), **page), timeout=10)
+
+
+# (method, action, outcome, code, call). Codes of batch calls stand with their item.
+TABLE = [
+    ("DataKeys.GenerateDataKeys", "data-key.generate", "allowed", None, lambda c, r: c["app"].generate(request_id=r)),
+    ("DataKeys.GenerateDataKeys", "data-key.generate", "refused", "PERMISSION_DENIED", lambda c, r: c["officer-a"].generate(request_id=r)),
+    ("DataKeys.GenerateDataKeys", "data-key.generate", "failed", "NOT_FOUND", lambda c, r: c["app"].generate("app/no-such", request_id=r)),
+    ("DataKeys.GenerateDataKeys", "data-key.generate", "bad", "INVALID_ARGUMENT", lambda c, r: c["app"].generate_items([], r)),
+    ("DataKeys.UnwrapDataKeys", "data-key.unwrap", "allowed", None, lambda c, r: c["app"].unwrap(c["wrapped"], request_id=r)),
+    ("DataKeys.UnwrapDataKeys", "data-key.unwrap", "refused", "PERMISSION_DENIED", lambda c, r: c["auditor"].unwrap(c["wrapped"], request_id=r)),
+    ("DataKeys.UnwrapDataKeys", "data-key.unwrap", "failed", "INVALID_ARGUMENT", lambda c, r: c["app"].unwrap(c["wrapped"], {"x": "y"}, request_id=r)),
+    ("DataKeys.UnwrapDataKeys", "data-key.unwrap", "bad", "INVALID_ARGUMENT", lambda c, r: c["app"].unwrap_items([], r)),
+    ("Keys.CreateKey", "key.create", "allowed", None, lambda c, r: c["officer-a"].create_key(f"app/table-{r}", request_id=r)),
+    ("Keys.CreateKey", "key.create", "refused", "PERMISSION_DENIED", lambda c, r: c["app"].create_key("app/table", request_id=r)),
+    ("Keys.CreateKey", "key.create", "failed", "ALREADY_EXISTS", lambda c, r: c["officer-a"].create_key("app/demo", request_id=r)),
+    ("Keys.CreateKey", "key.create", "bad", "INVALID_ARGUMENT", lambda c, r: c["officer-a"].create_key("BAD", request_id=r)),
+    ("Keys.DescribeKey", "key.describe", "allowed", None, lambda c, r: c["auditor"].describe_key("app/demo", request_id=r)),
+    ("Keys.DescribeKey", "key.describe", "refused", "PERMISSION_DENIED", lambda c, r: c["app"].describe_key("app/demo", request_id=r)),
+    ("Keys.DescribeKey", "key.describe", "failed", "NOT_FOUND", lambda c, r: c["auditor"].describe_key("app/no-such", request_id=r)),
+    ("Keys.DescribeKey", "key.describe", "bad", "INVALID_ARGUMENT", lambda c, r: c["auditor"].describe_key("BAD", request_id=r)),
+    ("Keys.ListKeys", "key.list", "allowed", None, lambda c, r: list_keys(c["officer-a"], r)),
+    ("Keys.ListKeys", "key.list", "refused", "PERMISSION_DENIED", lambda c, r: list_keys(c["stranger"], r)),
+    ("Keys.ListKeys", "key.list", "bad", "INVALID_ARGUMENT", lambda c, r: list_keys(c["officer-a"], r, page_size=5000)),
+    ("Keys.RotateKey", "key.rotate", "allowed", None, lambda c, r: c["officer-a"].propose_rotation("app/other", request_id=r)),
+    ("Keys.RotateKey", "key.rotate", "refused", "PERMISSION_DENIED", lambda c, r: c["auditor"].propose_rotation("app/other", request_id=r)),
+    ("Keys.RotateKey", "key.rotate", "failed", "NOT_FOUND", lambda c, r: c["officer-a"].propose_rotation("app/no-such", request_id=r)),
+    ("Keys.RotateKey", "key.rotate", "bad", "INVALID_ARGUMENT", lambda c, r: c["officer-a"].propose_rotation("", request_id=r)),
+    ("Records.PutRecords", "record.put", "allowed", None, lambda c, r: c["app"].put("table", "r", b"{}", request_id=r)),
+    ("Records.PutRecords", "record.put", "refused", "PERMISSION_DENIED", lambda c, r: c["app"].put("table", "r", b"{}", context={}, request_id=r)),
+    ("Records.PutRecords", "record.put", "failed", "INVALID_ARGUMENT", lambda c, r: c["app"].put("table", "r", b"{", request_id=r)),
+    ("Records.PutRecords", "record.put", "bad", "INVALID_ARGUMENT", lambda c, r: c["app"].put_items([], request_id=r)),
+    ("Records.GetRecords", "record.get", "allowed", None, lambda c, r: c["app"].get("table-get", "r", request_id=r)),
+    ("Records.GetRecords", "record.get", "refused", "PERMISSION_DENIED", lambda c, r: c["writer"].get("table-get", "r", request_id=r)),
+    ("Records.GetRecords", "record.get", "failed", "NOT_FOUND", lambda c, r: c["app"].get("table-none", "r", request_id=r)),
+    ("Records.GetRecords", "record.get", "bad", "INVALID_ARGUMENT", lambda c, r: c["app"].get_items([], request_id=r)),
+    ("Approvals.List", "approval.list", "allowed", None, lambda c, r: list_approvals(c["auditor"], r)),
+    ("Approvals.List", "approval.list", "refused", "PERMISSION_DENIED", lambda c, r: list_approvals(c["app"], r)),
+    ("Approvals.List", "approval.list", "bad", "INVALID_ARGUMENT", lambda c, r: list_approvals(c["auditor"], r, page_size=5000)),
+    ("Approvals.Show", "approval.show", "allowed", None, lambda c, r: c["auditor"].show(open_proposal(c).id, r)),
+    ("Approvals.Show", "approval.show", "refused", "PERMISSION_DENIED", lambda c, r: c["app"].show(NOBODY, r)),
+    ("Approvals.Show", "approval.show", "failed", "NOT_FOUND", lambda c, r: c["auditor"].show(NOBODY, r)),
+    ("Approvals.Show", "approval.show", "bad", "INVALID_ARGUMENT", lambda c, r: c["auditor"].show(DRAFT, r)),
+    ("Approvals.Submit", "approval.submit", "allowed", None, lambda c, r: c["officer-a"].submit(fresh_draft(c), r)),
+    ("Approvals.Submit", "approval.submit", "refused", "PERMISSION_DENIED", lambda c, r: c["auditor"].submit(fresh_draft(c), r)),
+    ("Approvals.Submit", "approval.submit", "failed", "NOT_FOUND", lambda c, r: c["officer-a"].submit(Missing, r)),
+    ("Approvals.Submit", "approval.submit", "bad", "INVALID_ARGUMENT", lambda c, r: c["officer-a"].submit(fresh_draft(c), r, signature=b"")),
+    ("Approvals.Approve", "approval.approve", "allowed", None, lambda c, r: c["officer-b"].approve(open_proposal(c), r)),
+    ("Approvals.Approve", "approval.approve", "refused", "PERMISSION_DENIED", lambda c, r: c["app"].approve(open_proposal(c), r)),
+    ("Approvals.Approve", "approval.approve", "failed", "PERMISSION_DENIED", lambda c, r: c["officer-a"].approve(open_proposal(c), r)),
+    ("Approvals.Approve", "approval.approve", "bad", "INVALID_ARGUMENT", lambda c, r: c["officer-b"].approve(open_proposal(c), r, signature=b"x")),
+    ("Approvals.Reject", "approval.reject", "allowed", None, lambda c, r: c["officer-b"].reject(open_proposal(c), r)),
+    ("Approvals.Reject", "approval.reject", "refused", "PERMISSION_DENIED", lambda c, r: c["auditor"].reject(open_proposal(c), r)),
+    ("Approvals.Reject", "approval.reject", "failed", "NOT_FOUND", lambda c, r: c["officer-b"].reject(Missing, r)),
+    ("Approvals.Reject", "approval.reject", "bad", "INVALID_ARGUMENT", lambda c, r: c["officer-b"].reject(open_proposal(c), r, signature=b"x")),
+    ("Audit.Export", "audit.export", "allowed", None, lambda c, r: c["auditor"].export(0, 1, r)),
+    ("Audit.Export", "audit.export", "refused", "PERMISSION_DENIED", lambda c, r: c["officer-a"].export(0, 1, r)),
+    ("Audit.Export", "audit.export", "bad", "INVALID_ARGUMENT", lambda c, r: c["auditor"].export(5, 1, r)),
+    ("Audit.Checkpoint", "audit.checkpoint", "allowed", None, lambda c, r: c["officer-a"].checkpoint(r)),
+    ("Audit.Checkpoint", "audit.checkpoint", "refused", "PERMISSION_DENIED", lambda c, r: c["app"].checkpoint(r)),
+]
+# What cannot fail once it is allowed.
+NEVER_FAILS = {"Keys.ListKeys", "Approvals.List", "Audit.Export", "Audit.Checkpoint"}
+NEVER_BAD = {"Audit.Checkpoint"}
+
+
+def test_the_table_has_every_method_with_every_outcome():
+    modules = (stubs.data_keys_pb2, stubs.keys_pb2, stubs.records_pb2, stubs.approvals_pb2, stubs.audit_pb2)
+    methods = {f"{service.name}.{method.name}" for module in modules for service in module.DESCRIPTOR.services_by_name.values() for method in service.methods}
+    wanted = set(itertools.product(methods, ["allowed", "refused", "failed", "bad"]))
+    wanted -= {(m, "failed") for m in NEVER_FAILS} | {(m, "bad") for m in NEVER_BAD}
+    assert wanted == {(method, outcome) for method, _, outcome, _, _ in TABLE}
+
+
+def outcome_of(call, clients, request_id):
+    """The gRPC code's name that the caller saw, None for success."""
+    try:
+        results = call(clients, request_id)
+    except ItemRefused as error:
+        return next(code.name for code in grpc.StatusCode if code.value[0] == error.code)
+    except grpc.RpcError as error:
+        return error.code().name
+    assert results is not None
+    return None
+
+
+@pytest.fixture(scope="module")
+def table(shared):
+    """Runs the whole table once and reads the log once: request id -> (row, what the caller saw, entries)."""
+    clients = {name: shared.client(name) for name in shared.NAMES}
+    clients["wrapped"] = clients["app"].generate()[1]
+    clients["app"].put("table-get", "r", b"{}")
+    seen = {}
+    for number, row in enumerate(TABLE):
+        request_id = f"table-{number}"
+        seen[request_id] = (row, outcome_of(row[4], clients, request_id), [])
+    for entry in map(json.loads, clients["auditor"].leaves()):
+        if entry.get("request") in seen:
+            seen[entry["request"]][2].append(entry)
+    yield seen
+    for name in shared.NAMES:
+        clients[name].close()
+
+
+@pytest.mark.parametrize("number", range(len(TABLE)), ids=[f"{row[0]}-{row[2]}" for row in TABLE])
+def test_a_request_writes_exactly_one_entry(table, number):
+    (_, action, outcome, code, _), saw, entries = table[f"table-{number}"]
+    assert saw == code
+    assert len(entries) == 1, entries
+    entry = entries[0]
+    assert entry["action"] == action
+    codes = {entry.get("code")} | {item.get("code") for item in entry.get("items", [])}
+    assert code in codes if code else codes == {None}, entry
+    outcomes = {entry["outcome"]} | {item["outcome"] for item in entry.get("items", [])}
+    assert outcomes == {"allowed"} if outcome == "allowed" else outcomes & {"refused", "failed"}, entry
+
+
+def test_an_entry_says_who_what_when_and_from_where(ward, app, auditor):
+    app.generate(context={"purpose": "TREAT", "tenant": "north"}, request_id="who-what-when")
+    entry, = auditor.entries("who-what-when")
+    assert entry["identity"] == "spiffe://test.ward/app" and len(entry["cert"]) == 64 and entry["address"].startswith("127.0.0.1:")
+    assert entry["node"] == "node-1" and entry["time"].endswith("Z") and entry["policy"] == ward.policy_sha256 and "rule" in json.dumps(entry)
+    assert entry["context"]["purpose"] == "TREAT" and entry["context"]["tenant"].startswith("h:")
+    assert "app/demo" in json.dumps(entry)
+
+
+def test_health_writes_no_entry(ward, app, auditor):
+    before = len(auditor.leaves())
+    app.health.Check(stubs.health_pb2.HealthCheckRequest(), timeout=5)
+    after = auditor.leaves()
+    assert not [leaf for leaf in after[before:] if b"ealth" in leaf]
+
+
+def test_the_log_verifies_by_an_independent_check(ward, auditor):
+    entries = log.verify(auditor, ward.genesis["log_vkey"])
+    assert entries[0]["identity"] == "system" and len(entries) > 2
+    assert auditor.checkpoint().vkey == ward.genesis["log_vkey"]
+
+
+def test_leaves_are_canonical(auditor):
+    for leaf in auditor.leaves():
+        assert leaf == json.dumps(json.loads(leaf), ensure_ascii=False, separators=(",", ":")).encode(), "spacing or escapes"
+        assert len(leaf) <= 60 * 1024 and list(json.loads(leaf))[:3] == ["seq", "time", "node"]
+
+
+@pytest.mark.parametrize("start,end", [(1, 0), (0, 1 << 62), ((1 << 64) - 1, (1 << 64) - 1)])
+def test_a_range_outside_the_log_is_refused(auditor, start, end):
+    with pytest.raises(grpc.RpcError) as caught:
+        auditor.export(start, end)
+    assert caught.value.code() in (grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.OUT_OF_RANGE)
+
+
+def test_an_empty_range_is_empty(auditor):
+    assert not auditor.audit.Export(audit_pb2.ExportRequest(header=header(), start=0, end=0), timeout=5).leaves
+
+
+def test_the_daemons_role_can_neither_change_nor_delete_entries(ward):
+    tables = ward.postgres.sql("SELECT tablename FROM pg_tables WHERE schemaname = 'ward' AND tablename LIKE '%audit%'").split()
+    assert tables
+    for name in tables:
+        for right in ("UPDATE", "DELETE", "TRUNCATE"):
+            assert ward.postgres.sql(f"SELECT has_table_privilege('ward_daemon', 'ward.{name}', '{right}')") == "f"

@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Health, metrics, reload and drain: what operators and balancers rely on."""
+import subprocess
+import threading
+import time
+
+import grpc
+import pytest
+from harness.processes import wait_until
+from harness.stubs import health_pb2
+
+SERVING, NOT_SERVING = 1, 2
+
+
+def check(client, service: str = "") -> int:
+    return client.health.Check(health_pb2.HealthCheckRequest(service=service), timeout=5).status
+
+
+def test_health_of_the_whole_server(app, stranger):
+    assert check(app) == SERVING and check(stranger) == SERVING
+
+
+def test_health_of_an_unknown_service_is_not_found(app, refused):
+    refused("NOT_FOUND", "", lambda: check(app, "ward.v1.Nothing"))
+
+
+def test_watch_says_the_state_at_once(app):
+    watch = app.health.Watch(health_pb2.HealthCheckRequest(), timeout=5)
+    assert next(watch).status == SERVING
+    watch.cancel()
+
+
+def test_metrics_and_ready_are_plain_http_on_loopback(ward):
+    assert ward.daemons[0].http("/ready")[0] == 200
+    assert "ward" in ward.daemons[0].metrics()
+    assert ward.daemons[0].http("/nothing")[0] == 404
+
+
+def test_an_uninitialised_database_is_refused_and_named(own):
+    own.daemons[0].stop()
+    own.postgres.sql("CREATE DATABASE empty OWNER ward_owner", database="postgres")
+    daemon = own.daemon("empty")
+    daemon.configure()
+    config = daemon.config.read_text().replace("dbname=ward", "dbname=empty")
+    daemon.config.write_text(config)
+    result = subprocess.run([own.binary("wardd"), "--config", daemon.config], env=own.token.environment(), capture_output=True,
+                            text=True, timeout=30, check=False)
+    assert result.returncode != 0 and "genesis" in (result.stdout + result.stderr)
+    own.daemons.remove(daemon)
+    own.daemons[0].start()
+
+
+@pytest.mark.parametrize("line,name", [("nonsense: 1\n", "nonsense"), ("tls:\n  certificat: x\n", ""), ("log_level: loud\n", "")])
+def test_an_unknown_setting_is_refused_with_its_place(own, line, name):
+    daemon = own.daemon("bad-config")
+    daemon.configure(extra=line)
+    result = subprocess.run([own.binary("wardd"), "--config", daemon.config], env=own.token.environment(), capture_output=True,
+                            text=True, timeout=30, check=False)
+    own.daemons.remove(daemon)
+    said = result.stdout + result.stderr
+    assert result.returncode != 0 and name in said and "bad-config.yaml" in said
+
+
+def test_genesis_runs_once(own):
+    result = subprocess.run([own.binary("wardd"), "--config", own.daemons[0].config, "--genesis", "--owner", own.postgres.conninfo("ward_owner")],
+                            env=own.token.environment(), capture_output=True, text=True, timeout=60, check=False)
+    assert result.returncode != 0 and "already" in (result.stdout + result.stderr)
+
+
+def test_sighup_takes_new_certificates_and_keeps_connections(own):
+    client = own.client("app")
+    client.generate()
+    own.authority.server().write(own.folder, "wardd")
+    own.daemons[0].hangup()
+    time.sleep(0.5)
+    client.generate()
+    other = own.client("app")
+    other.generate()
+    client.close()
+    other.close()
+
+
+def test_sighup_with_a_broken_certificate_keeps_the_old(own):
+    good = (own.folder / "wardd.pem").read_bytes()
+    (own.folder / "wardd.pem").write_bytes(b"-----BEGIN CERTIFICATE-----\nnonsense\n-----END CERTIFICATE-----\n")
+    own.daemons[0].hangup()
+    time.sleep(0.5)
+    client = own.client("app")
+    client.generate()
+    client.close()
+    (own.folder / "wardd.pem").write_bytes(good)
+    own.daemons[0].hangup()
+
+
+def test_sigterm_finishes_what_runs_and_exits_with_0(own):
+    """Every call is answered, or told UNAVAILABLE before it began; none is lost half-way."""
+    client, codes, stop = own.client("app"), [], threading.Event()
+
+    def load() -> None:
+        while not stop.is_set():
+            try:
+                client.put("drain", "r", b"{}")
+                codes.append("OK")
+            except grpc.RpcError as error:
+                codes.append(error.code().name)
+                return
+    threads = [threading.Thread(target=load) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    wait_until(lambda: len(codes) > 50, 20, "a load runs")
+    assert own.daemons[0].stop() == 0
+    stop.set()
+    for thread in threads:
+        thread.join()
+    client.close()
+    assert set(codes) <= {"OK", "UNAVAILABLE", "CANCELLED"}
+    own.daemons[0].start()
+    client = own.client("app")
+    assert client.get("drain", "r").version >= codes.count("OK")
+    client.close()
