@@ -17,75 +17,100 @@ static size_t sequence_size(struct ward_bytes text)
     return size;
 }
 
-/* RFC 8785 3.2.2.2: the five short forms, \u00xx for other control characters. */
-static void add_escape(struct ward_buffer *out, uint8_t byte)
+#define ONES 0x0101010101010101u
+
+/* Whether any of eight bytes is below 0x20, above 0x7f, a quote or a backslash. Looks at eight at a
+ * time; may also say yes wrongly, after a byte that made it yes: then they are looked at singly. */
+static bool any_special(const uint8_t *p)
 {
-    uint8_t escape[6] = {
-        '\\', 'u', '0', '0', (uint8_t)hex_digits[byte >> 4], (uint8_t)hex_digits[byte & 15]};
-    size_t size = 2;
-    switch (byte) {
-    case '"':
-    case '\\':
-        escape[1] = byte;
-        break;
-    case '\b':
-        escape[1] = 'b';
-        break;
-    case '\t':
-        escape[1] = 't';
-        break;
-    case '\n':
-        escape[1] = 'n';
-        break;
-    case '\f':
-        escape[1] = 'f';
-        break;
-    case '\r':
-        escape[1] = 'r';
-        break;
-    default:
-        size = 6;
-    }
-    ward_buffer_add(out, WARD_BYTES(escape, size));
+    uint64_t x;
+    memcpy(&x, p, sizeof(x));
+    uint64_t quote = x ^ (ONES * '"'), backslash = x ^ (ONES * '\\');
+    uint64_t low = (x - ONES * 0x20) | (quote - ONES) | (backslash - ONES);
+    return ((low | x) & (ONES * 0x80)) != 0;
 }
 
-/* Bytes that stand for themselves are copied in runs; nearly every text is one run. */
-void ward_canonical_escape(struct ward_buffer *out, struct ward_bytes text)
+/* RFC 8785 3.2.2.2: the five short forms, \u00xx for other control characters. */
+static uint8_t *put_escape(uint8_t *p, uint8_t byte)
 {
-    if (text.size == 0) {
-        return; /* data may be NULL */
+    static const char codes[] = "\"\\\b\t\n\f\r", letters[] = "\"\\btnfr";
+    *p++ = '\\';
+    for (size_t i = 0; i < sizeof(codes) - 1; i++) {
+        if (byte == (uint8_t)codes[i]) {
+            *p++ = (uint8_t)letters[i];
+            return p;
+        }
     }
-    const uint8_t *end = text.data + text.size;
-    const uint8_t *run = text.data;
+    memcpy(p, "u00", 3);
+    p[3] = (uint8_t)hex_digits[byte >> 4];
+    p[4] = (uint8_t)hex_digits[byte & 15];
+    return p + 5;
+}
+
+#define ESCAPED_MAX(size) ((size)*6)
+
+/* out has room for the worst case: every byte escaped. */
+static uint8_t *put_escaped(uint8_t *out, struct ward_bytes text)
+{
     const uint8_t *p = text.data;
-    while (p < end) {
-        if (*p >= 0x20 && *p < 0x80 && *p != '"' && *p != '\\') {
-            p++;
-            continue;
-        }
-        size_t whole = *p < 0x80 ? 0 : sequence_size(WARD_BYTES(p, (size_t)(end - p)));
-        if (whole > 0) {
-            p += whole;
-            continue;
-        }
-        ward_buffer_add(out, WARD_BYTES(run, (size_t)(p - run)));
-        if (*p < 0x80) {
-            add_escape(out, *p);
+    size_t left = text.size;
+    while (left > 0) {
+        size_t taken = 1;
+        if (left >= 8 && !any_special(p)) {
+            memcpy(out, p, 8);
+            out += 8;
+            taken = 8;
+        } else if (*p >= 0x80) {
+            size_t whole = sequence_size(WARD_BYTES(p, left));
+            taken = whole > 0 ? whole : 1;
+            memcpy(out, whole > 0 ? p : (const uint8_t *)"\xef\xbf\xbd", whole > 0 ? whole : 3);
+            out += whole > 0 ? whole : 3;
+        } else if (*p < 0x20 || *p == '"' || *p == '\\') {
+            out = put_escape(out, *p);
         } else {
-            WARD_CANONICAL_LITERAL(out, "\xef\xbf\xbd");
+            *out++ = *p;
         }
-        run = ++p;
+        p += taken;
+        left -= taken;
     }
-    if (end > run) {
-        ward_buffer_add(out, WARD_BYTES(run, (size_t)(end - run)));
+    return out;
+}
+
+/* Piece by piece, for a text that may or may not fit into what is left. */
+static void add_escaped_slowly(struct ward_buffer *out, struct ward_bytes text)
+{
+    while (text.size > 0 && !out->failed) {
+        size_t whole = text.data[0] < 0x80 ? 1 : sequence_size(text);
+        size_t taken = whole > 0 ? whole : 1;
+        uint8_t piece[ESCAPED_MAX(4)];
+        uint8_t *end = put_escaped(piece, WARD_BYTES(text.data, taken));
+        ward_buffer_add(out, WARD_BYTES(piece, (size_t)(end - piece)));
+        text = WARD_BYTES(text.data + taken, text.size - taken);
     }
+}
+
+void ward_canonical_text_after(struct ward_buffer *out, struct ward_bytes before,
+                               struct ward_bytes text)
+{
+    size_t most = out->max - out->size;
+    if (before.size < most && text.size < (most - before.size) / 6) { /* at its worst it fits */
+        uint8_t *p = ward_buffer_reserve(out, before.size + ESCAPED_MAX(text.size) + 1);
+        if (p != NULL) {
+            memcpy(p, before.data, before.size);
+            uint8_t *end = put_escaped(p + before.size, text);
+            *end++ = '"';
+            out->size += (size_t)(end - p);
+        }
+        return;
+    }
+    ward_buffer_add(out, before);
+    add_escaped_slowly(out, text);
+    ward_buffer_add_u8(out, '"');
 }
 
 void ward_canonical_text(struct ward_buffer *out, struct ward_bytes text)
 {
-    ward_buffer_add_u8(out, '"');
-    ward_canonical_escape(out, text);
-    ward_buffer_add_u8(out, '"');
+    ward_canonical_text_after(out, WARD_BYTES_LITERAL("\""), text);
 }
 
 void ward_canonical_uint(struct ward_buffer *out, uint64_t value)
@@ -107,20 +132,36 @@ void ward_canonical_int(struct ward_buffer *out, int64_t value)
     ward_canonical_uint(out, value < 0 ? 0 - (uint64_t)value : (uint64_t)value);
 }
 
-void ward_canonical_hex(struct ward_buffer *out, struct ward_bytes bytes)
+/* Eight digits of four bytes at once: a leaf has hundreds of them. */
+static void put_hex8(uint8_t *p, const uint8_t four[static 4])
 {
-    uint8_t *to = ward_buffer_reserve(out, bytes.size * 2 + 2);
-    if (to == NULL) {
+    uint64_t v = ward_get_u32(four);
+    v = (v | v << 16) & 0x0000ffff0000ffff;
+    v = (v | v << 8) & 0x00ff00ff00ff00ff;
+    v = (v | v << 4) & 0x0f0f0f0f0f0f0f0f;           /* one digit a byte */
+    uint64_t letters = ((v + ONES * 6) >> 4) & ONES; /* 1 where it is above 9 */
+    ward_put_u64(p, v + ONES * '0' + letters * ('a' - '9' - 1));
+}
+
+void ward_canonical_hex_after(struct ward_buffer *out, struct ward_bytes before,
+                              struct ward_bytes bytes)
+{
+    uint8_t *room = ward_buffer_reserve(out, before.size + bytes.size * 2 + 1);
+    if (room == NULL) {
         return;
     }
-    uint8_t *p = to;
-    *p++ = '"';
-    for (size_t i = 0; i < bytes.size; i++) {
-        *p++ = (uint8_t)hex_digits[bytes.data[i] >> 4];
-        *p++ = (uint8_t)hex_digits[bytes.data[i] & 15];
+    memcpy(room, before.data, before.size);
+    uint8_t *p = room + before.size;
+    size_t i = 0;
+    for (; bytes.size - i >= 4; i += 4) {
+        put_hex8(p + 2 * i, bytes.data + i);
     }
-    *p++ = '"';
-    out->size += (size_t)(p - to);
+    for (; i < bytes.size; i++) {
+        p[2 * i] = (uint8_t)hex_digits[bytes.data[i] >> 4];
+        p[2 * i + 1] = (uint8_t)hex_digits[bytes.data[i] & 15];
+    }
+    p[2 * bytes.size] = '"';
+    out->size += before.size + bytes.size * 2 + 1;
 }
 
 /* One escape after its backslash, as the writer makes them: \uXXXX for control characters only.

@@ -11,13 +11,17 @@
 
 #define WARD_CANONICAL_LITERAL(out, text) ward_buffer_add((out), WARD_BYTES_LITERAL(text))
 
-/* With the quotes, and without. Any bytes are fine. */
+/* With the quotes. Any bytes are fine. */
 void ward_canonical_text(struct ward_buffer *out, struct ward_bytes text);
-void ward_canonical_escape(struct ward_buffer *out, struct ward_bytes text);
+/* `before`, which is constant JSON up to and with the opening quote, then the text and its closing
+ * quote: a member in one step, e.g. ",\"code\":\"" and a name. */
+void ward_canonical_text_after(struct ward_buffer *out, struct ward_bytes before,
+                               struct ward_bytes text);
 void ward_canonical_uint(struct ward_buffer *out, uint64_t value);
 void ward_canonical_int(struct ward_buffer *out, int64_t value);
-/* Lower-case hex with the quotes. */
-void ward_canonical_hex(struct ward_buffer *out, struct ward_bytes bytes);
+/* Lower-case hex, before it `before` and behind it the closing quote, in the same way. */
+void ward_canonical_hex_after(struct ward_buffer *out, struct ward_bytes before,
+                              struct ward_bytes bytes);
 
 /* Reading back one scalar: `json` is the whole value. False when it is not that type. They accept a
  * little more than the writers above write; who needs exactness prints again and compares. */

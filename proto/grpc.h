@@ -49,10 +49,12 @@ struct ward_grpc_reader {
 };
 void ward_grpc_reader_init(struct ward_grpc_reader *reader, size_t message_max);
 void ward_grpc_reader_fini(struct ward_grpc_reader *reader);
-/* EXHAUSTED "message: larger than this method takes" over the limit; UNIMPLEMENTED for a second message
- * ("message: more than one"); INTERNAL for flag 1 without an encoding and for any other flag, UNIMPLEMENTED
- * for flag 1 when `encoded` is true (the request named a grpc-encoding other than identity). */
-ward_status ward_grpc_reader_feed(struct ward_grpc_reader *reader, struct ward_bytes data, bool encoded);
+/* EXHAUSTED "message: larger than this method takes" over the limit; UNIMPLEMENTED "message: more
+ * than one" for a second message; INTERNAL for flag 1 without an encoding and for any other flag;
+ * UNIMPLEMENTED for flag 1 when `encoded` is true (the request named a grpc-encoding other than
+ * identity). A refusal stays one if more is fed. */
+ward_status ward_grpc_reader_feed(struct ward_grpc_reader *reader, struct ward_bytes data,
+                                  bool encoded);
 
 void ward_grpc_prefix(uint32_t message_size, uint8_t out[static WARD_GRPC_PREFIX_SIZE]);
 /* grpc-timeout: 1-8 digits and one of H M S m u n. False when malformed. */

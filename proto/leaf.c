@@ -6,20 +6,18 @@
 
 #include "proto/canonical.h"
 
-/* `name` is a whole constant piece, comma, quotes and colon included: ",\"code\":". */
+/* `name` is constant JSON from the comma to the value's opening quote: ",\"code\":\"". */
 static void member(struct ward_buffer *out, struct ward_bytes name, struct ward_bytes text)
 {
     if (text.size > 0) {
-        ward_buffer_add(out, name);
-        ward_canonical_text(out, text);
+        ward_canonical_text_after(out, name, text);
     }
 }
 
 static void member_hex(struct ward_buffer *out, struct ward_bytes name, struct ward_bytes bytes)
 {
     if (bytes.size > 0) {
-        ward_buffer_add(out, name);
-        ward_canonical_hex(out, bytes);
+        ward_canonical_hex_after(out, name, bytes);
     }
 }
 
@@ -32,6 +30,12 @@ static struct ward_bytes hash_or_nothing(const uint8_t *hash)
 
 /* A hash is "h:" and 16 hex digits. A value in clear that begins like that, or with "=", gets a "="
  * in front: nothing that an application sends can pass for a hash. */
+static bool looks_hashed(struct ward_bytes value)
+{
+    return (value.size >= 1 && value.data[0] == '=') ||
+           (value.size >= 2 && value.data[0] == 'h' && value.data[1] == ':');
+}
+
 static void add_context(const struct ward_leaf_context *context, size_t n, struct ward_buffer *out)
 {
     if (n == 0) {
@@ -41,21 +45,12 @@ static void add_context(const struct ward_leaf_context *context, size_t n, struc
     for (size_t i = 0; i < n; i++) {
         ward_buffer_add_u8(out, i == 0 ? '{' : ',');
         ward_canonical_text(out, context[i].key);
-        ward_buffer_add(out, NAME(":\""));
         struct ward_bytes value = context[i].value;
         if (context[i].hash != NULL) {
-            char hex[17];
-            ward_hex_encode(WARD_BYTES(context[i].hash, 8), hex);
-            ward_buffer_add(out, NAME("h:"));
-            ward_buffer_add(out, WARD_BYTES(hex, 16));
+            ward_canonical_hex_after(out, NAME(":\"h:"), WARD_BYTES(context[i].hash, 8));
         } else {
-            bool marked = value.size > 0 && (value.data[0] == '=' || value.data[0] == 'h');
-            if (marked && (value.data[0] == '=' || (value.size > 1 && value.data[1] == ':'))) {
-                ward_buffer_add_u8(out, '=');
-            }
-            ward_canonical_escape(out, value);
+            ward_canonical_text_after(out, looks_hashed(value) ? NAME(":\"=") : NAME(":\""), value);
         }
-        ward_buffer_add_u8(out, '"');
     }
     ward_buffer_add_u8(out, '}');
 }
@@ -73,12 +68,11 @@ static bool item_eq(const struct ward_leaf_item *a, const struct ward_leaf_item 
 
 static void add_item(const struct ward_leaf_item *item, uint64_t count, struct ward_buffer *out)
 {
-    ward_buffer_add(out, NAME("{\"object\":"));
-    ward_canonical_text(out, item->object);
-    member(out, NAME(",\"outcome\":"), ward_bytes_str(item->outcome));
-    member(out, NAME(",\"code\":"), ward_bytes_str(item->code));
-    member(out, NAME(",\"rule\":"), ward_bytes_str(item->rule));
-    member_hex(out, NAME(",\"digest\":"), item->digest);
+    ward_canonical_text_after(out, NAME("{\"object\":\""), item->object);
+    member(out, NAME(",\"outcome\":\""), ward_bytes_str(item->outcome));
+    member(out, NAME(",\"code\":\""), ward_bytes_str(item->code));
+    member(out, NAME(",\"rule\":\""), ward_bytes_str(item->rule));
+    member_hex(out, NAME(",\"digest\":\""), item->digest);
     if (count > 1) {
         ward_buffer_add(out, NAME(",\"count\":"));
         ward_canonical_uint(out, count);
@@ -128,21 +122,21 @@ static void add_detail(const struct ward_leaf_pair *detail, size_t n, struct war
 /* Begins with a comma, since the prefix always comes first. */
 void ward_leaf_body(const struct ward_leaf *leaf, struct ward_buffer *out)
 {
-    member(out, NAME(",\"request\":"), leaf->request_id);
-    member(out, NAME(",\"identity\":"), leaf->identity);
-    member_hex(out, NAME(",\"cert\":"), hash_or_nothing(leaf->certificate));
-    member(out, NAME(",\"end_user\":"), leaf->end_user);
-    member(out, NAME(",\"address\":"), leaf->address);
-    member(out, NAME(",\"action\":"), ward_bytes_str(leaf->action));
-    member(out, NAME(",\"object\":"), leaf->object);
+    member(out, NAME(",\"request\":\""), leaf->request_id);
+    member(out, NAME(",\"identity\":\""), leaf->identity);
+    member_hex(out, NAME(",\"cert\":\""), hash_or_nothing(leaf->certificate));
+    member(out, NAME(",\"end_user\":\""), leaf->end_user);
+    member(out, NAME(",\"address\":\""), leaf->address);
+    member(out, NAME(",\"action\":\""), ward_bytes_str(leaf->action));
+    member(out, NAME(",\"object\":\""), leaf->object);
     add_context(leaf->context, leaf->n_context, out);
-    member(out, NAME(",\"outcome\":"), ward_bytes_str(leaf->outcome));
-    member(out, NAME(",\"code\":"), ward_bytes_str(leaf->code));
-    member(out, NAME(",\"rule\":"), ward_bytes_str(leaf->rule));
-    member_hex(out, NAME(",\"policy\":"), hash_or_nothing(leaf->policy));
+    member(out, NAME(",\"outcome\":\""), ward_bytes_str(leaf->outcome));
+    member(out, NAME(",\"code\":\""), ward_bytes_str(leaf->code));
+    member(out, NAME(",\"rule\":\""), ward_bytes_str(leaf->rule));
+    member_hex(out, NAME(",\"policy\":\""), hash_or_nothing(leaf->policy));
     ward_buffer_add(out, NAME(",\"epoch\":"));
     ward_canonical_uint(out, leaf->epoch);
-    member_hex(out, NAME(",\"reason\":"), hash_or_nothing(leaf->reason));
+    member_hex(out, NAME(",\"reason\":\""), hash_or_nothing(leaf->reason));
     add_items(leaf->items, leaf->n_items, out);
     add_detail(leaf->detail, leaf->n_detail, out);
     ward_buffer_add_u8(out, '}');
@@ -157,7 +151,6 @@ void ward_leaf_finish(uint64_t seq, int64_t wall_us, struct ward_bytes node, str
     ward_canonical_uint(out, seq);
     ward_buffer_add(out, NAME(",\"time\":\""));
     ward_buffer_add(out, WARD_BYTES(time, WARD_TIME_TEXT_SIZE - 1));
-    ward_buffer_add(out, NAME("\",\"node\":"));
-    ward_canonical_text(out, node);
+    ward_canonical_text_after(out, NAME("\",\"node\":\""), node);
     ward_buffer_add(out, body);
 }

@@ -16,7 +16,7 @@ struct ward_note_key {
     char name[WARD_NOTE_NAME_MAX]; /* the origin, e.g. "ward.example/log" */
     uint8_t algorithm;
     uint8_t id[4];
-    uint8_t public_key[128];       /* Ed25519: 32 raw bytes; ECDSA: SubjectPublicKeyInfo in DER */
+    uint8_t public_key[128]; /* Ed25519: 32 raw bytes; ECDSA: SubjectPublicKeyInfo in DER */
     size_t public_key_size;
 };
 
@@ -36,16 +36,17 @@ ward_status ward_note_key_parse(const char *vkey, struct ward_note_key *ret);
 /* The text that is signed: three lines. */
 void ward_checkpoint_body(const struct ward_checkpoint *checkpoint, struct ward_buffer *out);
 /* For ECDSA the digest to be signed raw is SHA-256(body); for Ed25519 the body itself. */
-/* Appends the whole note: body, blank line, signature line. signature: Ed25519 64 bytes, ECDSA DER. */
-void ward_note_finish(struct ward_bytes body, const struct ward_note_key *key, struct ward_bytes signature,
-                      struct ward_buffer *out);
-/* Any signed note: finds the lines by the key (name and id), verifies them, ignores other keys' lines.
- * ret_text borrows from note. INVALID "checkpoint: not a signed note", "checkpoint: not signed by this
- * key", "checkpoint: signature does not verify". */
+/* Appends the whole note: body, blank line, signature line. Ed25519: 64 bytes; ECDSA: DER. */
+void ward_note_finish(struct ward_bytes body, const struct ward_note_key *key,
+                      struct ward_bytes signature, struct ward_buffer *out);
+/* Any signed note: finds the lines by the key (name and id), verifies them, ignores other keys'
+ * lines. ret_text borrows from note. INVALID "checkpoint: not a signed note", "checkpoint: not
+ * signed by this key", "checkpoint: signature does not verify". */
 ward_status ward_note_open(struct ward_bytes note, const struct ward_note_key *key,
                            struct ward_bytes *ret_text);
-/* The same, and the text must be a checkpoint of the log that the key is named for, with no extension
- * lines. INVALID also "checkpoint: of another log", "checkpoint: not three lines" and the like. */
+/* The same, and the text must be a checkpoint of the log that the key is named for, with no
+ * extension lines. INVALID also "checkpoint: of another log", "checkpoint: not three lines" and the
+ * like. */
 ward_status ward_note_verify(struct ward_bytes note, const struct ward_note_key *key,
                              struct ward_checkpoint *ret);
 /* PKCS#11 gives r || s; notes want DER. out has 80 bytes. INVALID when r or s is zero. */

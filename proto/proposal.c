@@ -108,7 +108,7 @@ void ward_proposal_print(const struct ward_proposal *proposal, struct ward_buffe
     add_text(M_OBJECT, proposal->object, out);
     add_params(M_PARAMETERS, proposal->parameters, proposal->n_parameters, out);
     add_name(M_POLICY, out);
-    ward_canonical_hex(out, WARD_BYTES_ARRAY(proposal->policy));
+    ward_canonical_hex_after(out, WARD_BYTES_LITERAL("\""), WARD_BYTES_ARRAY(proposal->policy));
     add_name(M_EPOCH, out);
     ward_canonical_uint(out, proposal->epoch);
     add_text(M_PROPOSER, proposal->proposer, out);

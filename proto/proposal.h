@@ -2,9 +2,9 @@
 /* A proposal is canonical JSON, members in this order:
  *   type "ward proposal 1", deployment, id, action, object, parameters {..}, policy (hex), epoch,
  *   proposer, person, created, expires, approvals, reason, consequences {name: integer, ..}
- * Officers sign DSSE (payloadType "application/vnd.ward.proposal+json") over exactly these bytes, with a
- * prefix line that says what they decide: "propose", "approve" or "reject" is bound in the DSSE
- * payloadType as a parameter: "application/vnd.ward.proposal+json; decision=approve". */
+ * Officers sign DSSE over exactly these bytes. What they decide ("propose", "approve", "reject") is
+ * bound as a parameter of the payloadType: "application/vnd.ward.proposal+json; decision=approve".
+ */
 #ifndef WARD_PROTO_PROPOSAL_H
 #define WARD_PROTO_PROPOSAL_H
 
@@ -15,7 +15,7 @@
 
 struct ward_proposal_param {
     struct ward_bytes name;
-    struct ward_bytes text;  /* used when data is not NULL */
+    struct ward_bytes text; /* used when data is not NULL */
     int64_t number;
 };
 
@@ -24,8 +24,8 @@ struct ward_proposal_param {
 
 struct ward_proposal {
     struct ward_id deployment, id;
-    struct ward_bytes action;   /* "key.rotate" */
-    struct ward_bytes object;   /* the key's name */
+    struct ward_bytes action; /* "key.rotate" */
+    struct ward_bytes object; /* the key's name */
     struct ward_proposal_param parameters[WARD_PROPOSAL_PARAMS_MAX];
     size_t n_parameters;
     uint8_t policy[32];
@@ -33,7 +33,7 @@ struct ward_proposal {
     struct ward_bytes proposer; /* identity */
     struct ward_bytes person;
     int64_t created_us, expires_us;
-    uint32_t approvals;         /* needed besides the proposer */
+    uint32_t approvals; /* needed besides the proposer */
     struct ward_bytes reason;
     struct ward_proposal_param consequences[WARD_PROPOSAL_PARAMS_MAX];
     size_t n_consequences;
@@ -41,23 +41,29 @@ struct ward_proposal {
 
 enum ward_decision_kind { WARD_DECISION_PROPOSE, WARD_DECISION_APPROVE, WARD_DECISION_REJECT };
 
-/* Canonical bytes, appended. Parameters and consequences are written sorted by name; consequences must
- * be numbers. The epoch is at most INT64_MAX. More than WARD_PROPOSAL_PARAMS_MAX fails the buffer. */
+/* Canonical bytes, appended. Parameters and consequences are written sorted by name; consequences
+ * must be numbers. The epoch is at most INT64_MAX. More than WARD_PROPOSAL_PARAMS_MAX fails the
+ * buffer. */
 void ward_proposal_print(const struct ward_proposal *proposal, struct ward_buffer *out);
 /* Strict: only what print would have written is accepted (it is printed again and compared).
  * Views point into the arena. INVALID "proposal: not canonical". */
-ward_status ward_proposal_parse(struct ward_bytes payload, struct ward_arena *arena, struct ward_proposal *ret);
+ward_status ward_proposal_parse(struct ward_bytes payload, struct ward_arena *arena,
+                                struct ward_proposal *ret);
 /* The number of a parameter or consequence by name; false when it is not there. */
-bool ward_proposal_number(const struct ward_proposal_param *params, size_t n, const char *name, int64_t *ret);
-struct ward_bytes ward_proposal_text(const struct ward_proposal_param *params, size_t n, const char *name);
+bool ward_proposal_number(const struct ward_proposal_param *params, size_t n, const char *name,
+                          int64_t *ret);
+struct ward_bytes ward_proposal_text(const struct ward_proposal_param *params, size_t n,
+                                     const char *name);
 
 /* DSSE pre-authentication encoding of the payload under the decision; what is signed. */
-void ward_proposal_pae(struct ward_bytes payload, enum ward_decision_kind decision, struct ward_buffer *out);
-/* Verifies a signature over the PAE with the public key of a DER certificate: ECDSA P-256/P-384 with
- * SHA-256, or Ed25519. INVALID "signature: does not verify". */
+void ward_proposal_pae(struct ward_bytes payload, enum ward_decision_kind decision,
+                       struct ward_buffer *out);
+/* Verifies a signature over the PAE with the public key of a DER certificate: ECDSA P-256/P-384
+ * with SHA-256, or Ed25519. INVALID "signature: does not verify". */
 ward_status ward_proposal_verify(struct ward_bytes payload, enum ward_decision_kind decision,
                                  struct ward_bytes certificate_der, struct ward_bytes signature);
-const char *ward_decision_kind_name(enum ward_decision_kind decision); /* "propose", "approve", "reject" */
+/* "propose", "approve", "reject". */
+const char *ward_decision_kind_name(enum ward_decision_kind decision);
 /* SHA-256 of the payload: the digest that audit entries and officers name. */
 ward_status ward_proposal_digest(struct ward_bytes payload, uint8_t out[static 32]);
 

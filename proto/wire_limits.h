@@ -3,9 +3,10 @@
 #ifndef WARD_PROTO_WIRE_LIMITS_H
 #define WARD_PROTO_WIRE_LIMITS_H
 
-#define WARD_MESSAGE_MAX (1024u * 1024u)           /* a request's message */
+#define WARD_MESSAGE_MAX (1024u * 1024u)            /* a request's message */
 #define WARD_MESSAGE_RECORDS_MAX (4u * 1024 * 1024) /* of PutRecords */
-#define WARD_RESPONSE_MAX (4u * 1024 * 1024 - 4096) /* gRPC clients refuse more than 4 MiB by default */
+/* gRPC clients refuse more than 4 MiB by default. */
+#define WARD_RESPONSE_MAX (4u * 1024 * 1024 - 4096)
 #define WARD_EXPORT_PAGE_MAX (3u * 1024 * 1024)
 #define WARD_BATCH_ITEMS_MAX 1000u
 #define WARD_CONTEXT_PAIRS_MAX 32u

@@ -20,8 +20,8 @@
 #define WARD_WRAPPED_MAX (WARD_WRAPPED_HEADER_SIZE + WARD_WRAPPED_BLOB_MAX)
 
 enum ward_key_use {
-    WARD_USE_ISSUED = 1,   /* given to applications */
-    WARD_USE_SUBJECT = 2,  /* a patient's; never leaves */
+    WARD_USE_ISSUED = 1,  /* given to applications */
+    WARD_USE_SUBJECT = 2, /* a patient's; never leaves */
     WARD_USE_INDEX = 3,
     WARD_USE_INTERNAL = 4,
     WARD_USE_BACKUP = 5,
@@ -37,13 +37,15 @@ struct ward_wrapped_key {
 
 /* CIPHERTEXT on anything that is not exactly such a key: callers cannot tell why. */
 ward_status ward_wrapped_key_parse(struct ward_bytes bytes, struct ward_wrapped_key *ret);
-void ward_wrapped_key_header(const struct ward_wrapped_key *key, uint8_t out[static WARD_WRAPPED_HEADER_SIZE]);
+void ward_wrapped_key_header(const struct ward_wrapped_key *key,
+                             uint8_t out[static WARD_WRAPPED_HEADER_SIZE]);
 /* Header and blob, into the arena. */
 ward_status ward_wrapped_key_print(const struct ward_wrapped_key *key, struct ward_arena *arena,
                                    struct ward_bytes *ret);
 /* header || context->canonical, into the arena. */
-ward_status ward_wrapped_key_aad(const struct ward_wrapped_key *key, const struct ward_context *context,
-                                 struct ward_arena *arena, struct ward_bytes *ret);
+ward_status ward_wrapped_key_aad(const struct ward_wrapped_key *key,
+                                 const struct ward_context *context, struct ward_arena *arena,
+                                 struct ward_bytes *ret);
 /* The text form "ward:1:<base64>"; out has WARD_WRAPPED_TEXT_MAX bytes. */
 #define WARD_WRAPPED_TEXT_MAX (7 + WARD_BASE64_SIZE(WARD_WRAPPED_MAX) + 1)
 void ward_wrapped_key_to_text(struct ward_bytes wrapped, char *out);

@@ -135,17 +135,51 @@ static void any_bytes_stay_one_json_string(void **state)
     }
 }
 
+static void text_fills_its_buffer_to_the_last_byte(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {"",
+                                        "plain",
+                                        "long enough to be copied by eights",
+                                        "\n\x01\"",
+                                        "\xc3\xa4\xf0\x9f\x94\x92\xff",
+                                        "12345678\xe2\x82"};
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        struct ward_buffer whole;
+        ward_buffer_init(&whole, 4096);
+        ward_canonical_text_after(&whole, WARD_BYTES_LITERAL(",\"a\":\""),
+                                  ward_bytes_str(texts[i]));
+        for (size_t max = 0; max <= whole.size; max++) {
+            struct ward_buffer out;
+            ward_buffer_init(&out, max);
+            ward_canonical_text_after(&out, WARD_BYTES_LITERAL(",\"a\":\""),
+                                      ward_bytes_str(texts[i]));
+            assert_int_equal(out.failed, max < whole.size);
+            assert_true(out.size <= max);
+            if (max == whole.size) {
+                assert_bytes(ward_buffer_view(&out), ward_buffer_view(&whole));
+            }
+            ward_buffer_fini(&out);
+        }
+        ward_buffer_fini(&whole);
+    }
+}
+
 static void canonical_texts_read_back_as_they_were(void **state)
 {
     for (unsigned byte = 1; byte < 0x80; byte++) {
-        const uint8_t text[] = {'a', (uint8_t)byte, 'b'};
-        struct ward_buffer out;
-        ward_buffer_init(&out, 64);
-        ward_canonical_text(&out, WARD_BYTES_ARRAY(text));
-        struct ward_bytes back;
-        assert_true(ward_canonical_read_text(ward_buffer_view(&out), *state, &back));
-        assert_bytes(back, WARD_BYTES_ARRAY(text));
-        ward_buffer_fini(&out);
+        for (size_t at = 0; at < 20; at++) { /* at every place of the eights it is copied by */
+            uint8_t text[20];
+            memset(text, 'a', sizeof(text));
+            text[at] = (uint8_t)byte;
+            struct ward_buffer out;
+            ward_buffer_init(&out, 256);
+            ward_canonical_text(&out, WARD_BYTES_ARRAY(text));
+            struct ward_bytes back;
+            assert_true(ward_canonical_read_text(ward_buffer_view(&out), *state, &back));
+            assert_bytes(back, WARD_BYTES_ARRAY(text));
+            ward_buffer_fini(&out);
+        }
     }
 }
 
@@ -228,6 +262,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(vectors_hold),
         TEST(any_bytes_stay_one_json_string),
+        TEST(text_fills_its_buffer_to_the_last_byte),
         TEST(canonical_texts_read_back_as_they_were),
         TEST(integers_read_only_as_themselves),
         TEST(texts_that_are_not_one_string_are_not_read),
