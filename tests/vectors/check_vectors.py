@@ -3,8 +3,7 @@
 """Checks the test vectors beside it against proto/FORMATS.md, with Python and the cryptography package.
 
 It shares no line with the C code: where both agree with a vector, the description is enough to read
-Ward's data without Ward. Usage: check_vectors.py [FOLDER]. Exit 0 all hold, 1 one does not, 77 the
-cryptography package is missing.
+Ward's data without Ward. Exit 0 all hold, 1 one does not, 77 the cryptography package is missing.
 """
 import base64
 import hashlib
@@ -307,6 +306,28 @@ def check_tile(v):
         yield "level 1", row[0].hex(), v["level1"]
 
 
+# --- the page itself: what it prints must be what the vectors say
+
+PRINTED = {
+    "context.json": (2, ["canonical"]),
+    "wrapped_key.json": (0, ["kek", "key_id", "iv", "plaintext", "aad", "wrapped", "text"]),
+    "record.json": (0, ["json", "subject_key", "id_hash", "salt", "info", "okm", "legend", "sealed",
+                        "digest"]),
+    "leaf.json": (1, ["text", "hash"]),
+    "proposal.json": (0, ["payload", "digest"]),
+    "note.json": (1, ["seed", "vkey", "note"]),
+}
+
+
+def check_page(folder):
+    page = folder.parent.parent / "proto" / "FORMATS.md"
+    text = "".join(page.read_text(encoding="utf-8").split())
+    for file, (number, members) in PRINTED.items():
+        vector = json.loads((folder / file).read_text(encoding="utf-8"))["vectors"][number]
+        for member in members:
+            yield file + " " + member, "".join(vector[member].split()) in text
+
+
 CHECKS = {
     "context.json": check_context,
     "wrapped_key.json": check_wrapped_key,
@@ -319,7 +340,7 @@ CHECKS = {
 
 
 def main():
-    folder = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else pathlib.Path(__file__).parent)
+    folder = pathlib.Path(__file__).resolve().parent
     checked = failed = 0
     for file, check in CHECKS.items():
         for vector in json.loads((folder / file).read_text(encoding="utf-8"))["vectors"]:
@@ -328,6 +349,11 @@ def main():
                 if actual != expected:
                     failed += 1
                     print("%s: %s: %s: %r is not %r" % (file, vector["name"], what, actual, expected))
+    for what, printed in check_page(folder):
+        checked += 1
+        if not printed:
+            failed += 1
+            print("FORMATS.md: %s: not as in the vector" % what)
     print("check_vectors: %d checked, %d failed" % (checked, failed))
     return 1 if failed or checked == 0 else 0
 
