@@ -20,7 +20,7 @@ class Daemon:
         self.process = None
 
     def configure(self, **settings) -> None:
-        """Settings: hsm_module, pin_file, workers, deadline_ms, genesis_sha256, log_level, client_ca, extra."""
+        """Settings: hsm_module, helper, pin_file, workers, deadline_ms, genesis_sha256, log_level, client_ca, extra."""
         s = {**self.settings, **settings}
         d = self.deployment
         self.config.write_text(f"""node: {self.node}
@@ -38,7 +38,7 @@ hsm:
   module: {s.get("hsm_module", d.module)}
   token_label: ward
   pin_file: {s.get("pin_file", d.token.pin_file)}
-  helper: {d.binary("ward-hsm")}
+  helper: {s.get("helper", d.binary("ward-hsm"))}
   workers: {s.get("workers", 1)}
   deadline_ms: {s.get("deadline_ms", 2000)}
   working_copies: true

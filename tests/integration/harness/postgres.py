@@ -35,8 +35,9 @@ class Postgres:
         self._write("postgresql.conf", SETTINGS.format(socket=folder))
         self._write("pg_hba.conf", "local all all peer map=ward\n")
         me = pwd.getpwuid(os.geteuid()).pw_name
+        daemons = {me, "nobody"} if processes.is_root() else {me}
         self._write("pg_ident.conf", "".join(f"ward {os_user} {role}\n" for os_user, role in
-                                             [(self.user, "postgres"), (me, "ward_daemon"), (me, "ward_owner")]))
+                                             [(self.user, "postgres"), (me, "ward_owner"), *((d, "ward_daemon") for d in sorted(daemons))]))
         self.start()
         for sql in ("CREATE ROLE ward_owner LOGIN", "CREATE ROLE ward_daemon LOGIN", "CREATE DATABASE ward OWNER ward_owner"):
             self.sql(sql, database="postgres")

@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The HSM misbehaves: its module crashes, hangs, lies; the token goes and comes; the PIN is wrong."""
+import os
+import pathlib
+import shlex
+import signal
+import subprocess
+import time
+
+import grpc
+import pytest
+from harness import processes
+from harness.client import ItemRefused
+from harness.load import Load
+from harness.processes import wait_until
+
+SUPPORT = pathlib.Path(__file__).resolve().parents[1] / "support"
+DEADLINE_MS = 700
+
+
+class Faults:
+    """A module between ward-hsm and SoftHSM2 that does what a file says, and counts logins."""
+
+    def __init__(self, deployment):
+        self.deployment = deployment
+        self.control, self.count = deployment.folder / "control", deployment.folder / "count"
+        self.module = deployment.folder / "faulty.so"
+        flags = subprocess.run(["pkg-config", "--cflags", "p11-kit-1"], check=True, capture_output=True, text=True).stdout.split()
+        subprocess.run(["gcc", "-shared", "-fPIC", "-D_GNU_SOURCE", *flags, "-o", self.module, SUPPORT / "faulty_module.c", "-ldl"], check=True)
+        self.helper = deployment.folder / "ward-hsm-faulty"
+        params = f"real={deployment.module};control={self.control};count={self.count}"
+        self.helper.write_text(f'#!/bin/sh\nexec {deployment.binary("ward-hsm")} "$@" --module-params {shlex.quote(params)}\n')
+        self.helper.chmod(0o755)
+
+    def settings(self) -> dict:
+        return dict(hsm_module=self.module, helper=self.helper, workers=2, deadline_ms=DEADLINE_MS)
+
+    def do(self, line: str) -> None:
+        new = self.control.with_suffix(".new")
+        new.write_text(line + "\n")
+        new.rename(self.control)
+
+    def stop(self) -> None:
+        self.control.unlink(missing_ok=True)
+
+    def logins(self) -> int:
+        return self.count.read_text().count("C_Login") if self.count.exists() else 0
+
+
+@pytest.fixture(scope="module")
+def faults(own):
+    made = Faults(own)
+    own.daemons[0].stop()
+    own.daemons[0].start(**made.settings())
+    own.daemons[0].settings.update(made.settings())
+    return made
+
+
+def code_of(call):
+    """The gRPC code's name; None when it was answered. For one item, too."""
+    try:
+        call()
+    except ItemRefused as error:
+        return next(code.name for code in grpc.StatusCode if code.value[0] == error.code)
+    except grpc.RpcError as error:
+        return error.code().name
+    return None
+
+
+def works(client) -> bool:
+    return code_of(client.generate) is None
+
+
+@pytest.mark.parametrize("call", ["C_EncryptInit", "C_Encrypt", "C_Decrypt"])
+@pytest.mark.parametrize("fault", ["crash", "hang"])
+def test_a_module_that_dies_in_a_call_takes_its_helper_alone(own, faults, call, fault):
+    app, daemon = own.client("app"), own.daemons[0]
+    plaintext, wrapped = app.generate()
+    helpers, pid = set(daemon.helpers()), daemon.pid
+    assert len(helpers) == 2
+    faults.do(f"{call} {fault}")
+    try:
+        start = time.monotonic()
+        assert code_of(app.generate) == "UNAVAILABLE"
+        assert time.monotonic() - start < DEADLINE_MS / 1000 + 2
+    finally:
+        faults.stop()
+    wait_until(lambda: works(app), 10, "a new helper serves")
+    assert daemon.running() and daemon.pid == pid
+    assert set(daemon.helpers()) != helpers, "the helper was started anew"
+    assert app.unwrap(wrapped) == plaintext
+    daemon.wait_ready(10)
+    app.close()
+
+
+def test_one_helper_that_stands_still_does_not_hold_the_others(own, faults):
+    daemon = own.daemons[0]
+    victim = wait_until(lambda: len(daemon.helpers()) == 2 and daemon.helpers(), 10, "two helpers")[0]
+    with Load([own.client("app", timeout=20) for _ in range(6)], "stopped-helper") as load:
+        wait_until(lambda: load.acknowledged() > 30, 20, "a load runs")
+        os.kill(victim, signal.SIGSTOP)
+        before = load.acknowledged()
+        wait_until(lambda: load.acknowledged() > before + 100, 20, "the others go on")
+        wait_until(lambda: not processes.alive(victim), 10, "the helper that missed its deadline is killed")
+        wait_until(lambda: len(daemon.helpers()) == 2, 10, "and started anew")
+    assert set(load.codes) <= {"OK", "UNAVAILABLE", 14}, load.codes
+    load.check(own.client("app"))
+
+
+def test_a_wrap_that_does_not_open_is_withheld(own, faults):
+    app = own.client("app")
+    faults.do("C_Encrypt flip")
+    try:
+        assert code_of(app.generate) in ("INTERNAL", "UNAVAILABLE")
+    finally:
+        faults.stop()
+    wait_until(lambda: works(app), 10, "it works again")
+
+
+def test_bad_ciphertext_costs_no_helper_and_no_login(own, faults):
+    app = own.client("app")
+    _, wrapped = app.generate()
+    wait_until(lambda: len(own.daemons[0].helpers()) == 2, 10, "two helpers")
+    helpers, logins = set(own.daemons[0].helpers()), faults.logins()
+    bad = wrapped[:-1] + bytes([wrapped[-1] ^ 1])
+    for _ in range(10):
+        assert {result.error.message for result in app.unwrap_items([(bad, {})] * 1000)} == {"ciphertext does not open"}
+    assert set(own.daemons[0].helpers()) == helpers and faults.logins() == logins
+
+
+@pytest.mark.parametrize("rv", [0x30, 0x32, 0xB3, 0xE0, 0x101])
+def test_a_device_error_is_unavailable_and_passes(own, faults, rv):
+    """CKR_DEVICE_ERROR, DEVICE_REMOVED, SESSION_HANDLE_INVALID, TOKEN_NOT_PRESENT, USER_NOT_LOGGED_IN."""
+    app = own.client("app")
+    faults.do(f"C_EncryptInit rv {rv}")
+    try:
+        assert code_of(app.generate) in ("UNAVAILABLE", "INTERNAL")
+    finally:
+        faults.stop()
+    wait_until(lambda: works(app), 10, "it works again")
+
+
+def test_the_token_goes_and_comes_back(own, faults):
+    """Working copies may go on without their token; what needs the token is UNAVAILABLE, and all is well when it is back."""
+    app, officer = own.client("app"), own.client("officer-a")
+    plaintext, wrapped = app.generate()
+    own.token.take_away()
+    try:
+        assert code_of(lambda: officer.create_key("app/without-token")) in ("UNAVAILABLE", "INTERNAL")
+        assert code_of(app.generate) in (None, "UNAVAILABLE")
+        time.sleep(1)
+        assert code_of(app.generate) in (None, "UNAVAILABLE")
+        assert own.daemons[0].running()
+    finally:
+        own.token.put_back()
+    wait_until(lambda: works(app), 15, "it works again by itself")
+    wait_until(lambda: code_of(lambda: officer.create_key(f"app/with-token-{time.monotonic_ns()}")) is None, 15, "keys are made again")
+    assert app.unwrap(wrapped) == plaintext
+    own.daemons[0].wait_ready(15)
+
+
+def test_a_wrong_pin_is_tried_once(own, faults):
+    daemon = own.daemons[0]
+    daemon.stop()
+    wrong = own.folder / "wrong-pin"
+    wrong.write_text("0000000000000000\n")
+    wrong.chmod(0o600)
+    before = faults.logins()
+    try:
+        daemon.spawn(pin_file=wrong, workers=4)
+        time.sleep(3)
+        assert daemon.http("/ready")[0] != 200
+        assert faults.logins() == before + 1
+        assert "PIN" in daemon.log_tail()
+    finally:
+        daemon.kill()
+    daemon.start()
+
+
+def test_without_its_token_it_does_not_start(own, faults):
+    daemon = own.daemons[0]
+    daemon.stop()
+    own.token.take_away()
+    try:
+        daemon.spawn()
+        time.sleep(2)
+        assert daemon.http("/ready")[0] != 200
+    finally:
+        daemon.kill()
+        own.token.put_back()
+    daemon.start()
