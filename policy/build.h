@@ -26,9 +26,9 @@ bool ward_label_valid(const char *label);
 /* Copies into the policy. */
 ward_status ward_build_texts(struct ward_build *build, char *const *from, size_t n,
                              struct ward_texts *ret);
-/* Refuses unless every one is a valid glob; what: "keys" or "collections". */
+/* The same, compiled; refuses unless every one is a valid glob. what: "keys" or "collections". */
 ward_status ward_build_globs(struct ward_build *build, const char *what, char *const *from,
-                             size_t n, struct ward_texts *ret);
+                             size_t n, struct ward_globs *ret);
 const char *ward_role_kind_name(enum ward_role_kind kind);
 /* Memory that is zeroed; EXHAUSTED when there is none. */
 #define WARD_BUILD_ARRAY(arena, type, n, ret) \

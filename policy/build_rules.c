@@ -16,9 +16,30 @@ ward_status ward_build_texts(struct ward_build *build, char *const *from, size_t
     return WARD_OK;
 }
 
-ward_status ward_build_globs(struct ward_build *build, const char *what, char *const *from,
-                             size_t n, struct ward_texts *ret)
+static ward_status build_glob(struct ward_build *build, const char *from, struct ward_glob *ret)
 {
+    struct ward_arena *arena = build->policy->arena;
+    struct ward_bytes text;
+    WARD_TRY(ward_arena_copy(arena, ward_bytes_str(from), &text));
+    struct ward_glob_machine *machine = NULL;
+    if (ward_glob_needs_machine(text)) {
+        machine = WARD_ARENA_NEW(arena, struct ward_glob_machine);
+        WARD_ENSURE(machine != NULL, WARD_E_EXHAUSTED);
+    }
+    ward_glob_compile(text, machine, ret);
+    return WARD_OK;
+}
+
+ward_status ward_build_globs(struct ward_build *build, const char *what, char *const *from,
+                             size_t n, struct ward_globs *ret)
+{
+    build->n_globs += n;
+    if (build->n_globs > WARD_GLOBS_MAX) {
+        return ward_yaml_refuse(build->policy->text, from[0], build->error,
+                                "more than %u globs in all rules and guards", WARD_GLOBS_MAX);
+    }
+    struct ward_glob *items;
+    WARD_TRY(WARD_BUILD_ARRAY(build->policy->arena, struct ward_glob, n, &items));
     for (size_t i = 0; i < n; i++) {
         if (!ward_glob_valid(ward_bytes_str(from[i]))) {
             return ward_yaml_refuse(
@@ -27,13 +48,10 @@ ward_status ward_build_globs(struct ward_build *build, const char *what, char *c
                 "segments between \"/\", \"*\" and \"**\", at most 128",
                 what, from[i]);
         }
+        WARD_TRY(build_glob(build, from[i], &items[i]));
     }
-    build->n_globs += n;
-    if (build->n_globs > WARD_GLOBS_MAX) {
-        return ward_yaml_refuse(build->policy->text, from[0], build->error,
-                                "more than %u globs in all rules and guards", WARD_GLOBS_MAX);
-    }
-    return ward_build_texts(build, from, n, ret);
+    *ret = (struct ward_globs){items, n};
+    return WARD_OK;
 }
 
 static ward_status refuse_name(struct ward_build *build, const char *what, const char *name)
@@ -164,7 +182,7 @@ static ward_status check_collections_known(struct ward_build *build, const struc
 /* An application that could unwrap under a collection's key could read records past the record
  * store. */
 static ward_status check_record_keys(struct ward_build *build, const struct doc_rule *from,
-                                     const struct actions *actions)
+                                     const struct ward_rule *rule, const struct actions *actions)
 {
     const struct ward_policy *policy = build->policy;
     if (!actions->has[WARD_ACTION_DATA_KEY_GENERATE] &&
@@ -174,7 +192,8 @@ static ward_status check_record_keys(struct ward_build *build, const struct doc_
     for (size_t i = 0; i < from->keys_count; i++) {
         for (size_t j = 0; j < policy->n_collections; j++) {
             const struct ward_policy_collection *collection = &policy->collections[j];
-            if (ward_glob_match(ward_bytes_str(from->keys[i]), collection->key)) {
+            struct ward_glob_name key = ward_glob_name(collection->key);
+            if (ward_glob_run(&rule->keys.items[i], &key)) {
                 return ward_yaml_refuse(
                     policy->text, from->keys[i], build->error,
                     "\"%.64s\" covers the key of collection %.64s: data keys may not be "
@@ -242,7 +261,7 @@ static ward_status build_rule(struct ward_build *build, const struct ward_role *
                               &rule->collections));
     WARD_TRY(check_collections_known(build, from));
     if (!rule->deny) {
-        WARD_TRY(check_record_keys(build, from, actions));
+        WARD_TRY(check_record_keys(build, from, rule, actions));
     }
     rule->label =
         ward_arena_printf(build->policy->arena, "%s/%s", (const char *)role->name.data, from->name);

@@ -8,10 +8,10 @@
 #include "policy/model.h"
 #include "policy/name.h"
 
-bool ward_texts_match(struct ward_texts globs, struct ward_bytes name)
+bool ward_globs_match(struct ward_globs globs, const struct ward_glob_name *name)
 {
     for (size_t i = 0; i < globs.n; i++) {
-        if (ward_glob_match_valid(globs.items[i], name)) {
+        if (ward_glob_run(&globs.items[i], name)) {
             return true;
         }
     }
@@ -44,17 +44,24 @@ static bool condition_holds(const struct ward_condition *condition, const struct
     return deny ? good > 0 : found > 0 && good == found;
 }
 
-static bool rule_applies(const struct ward_rule *rule, enum ward_object_kind kind,
-                         const struct ward_decide_in *in)
+/* What is asked, with the object made ready for many comparisons. */
+struct asked {
+    const struct ward_decide_in *in;
+    enum ward_object_kind kind;
+    struct ward_glob_name name;
+};
+
+static bool rule_applies(const struct ward_rule *rule, const struct asked *asked)
 {
-    if (kind == WARD_OBJECT_KEY && !ward_texts_match(rule->keys, in->object)) {
+    if (asked->kind == WARD_OBJECT_KEY && !ward_globs_match(rule->keys, &asked->name)) {
         return false;
     }
-    if (kind == WARD_OBJECT_COLLECTION && !ward_texts_match(rule->collections, in->object)) {
+    if (asked->kind == WARD_OBJECT_COLLECTION &&
+        !ward_globs_match(rule->collections, &asked->name)) {
         return false;
     }
     for (size_t i = 0; i < rule->n_conditions; i++) {
-        if (!condition_holds(&rule->conditions[i], in, rule->deny)) {
+        if (!condition_holds(&rule->conditions[i], asked->in, rule->deny)) {
             return false;
         }
     }
@@ -62,27 +69,26 @@ static bool rule_applies(const struct ward_rule *rule, enum ward_object_kind kin
 }
 
 static const struct ward_rule *first_rule(const struct ward_rule_list *list,
-                                          enum ward_object_kind kind,
-                                          const struct ward_decide_in *in)
+                                          const struct asked *asked)
 {
     for (size_t i = 0; i < list->n; i++) {
-        if (rule_applies(list->rules[i], kind, in)) {
+        if (rule_applies(list->rules[i], asked)) {
             return list->rules[i];
         }
     }
     return NULL;
 }
 
-static const struct ward_rule *deciding_rule(const struct ward_decide_in *in,
-                                             enum ward_object_kind kind)
+static const struct ward_rule *deciding_rule(const struct asked *asked)
 {
-    const struct ward_subject *subject = in->subject;
+    const struct ward_subject *subject = asked->in->subject;
+    enum ward_action action = asked->in->action;
     const struct ward_rule *rule = NULL;
     for (size_t i = 0; i < subject->n_roles && rule == NULL; i++) {
-        rule = first_rule(&subject->roles[i]->deny[in->action], kind, in);
+        rule = first_rule(&subject->roles[i]->deny[action], asked);
     }
     for (size_t i = 0; i < subject->n_roles && rule == NULL; i++) {
-        rule = first_rule(&subject->roles[i]->allow[in->action], kind, in);
+        rule = first_rule(&subject->roles[i]->allow[action], asked);
     }
     return rule;
 }
@@ -103,11 +109,14 @@ struct ward_decision ward_decide(const struct ward_policy *policy, const struct 
     }
     /* A subject of another policy version would be decided on by that one's rules. */
     assert(in->subject->policy == policy);
-    enum ward_object_kind kind = ward_action_object(in->action);
-    if (kind != WARD_OBJECT_NONE && !ward_name_valid(in->object)) {
-        return refused("default-deny");
+    struct asked asked = {.in = in, .kind = ward_action_object(in->action)};
+    if (asked.kind != WARD_OBJECT_NONE) {
+        if (!ward_name_valid(in->object)) {
+            return refused("default-deny");
+        }
+        asked.name = ward_glob_name(in->object);
     }
-    const struct ward_rule *rule = deciding_rule(in, kind);
+    const struct ward_rule *rule = deciding_rule(&asked);
     if (rule == NULL || rule->deny) {
         return refused(rule == NULL ? "default-deny" : rule->label);
     }
@@ -119,9 +128,10 @@ struct ward_guard ward_policy_guard(const struct ward_policy *policy, enum ward_
 {
     struct ward_guard strictest = {0};
     size_t n = ward_name_valid(object) ? policy->n_guards : 0;
+    struct ward_glob_name name = ward_glob_name(object);
     for (size_t i = 0; i < n; i++) {
         const struct ward_guard_rule *rule = &policy->guards[i];
-        if (rule->action != action || !ward_texts_match(rule->keys, object)) {
+        if (rule->action != action || !ward_globs_match(rule->keys, &name)) {
             continue;
         }
         if (rule->guard.approvals > strictest.approvals) {

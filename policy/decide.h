@@ -13,7 +13,7 @@ struct ward_decide_pair {
 struct ward_decide_in {
     const struct ward_subject *subject; /* NULL: an identity that policy does not name */
     enum ward_action action;
-    struct ward_bytes object;           /* key or collection name; empty for NONE */
+    struct ward_bytes object; /* key or collection name; empty for NONE */
     const struct ward_decide_pair *context;
     size_t n_context;
 };
@@ -31,20 +31,24 @@ struct ward_guard {
     uint32_t approvals;
     uint32_t expires_hours;
 };
-struct ward_guard ward_policy_guard(const struct ward_policy *policy, enum ward_action action, struct ward_bytes object);
+struct ward_guard ward_policy_guard(const struct ward_policy *policy, enum ward_action action,
+                                    struct ward_bytes object);
 
 /* One vote, as it was verified: signature checked, identity from the certificate. */
 struct ward_vote {
     struct ward_bytes identity;
     const uint8_t *public_key_hash; /* 32 bytes */
 };
-/* How many of the votes count: signers whom policy names as officers entitled to approve, with person,
- * identity and key all different from the proposer's and from each other's. */
+/* How many of the votes count: signers whom policy names as officers entitled to approve, with
+ * person, identity and key all different from the proposer's and from each other's. */
 uint32_t ward_quorum_count(const struct ward_policy *policy, const struct ward_vote *proposer,
                            const struct ward_vote *votes, size_t n);
 /* May this identity vote at all on this proposal? OK, or DENIED with the reason as refusal text:
- * "approval: the proposer cannot approve", "approval: already given by this person", "approval: not an officer". */
+ * "approval: not an officer", "approval: the proposer cannot approve",
+ * "approval: already given by this person" (or with the same key), and, where the proposer is no
+ * officer (any more), "approval: the proposer is not an officer". */
 ward_status ward_quorum_may_vote(const struct ward_policy *policy, const struct ward_vote *proposer,
-                                 const struct ward_vote *votes, size_t n, const struct ward_vote *voter);
+                                 const struct ward_vote *votes, size_t n,
+                                 const struct ward_vote *voter);
 
 #endif

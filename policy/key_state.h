@@ -19,7 +19,7 @@ const char *ward_key_state_name(enum ward_key_state state); /* "pre-active" ... 
 bool ward_key_state_valid(unsigned state);
 bool ward_key_state_may_move(enum ward_key_state from, enum ward_key_state to);
 bool ward_key_state_may_wrap(enum ward_key_state state);
-bool ward_key_state_may_unwrap(enum ward_key_state state);         /* for applications */
-bool ward_key_state_may_rewrap(enum ward_key_state state);         /* as the source */
+bool ward_key_state_may_unwrap(enum ward_key_state state); /* for applications */
+bool ward_key_state_may_rewrap(enum ward_key_state state); /* as the source */
 
 #endif

@@ -8,6 +8,7 @@
 
 #include "base/wipe_alloc.h"
 #include "policy/decide.h"
+#include "policy/glob.h"
 
 #define WARD_GUARD_DEFAULT_APPROVALS 1u
 #define WARD_GUARD_DEFAULT_HOURS 24u
@@ -20,6 +21,11 @@ struct ward_texts {
     size_t n;
 };
 
+struct ward_globs {
+    const struct ward_glob *items;
+    size_t n;
+};
+
 struct ward_condition {
     struct ward_bytes key;
     struct ward_texts values; /* none: any value, but the key must be there */
@@ -28,7 +34,7 @@ struct ward_condition {
 struct ward_rule {
     const char *label; /* "role/rule" */
     bool deny;
-    struct ward_texts keys, collections; /* globs */
+    struct ward_globs keys, collections;
     const struct ward_condition *conditions;
     size_t n_conditions;
 };
@@ -57,7 +63,7 @@ struct ward_subject {
 
 struct ward_guard_rule {
     enum ward_action action;
-    struct ward_texts keys;
+    struct ward_globs keys;
     struct ward_guard guard;
 };
 
@@ -86,10 +92,7 @@ bool ward_action_has_context(enum ward_action action);
 /* May a guard ask for approvals before it? */
 bool ward_action_guardable(enum ward_action action);
 
-/* ward_glob_match for a glob and a name that are known to be valid. */
-bool ward_glob_match_valid(struct ward_bytes glob, struct ward_bytes name);
-/* Does one of the globs match? name is valid, and so are the globs of a parsed policy. */
-bool ward_texts_match(struct ward_texts globs, struct ward_bytes name);
+bool ward_globs_match(struct ward_globs globs, const struct ward_glob_name *name);
 bool ward_texts_contain(struct ward_texts texts, struct ward_bytes text);
 
 #endif

@@ -18,7 +18,7 @@
 //           collections: ["fhir"]     # for actions on collections
 //           context:                  # conditions, all must hold
 //             - key: purpose
-//               values: [TREAT, ETREAT, HPAYMT, HOPERAT]   # closed list; absent: any value, but there
+//               values: [TREAT, ETREAT, HPAYMT]   # closed list; absent: any value, but there
 //   guards:
 //     - action: key.rotate
 //       keys: ["**"]
@@ -52,11 +52,14 @@ struct ward_policy_error {
     char text[256]; /* what is wrong and what would be right */
 };
 
-/* Parses and checks the YAML text: unknown keys, kinds or actions, names outside the grammar, one
- * identity or person in two role kinds, an action given to a kind that may not have it, a quorum below 1
- * or one that can never be reached, a guard for rotation left out (then approvals 1 is assumed), a
- * collection without a key, two collections of one name: all refused with INVALID. text <= 1 MiB. */
-ward_status ward_policy_parse(struct ward_bytes text, struct ward_policy **ret, struct ward_policy_error *error);
+/* Parses and checks the YAML text, at most 1 MiB. INVALID, with the place and the reason in error
+ * (which may be NULL): unknown keys, kinds or actions, names outside the grammar, one identity or
+ * person in two role kinds, an action given to a kind that may not have it, a rule that cannot mean
+ * what it says, a quorum below 1 or one that can never be reached, a collection without a key, two
+ * collections of one name. EXHAUSTED when memory is. Rotation that no guard covers is guarded by
+ * one approval. */
+ward_status ward_policy_parse(struct ward_bytes text, struct ward_policy **ret,
+                              struct ward_policy_error *error);
 struct ward_policy *ward_policy_ref(struct ward_policy *policy);
 void ward_policy_unref(struct ward_policy *policy);
 
@@ -65,9 +68,11 @@ const uint8_t *ward_policy_hash(const struct ward_policy *policy);
 struct ward_bytes ward_policy_text(const struct ward_policy *policy);
 const char *ward_policy_deployment(const struct ward_policy *policy);
 
-/* Whom a certificate's identity stands for; NULL when policy does not name it. Found once a connection. */
+/* Whom a certificate's identity stands for; NULL when policy does not name it. Found once a
+ * connection. */
 struct ward_subject;
-const struct ward_subject *ward_policy_subject(const struct ward_policy *policy, struct ward_bytes identity);
+const struct ward_subject *ward_policy_subject(const struct ward_policy *policy,
+                                               struct ward_bytes identity);
 enum ward_role_kind ward_subject_kind(const struct ward_subject *subject);
 /* The person's name, or the identity itself when no person is declared. */
 struct ward_bytes ward_subject_person(const struct ward_subject *subject);
@@ -80,7 +85,8 @@ struct ward_policy_collection {
 };
 const struct ward_policy_collection *ward_policy_collection_find(const struct ward_policy *policy,
                                                                  struct ward_bytes name);
-size_t ward_policy_collections(const struct ward_policy *policy, const struct ward_policy_collection **ret);
+size_t ward_policy_collections(const struct ward_policy *policy,
+                               const struct ward_policy_collection **ret);
 /* May a context value be written in clear into the audit log? */
 bool ward_policy_context_public(const struct ward_policy *policy, struct ward_bytes key);
 

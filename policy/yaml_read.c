@@ -16,6 +16,7 @@
 struct load {
     uint32_t events;   /* fetched so far */
     size_t memory;     /* allocated in all: a bound on work as well */
+    bool over_budget;  /* memory was refused by that bound, not by the system */
     char message[160]; /* libcyaml's first complaint */
 };
 
@@ -33,6 +34,7 @@ static struct block *block_of(const void *ptr)
 static void *block_new(struct load *load, size_t size)
 {
     if (size > WARD_YAML_MEMORY_MAX || load->memory > WARD_YAML_MEMORY_MAX - size) {
+        load->over_budget = true;
         return NULL;
     }
     struct block *block = calloc(1, sizeof(*block) + size);
@@ -120,6 +122,12 @@ refuse_at(struct ward_policy_error *error, const struct ward_yaml_spot *spot, co
     return WARD_REFUSAL(WARD_E_INVALID, "yaml: refused");
 }
 
+static ward_status no_memory(struct ward_policy_error *error)
+{
+    *error = (struct ward_policy_error){.text = "out of memory"};
+    return WARD_STATUS(WARD_E_EXHAUSTED);
+}
+
 ward_status ward_yaml_refuse(struct ward_bytes text, const char *loaded,
                              struct ward_policy_error *error, const char *format, ...)
 {
@@ -165,6 +173,9 @@ static ward_status explain(struct ward_bytes text, const struct load *load, cyam
     char message[sizeof(load->message)];
     memcpy(message, load->message, sizeof(message));
     message[strcspn(message, "\n")] = '\0';
+    if (err == CYAML_ERR_OOM && !load->over_budget) {
+        return no_memory(error);
+    }
     switch ((int)err) {
     case CYAML_ERR_OOM:
         return refuse_at(error, &spot, "too large: needs more than %u MiB of memory",
@@ -195,6 +206,9 @@ ward_status ward_yaml_load(struct ward_bytes text, const struct cyaml_schema_val
 {
     struct ward_yaml_spot spot = {0};
     const char *problem = ward_yaml_scan(text, &spot);
+    if (spot.no_memory) {
+        return no_memory(error);
+    }
     if (problem != NULL) {
         return refuse_at(error, &spot, "%s", problem);
     }

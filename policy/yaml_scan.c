@@ -122,6 +122,7 @@ static const char *event_fault(const struct walk *walk, const yaml_event_t *even
 /* libyaml's own complaint, which is a constant, with the place that it blames. */
 static const char *syntax_fault(const yaml_parser_t *parser, struct ward_yaml_spot *spot)
 {
+    spot->no_memory = parser->error == YAML_MEMORY_ERROR;
     spot_set(spot, parser->problem_mark);
     if (parser->context != NULL && strstr(parser->context, "scanning an alias") != NULL) {
         return "a glob that begins with \"*\" must be quoted";
@@ -232,6 +233,7 @@ const char *ward_yaml_scan(struct ward_bytes text, struct ward_yaml_spot *spot)
     }
     struct walk walk = {0};
     if (!yaml_parser_initialize(&walk.parser)) {
+        spot->no_memory = true;
         return "out of memory";
     }
     yaml_parser_set_input_string(&walk.parser, text.data, text.size);

@@ -7,6 +7,7 @@
 
 struct ward_yaml_spot {
     unsigned line, column; /* from 1; 0 when there is no place */
+    bool no_memory;        /* the scan could not be made */
     char text[65];         /* the scalar's own beginning */
     char parent[65]; /* the mapping key whose value this is, or is in; "document" at the top */
 };
