@@ -255,16 +255,22 @@ static void close_all(struct ward_loop *loop)
     }
 }
 
+void ward_loop_stop(struct ward_loop *loop)
+{
+    if (loop->started) {
+        atomic_store(&loop->stop, true);
+        ward_loop_wake(loop);
+        (void)pthread_join(loop->thread, NULL); /* it is ours and joined once */
+        loop->started = false;
+    }
+}
+
 void ward_loop_free(struct ward_loop *loop)
 {
     if (loop == NULL) {
         return;
     }
-    if (loop->started) {
-        atomic_store(&loop->stop, true);
-        ward_loop_wake(loop);
-        (void)pthread_join(loop->thread, NULL); /* it is ours and joined once */
-    }
+    ward_loop_stop(loop);
     close_all(loop);
     ward_conn_table_fini(&loop->table);
     ward_h2_memory_free(loop->memory);

@@ -38,7 +38,9 @@ struct ward_loop_config {
 
 ward_status ward_loop_new(const struct ward_loop_config *config, struct ward_loop **ret);
 ward_status ward_loop_start(struct ward_loop *loop);
-/* Stops and joins; closes every connection, on the calling thread. */
+/* Ends the thread; connections stay as they are until ward_loop_free. */
+void ward_loop_stop(struct ward_loop *loop);
+/* Stops it, and closes every connection on the calling thread. */
 void ward_loop_free(struct ward_loop *loop);
 
 /* Any thread. */

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* ward.v1.Approvals. What an officer's signature covers is the payload, which passes here
+ * untouched. */
+#include "server/rpc/fields.h"
+#include "server/rpc/method.h"
+#include "ward/v1/approvals.pb-c.h"
+
+/* ---- list ---- */
+
+ward_status ward_approval_list_decode(struct ward_request *request, const ProtobufCMessage *message)
+{
+    const Ward__V1__ListApprovalsRequest *from = (const void *)message;
+    WARD_TRY(ward_fields_header(request, from->header));
+    struct ward_approval_list *in = WARD_ARENA_NEW(request->arena, struct ward_approval_list);
+    WARD_ENSURE(in != NULL, WARD_E_EXHAUSTED);
+    in->all = from->all != 0;
+    request->in = in;
+    return ward_fields_page(from->page_size, from->page_token, &in->page_size, &in->page_token);
+}
+
+ward_status ward_approval_list_encode(struct ward_request *request, const ProtobufCMessage **ret)
+{
+    const struct ward_approval_list *in = request->in;
+    Ward__V1__ListApprovalsResponse *response =
+        WARD_ARENA_NEW(request->arena, Ward__V1__ListApprovalsResponse);
+    Ward__V1__Proposal **proposals = WARD_ARENA_ARRAY(request->arena, Ward__V1__Proposal *, in->n);
+    WARD_ENSURE(response != NULL && proposals != NULL, WARD_E_EXHAUSTED);
+    ward__v1__list_approvals_response__init(response);
+    for (size_t i = 0; i < in->n; i++) {
+        WARD_TRY(ward_fields_proposal(request->arena, &in->proposals[i], &proposals[i]));
+    }
+    response->proposals = proposals;
+    response->n_proposals = in->n;
+    *ret = &response->base;
+    return ward_fields_text(request->arena, in->next_page_token, &response->next_page_token);
+}
+
+/* ---- show, submit, approve, reject: one proposal each ---- */
+
+static ward_status decode_one(struct ward_request *request, const Ward__V1__RequestHeader *header,
+                              const char *id, const ProtobufCBinaryData *signature)
+{
+    WARD_TRY(ward_fields_header(request, header));
+    struct ward_approval *in = WARD_ARENA_NEW(request->arena, struct ward_approval);
+    WARD_ENSURE(in != NULL, WARD_E_EXHAUSTED);
+    WARD_REQUIRE(ward_id_parse(ward_bytes_str(id), &in->id), "id: not a UUID in lower case");
+    if (signature != NULL) {
+        in->signature = ward_fields_bytes(signature);
+        WARD_REQUIRE(in->signature.size > 0, "signature: empty");
+        WARD_REQUIRE(in->signature.size <= WARD_SIGNATURE_MAX, "signature: longer than 512 bytes");
+    }
+    request->in = in;
+    return WARD_OK;
+}
+
+static ward_status encode_one(struct ward_request *request, Ward__V1__Proposal **ret)
+{
+    const struct ward_approval *in = request->in;
+    return ward_fields_proposal(request->arena, &in->proposal, ret);
+}
+
+ward_status ward_approval_show_decode(struct ward_request *request, const ProtobufCMessage *message)
+{
+    const Ward__V1__ShowApprovalRequest *from = (const void *)message;
+    return decode_one(request, from->header, from->id, NULL);
+}
+
+ward_status ward_approval_show_encode(struct ward_request *request, const ProtobufCMessage **ret)
+{
+    Ward__V1__ShowApprovalResponse *response =
+        WARD_ARENA_NEW(request->arena, Ward__V1__ShowApprovalResponse);
+    WARD_ENSURE(response != NULL, WARD_E_EXHAUSTED);
+    ward__v1__show_approval_response__init(response);
+    *ret = &response->base;
+    return encode_one(request, &response->proposal);
+}
+
+ward_status ward_approval_submit_decode(struct ward_request *request,
+                                        const ProtobufCMessage *message)
+{
+    const Ward__V1__SubmitApprovalRequest *from = (const void *)message;
+    return decode_one(request, from->header, from->id, &from->signature);
+}
+
+ward_status ward_approval_submit_encode(struct ward_request *request, const ProtobufCMessage **ret)
+{
+    Ward__V1__SubmitApprovalResponse *response =
+        WARD_ARENA_NEW(request->arena, Ward__V1__SubmitApprovalResponse);
+    WARD_ENSURE(response != NULL, WARD_E_EXHAUSTED);
+    ward__v1__submit_approval_response__init(response);
+    *ret = &response->base;
+    return encode_one(request, &response->proposal);
+}
+
+ward_status ward_approval_approve_decode(struct ward_request *request,
+                                         const ProtobufCMessage *message)
+{
+    const Ward__V1__ApproveRequest *from = (const void *)message;
+    return decode_one(request, from->header, from->id, &from->signature);
+}
+
+ward_status ward_approval_approve_encode(struct ward_request *request, const ProtobufCMessage **ret)
+{
+    Ward__V1__ApproveResponse *response = WARD_ARENA_NEW(request->arena, Ward__V1__ApproveResponse);
+    WARD_ENSURE(response != NULL, WARD_E_EXHAUSTED);
+    ward__v1__approve_response__init(response);
+    *ret = &response->base;
+    return encode_one(request, &response->proposal);
+}
+
+ward_status ward_approval_reject_decode(struct ward_request *request,
+                                        const ProtobufCMessage *message)
+{
+    const Ward__V1__RejectRequest *from = (const void *)message;
+    return decode_one(request, from->header, from->id, &from->signature);
+}
+
+ward_status ward_approval_reject_encode(struct ward_request *request, const ProtobufCMessage **ret)
+{
+    Ward__V1__RejectResponse *response = WARD_ARENA_NEW(request->arena, Ward__V1__RejectResponse);
+    WARD_ENSURE(response != NULL, WARD_E_EXHAUSTED);
+    ward__v1__reject_response__init(response);
+    *ret = &response->base;
+    return encode_one(request, &response->proposal);
+}

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The table itself. A method exists by standing here, and nowhere else is a path looked at. */
+#include "server/rpc/method.h"
+
+#include "grpc/health/v1/health.pb-c.h"
+#include "proto/wire_limits.h"
+#include "ward/v1/approvals.pb-c.h"
+#include "ward/v1/audit.pb-c.h"
+#include "ward/v1/data_keys.pb-c.h"
+#include "ward/v1/keys.pb-c.h"
+#include "ward/v1/records.pb-c.h"
+
+#define MIB (1024u * 1024)
+
+#define ROW(service, method, operation, type, max, work)                                        \
+    {                                                                                           \
+        .path = WARD_BYTES_LITERAL("/ward.v1." service "/" method), .op = &ward_op_##operation, \
+        .input = &ward__v1__##type##__descriptor, .decode = ward_##operation##_decode,          \
+        .encode = ward_##operation##_encode, .message_max = (max), .work_max = (work),          \
+        .audited = true                                                                         \
+    }
+#define HEALTH(method, streaming)                                                          \
+    {                                                                                      \
+        .path = WARD_BYTES_LITERAL("/grpc.health.v1.Health/" method),                      \
+        .input = &grpc__health__v1__health_check_request__descriptor, .message_max = 4096, \
+        .work_max = 4096, .watch = (streaming)                                             \
+    }
+
+static const struct ward_method methods[] = {
+    ROW("DataKeys", "GenerateDataKeys", generate, generate_data_keys_request, WARD_MESSAGE_MAX,
+        8 * MIB),
+    ROW("DataKeys", "UnwrapDataKeys", unwrap, unwrap_data_keys_request, WARD_MESSAGE_MAX, 8 * MIB),
+    ROW("Keys", "CreateKey", key_create, create_key_request, WARD_MESSAGE_MAX, MIB),
+    ROW("Keys", "DescribeKey", key_describe, describe_key_request, WARD_MESSAGE_MAX, 4 * MIB),
+    ROW("Keys", "ListKeys", key_list, list_keys_request, WARD_MESSAGE_MAX, 16 * MIB),
+    ROW("Keys", "RotateKey", key_rotate, rotate_key_request, WARD_MESSAGE_MAX, 4 * MIB),
+    ROW("Records", "PutRecords", record_put, put_records_request, WARD_MESSAGE_RECORDS_MAX,
+        32 * MIB),
+    ROW("Records", "GetRecords", record_get, get_records_request, WARD_MESSAGE_MAX, 64 * MIB),
+    ROW("Approvals", "List", approval_list, list_approvals_request, WARD_MESSAGE_MAX, 64 * MIB),
+    ROW("Approvals", "Show", approval_show, show_approval_request, WARD_MESSAGE_MAX, 4 * MIB),
+    ROW("Approvals", "Submit", approval_submit, submit_approval_request, WARD_MESSAGE_MAX, 4 * MIB),
+    ROW("Approvals", "Approve", approval_approve, approve_request, WARD_MESSAGE_MAX, 4 * MIB),
+    ROW("Approvals", "Reject", approval_reject, reject_request, WARD_MESSAGE_MAX, 4 * MIB),
+    ROW("Audit", "Export", audit_export, export_request, WARD_MESSAGE_MAX, 32 * MIB),
+    ROW("Audit", "Checkpoint", audit_checkpoint, checkpoint_request, WARD_MESSAGE_MAX, MIB),
+    HEALTH("Check", false),
+    HEALTH("Watch", true),
+};
+
+#define N_METHODS (sizeof(methods) / sizeof(methods[0]))
+
+const struct ward_method *ward_method_find(struct ward_bytes path)
+{
+    for (size_t i = 0; i < N_METHODS;
+         i++) { /* sizes differ: hardly ever more than one comparison */
+        if (methods[i].path.size == path.size &&
+            memcmp(methods[i].path.data, path.data, path.size) == 0) {
+            return &methods[i];
+        }
+    }
+    return NULL;
+}
+
+size_t ward_methods(const struct ward_method **ret)
+{
+    *ret = methods;
+    return N_METHODS;
+}
+
+bool ward_method_service_known(struct ward_bytes service)
+{
+    for (size_t i = 0; i < N_METHODS; i++) {
+        struct ward_bytes path = methods[i].path;
+        if (path.size > service.size + 2 && path.data[service.size + 1] == '/' &&
+            memcmp(path.data + 1, service.data, service.size) == 0) {
+            return true;
+        }
+    }
+    return service.size == 0;
+}

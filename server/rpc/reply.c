@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* gRPC's rules for an answer: headers, one message, trailers; or headers that are trailers at the
+ * same time. The answer's bytes lie in the request's memory until the stream closes, then all of it
+ * is wiped. */
+#include "server/rpc/stream.h"
+
+#include "server/rpc/message.h"
+
+#define MESSAGE_SIZE_MAX 1024 /* of a grpc-message, encoded */
+#define UNREAD_MAX (64u * 1024 * 1024)
+
+static const struct ward_h2_field ok_headers[] = {
+    {WARD_BYTES_LITERAL(":status"), WARD_BYTES_LITERAL("200")},
+    {WARD_BYTES_LITERAL("content-type"), WARD_BYTES_LITERAL("application/grpc")},
+};
+static const struct ward_h2_field ok_trailers[] = {
+    {WARD_BYTES_LITERAL("grpc-status"), WARD_BYTES_LITERAL("0")},
+};
+static const struct ward_h2_field unavailable_trailers[] = {
+    {WARD_BYTES_LITERAL("grpc-status"), WARD_BYTES_LITERAL("14")},
+    {WARD_BYTES_LITERAL("grpc-message"), WARD_BYTES_LITERAL("server: shutting down")},
+};
+
+static struct ward_bytes code_text(enum ward_grpc_code code)
+{
+    static const char *const texts[] = {"0", "1",  "2",  "3",  "4",  "5",  "6",  "7", "8",
+                                        "9", "10", "11", "12", "13", "14", "15", "16"};
+    return ward_bytes_str(texts[code]);
+}
+
+static struct ward_bytes http_text(unsigned status)
+{
+    return ward_bytes_str(status == 415 ? "415" : status == 405 ? "405" : "200");
+}
+
+/* A stream that cannot even be answered is reset. */
+static void answered(struct ward_stream *stream, ward_status status)
+{
+    stream->state = WARD_STREAM_ANSWERED;
+    if (!ward_ok(status)) {
+        ward_h2_cancel(&stream->h2);
+    }
+}
+
+void ward_reply_status(struct ward_stream *stream, ward_status status)
+{
+    ward_auto(ward_buffer_fini) struct ward_buffer text;
+    ward_buffer_init(&text, MESSAGE_SIZE_MAX);
+    ward_grpc_percent_encode(ward_bytes_str(ward_grpc_message_of(status)), &text);
+    const struct ward_h2_field fields[] = {
+        {WARD_BYTES_LITERAL(":status"), http_text(stream->http_status)},
+        {WARD_BYTES_LITERAL("content-type"), WARD_BYTES_LITERAL("application/grpc")},
+        {WARD_BYTES_LITERAL("grpc-status"), code_text(ward_grpc_code_of(status))},
+        {WARD_BYTES_LITERAL("grpc-message"), ward_buffer_view(&text)},
+        {WARD_BYTES_LITERAL("grpc-accept-encoding"), WARD_BYTES_LITERAL("identity")},
+    };
+    answered(stream, ward_h2_end(&stream->h2, fields, stream->accept_encoding ? 5 : 4));
+}
+
+static ward_status encode(struct ward_request *request, struct ward_bytes *ret)
+{
+    const struct ward_method *method = request->method;
+    const ProtobufCMessage *message = NULL;
+    WARD_TRY(method->encode(request, &message));
+    return ward_message_pack(request->arena, message, ret);
+}
+
+void ward_reply_request(struct ward_stream *stream, struct ward_request *take_request)
+{
+    struct ward_bytes body = {0};
+    ward_status status = take_request->status;
+    if (ward_ok(status)) {
+        status = encode(take_request, &body);
+    }
+    if (ward_ok(status) && ward_h2_waiting(stream->h2.h2) + body.size > UNREAD_MAX) {
+        status = WARD_REFUSAL(WARD_E_EXHAUSTED, "connection: too many answers wait to be read");
+    }
+    if (!ward_ok(status)) {
+        ward_reply_status(stream, status);
+        ward_request_free(take_request);
+        return;
+    }
+    stream->request = take_request; /* until the stream closes */
+    answered(stream, ward_h2_respond(&stream->h2, ok_headers, 2, body, true, ok_trailers, 1));
+}
+
+void ward_reply_more(struct ward_stream *stream, struct ward_bytes body, bool first)
+{
+    ward_status status = first ? ward_h2_respond(&stream->h2, ok_headers, 2, body, false, NULL, 0)
+                               : ward_h2_more(&stream->h2, body, false, NULL, 0);
+    if (!ward_ok(status)) {
+        answered(stream, status);
+    }
+}
+
+void ward_reply_last(struct ward_stream *stream)
+{
+    answered(stream,
+             ward_h2_more(&stream->h2, (struct ward_bytes){0}, true, unavailable_trailers, 2));
+}

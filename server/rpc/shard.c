@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Where requests leave a loop and answers come back to it. Answers find their streams by number; a
+ * stream or connection that is gone takes its answer with it. */
+#include "server/rpc/shard.h"
+
+#include <stdlib.h>
+
+#include "server/rpc/stream.h"
+
+void ward_shard_init(struct ward_shard *shard, struct ward_rpc_shared *shared,
+                     const struct ward_shard_net *net, uint32_t index)
+{
+    *shard = (struct ward_shard){.shared = shared, .net = *net, .index = index};
+    (void)pthread_mutex_init(&shard->lock, NULL); /* cannot fail without attributes on Linux */
+}
+
+static void free_all(struct ward_list *requests)
+{
+    for (struct ward_link *link = ward_list_pop(requests); link != NULL;
+         link = ward_list_pop(requests)) {
+        ward_request_free(WARD_CONTAINER(link, struct ward_request, link));
+    }
+}
+
+void ward_shard_fini(struct ward_shard *shard)
+{
+    free_all(&shard->ready);
+    free_all(&shard->posted);
+    while (shard->spare != NULL) {
+        struct ward_stream *stream = shard->spare;
+        shard->spare = stream->next_spare;
+        free(stream);
+    }
+    (void)pthread_mutex_destroy(&shard->lock);
+}
+
+ward_status ward_session_new(struct ward_shard *shard, uint64_t connection,
+                             struct ward_bytes certificate, const char *address,
+                             struct ward_session **ret)
+{
+    struct ward_session *session = calloc(1, sizeof(*session));
+    WARD_ENSURE(session != NULL, WARD_E_EXHAUSTED);
+    session->shard = shard;
+    session->connection = connection;
+    ward_status status = ward_peer_new(certificate, address, &session->peer);
+    if (!ward_ok(status)) {
+        free(session);
+        return status;
+    }
+    *ret = session;
+    return WARD_OK;
+}
+
+void ward_session_free(struct ward_session *session)
+{
+    if (session != NULL) {
+        ward_peer_unref(session->peer);
+        free(session);
+    }
+}
+
+void ward_shard_post(struct ward_shard *shard, struct ward_list *requests)
+{
+    (void)pthread_mutex_lock(&shard->lock);
+    ward_list_splice(&shard->posted, requests);
+    (void)pthread_mutex_unlock(&shard->lock);
+    atomic_store(&shard->has_posted, true);
+}
+
+bool ward_shard_pending(const struct ward_shard *shard)
+{
+    return atomic_load(&shard->has_posted) || shard->ready.head != NULL;
+}
+
+static void answer(struct ward_shard *shard, struct ward_request *take_request)
+{
+    struct ward_session *session = NULL;
+    struct ward_h2 *h2 = NULL;
+    (void)atomic_fetch_sub_explicit(&shard->in_flight, 1, memory_order_relaxed);
+    if (!shard->net.find(shard->net.context, take_request->origin.connection, &session, &h2)) {
+        ward_request_free(take_request);
+        return;
+    }
+    session->in_flight--;
+    struct ward_stream *stream =
+        (struct ward_stream *)(void *)ward_h2_find(h2, take_request->origin.stream);
+    if (stream == NULL) {
+        ward_request_free(take_request);
+        return;
+    }
+    ward_reply_request(stream, take_request);
+}
+
+void ward_shard_turn(struct ward_shard *shard)
+{
+    const struct ward_rpc_handler *handler = &shard->shared->handler;
+    if (atomic_exchange(&shard->has_posted, false)) {
+        (void)pthread_mutex_lock(&shard->lock);
+        struct ward_list posted = shard->posted;
+        shard->posted = (struct ward_list){0};
+        (void)pthread_mutex_unlock(&shard->lock);
+        for (struct ward_link *link = ward_list_pop(&posted); link != NULL;
+             link = ward_list_pop(&posted)) {
+            answer(shard, WARD_CONTAINER(link, struct ward_request, link));
+        }
+    }
+    if (shard->ready.head != NULL) {
+        struct ward_list ready = shard->ready;
+        shard->ready = (struct ward_list){0};
+        handler->submit(handler->context, &ready);
+    }
+    if (shard->handshakes_failed > 0 || shard->requests_refused > 0) {
+        (void)atomic_fetch_add_explicit(&shard->handshakes_failed_total, shard->handshakes_failed,
+                                        memory_order_relaxed);
+        handler->unidentified(handler->context, shard->handshakes_failed, shard->requests_refused);
+        shard->handshakes_failed = 0;
+        shard->requests_refused = 0;
+    }
+}
+
+void ward_session_tick(struct ward_session *session, struct ward_h2 *h2, int64_t now_us)
+{
+    (void)session;
+    for (struct ward_h2_stream *at = ward_h2_first(h2), *next; at != NULL; at = next) {
+        next = at->next;
+        ward_stream_tick((struct ward_stream *)(void *)at, now_us);
+    }
+}

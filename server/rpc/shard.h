@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The gRPC side of one loop: the requests that its turn collects, the answers that other threads
+ * post to it, and its connections' sessions. Without sockets: tests drive it by hand. */
+#ifndef WARD_SERVER_RPC_SHARD_H
+#define WARD_SERVER_RPC_SHARD_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "server/net/h2.h"
+#include "server/rpc/rpc.h"
+
+struct ward_shard;
+struct ward_stream;
+
+/* Shared by all loops. */
+struct ward_rpc_shared {
+    struct ward_rpc_handler handler;
+    unsigned max_streams;
+    atomic_size_t buffered; /* bytes of messages that are not complete yet */
+};
+
+/* One connection's. */
+struct ward_session {
+    struct ward_shard *shard;
+    uint64_t connection;
+    struct ward_peer *peer;
+    unsigned in_flight; /* submitted and not come back, streams that were reset included */
+    size_t buffered;
+};
+
+/* What the shard needs of the network; a test gives its own. */
+struct ward_shard_net {
+    void *context;
+    /* False: the connection is gone. True also means that it will be written this turn. */
+    bool (*find)(void *context, uint64_t connection, struct ward_session **ret,
+                 struct ward_h2 **ret_h2);
+    int64_t (*now_us)(void *context);
+    bool (*draining)(void *context);
+};
+
+struct ward_shard {
+    struct ward_rpc_shared *shared;
+    struct ward_shard_net net;
+    uint32_t index;
+    struct ward_list ready;
+    struct ward_stream *spare; /* wiped, for the next ones */
+    size_t n_spare;
+    unsigned handshakes_failed, requests_refused; /* in this turn */
+    pthread_mutex_t lock;                         /* over posted */
+    struct ward_list posted;
+    atomic_bool has_posted;
+    atomic_size_t streams, in_flight;
+    atomic_uint_fast64_t requests, handshakes_failed_total;
+};
+
+void ward_shard_init(struct ward_shard *shard, struct ward_rpc_shared *shared,
+                     const struct ward_shard_net *net, uint32_t index);
+void ward_shard_fini(struct ward_shard *shard); /* frees what was posted and not sent */
+
+ward_status ward_session_new(struct ward_shard *shard, uint64_t connection,
+                             struct ward_bytes certificate, const char *address,
+                             struct ward_session **ret);
+void ward_session_free(struct ward_session *session);
+
+/* Any thread. */
+void ward_shard_post(struct ward_shard *shard, struct ward_list *requests);
+bool ward_shard_pending(const struct ward_shard *shard);
+/* The loop's thread: sends posted answers to their streams, then submits what is ready. */
+void ward_shard_turn(struct ward_shard *shard);
+/* Once a second for each connection, and when draining begins. */
+void ward_session_tick(struct ward_session *session, struct ward_h2 *h2, int64_t now_us);
+
+#endif
