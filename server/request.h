@@ -23,7 +23,8 @@
 struct ward_op;
 struct ward_state;
 
-/* Where the answer goes: found again by number, never by pointer. connection 0: an internal request. */
+/* Where the answer goes: found again by number, never by pointer. connection 0: an internal
+ * request. */
 struct ward_origin {
     uint32_t loop;
     uint64_t connection; /* never reused in a process */
@@ -34,27 +35,34 @@ struct ward_request {
     struct ward_link link;
     struct ward_arena *arena;
     struct ward_origin origin;
-    struct ward_peer *peer;      /* NULL: identity "system" */
-    const struct ward_op *op;    /* NULL: refused before its method was known */
-    const void *method;          /* rpc's own row, for encode */
+    struct ward_peer *peer;   /* NULL: identity "system" */
+    const struct ward_op *op; /* NULL: refused before its method was known */
+    const void *method;       /* rpc's own row, for encode */
+    /* Of an internal request: called in place of an answer, on the committer's thread; takes
+     * ownership. */
+    void (*done)(struct ward_request *request, void *context);
+    void *done_context;
 
     /* Filled by decode, all in the arena. */
     struct ward_bytes request_id, on_behalf_of, reason;
-    void *in;                    /* the operation's input, server/op/messages.h */
-    void *out;                   /* its output, zeroed before the first step */
-    int64_t deadline_us;         /* monotonic; 0: none */
+    void *in;            /* the operation's input, server/op/messages.h */
+    void *out;           /* its output, zeroed before the first step */
+    int64_t deadline_us; /* monotonic; 0: none */
 
-    /* The outcome: set non-OK once by whoever refuses or fails it. Its refusal text, if any, is constant. */
+    /* The outcome: set non-OK once by whoever refuses or fails it. Its refusal text, if any, is
+     * constant. */
     ward_status status;
-    bool refused; /* by decode or decide, as against failed later */
+    bool refused;     /* by decode or decide, as against failed later */
+    bool undecodable; /* refused before decide: no decision changes that */
 
     /* Owned by the pipeline. */
-    struct ward_state *state;    /* policy, keyring and epoch under which it is decided; a reference */
-    unsigned step, attempts;
-    void *work;                  /* the operation's own notes between stages, in the arena */
-    struct ward_read **reads;    /* of this step */
+    struct ward_state *state; /* policy, keyring and epoch under which it is decided; a reference */
+    unsigned step, attempts, redecided; /* attempts: after conflicts in the database */
+    bool last;                /* this step is the last, whatever the operation's count says */
+    void *work;               /* the operation's own notes between stages, in the arena */
+    struct ward_read **reads; /* of this step */
     size_t n_reads, max_reads;
-    size_t first_item, n_items;  /* this step's slice of the worker's batch */
+    size_t first_item, n_items; /* this step's slice of the worker's batch */
 
     /* What the audit entry says; filled by the operation. */
     enum ward_action action;
@@ -65,8 +73,11 @@ struct ward_request {
     size_t n_leaf_items;
     struct ward_leaf_pair detail[12];
     size_t n_detail;
-    struct ward_bytes leaf_body; /* built before commit */
-    int64_t received_us;         /* monotonic, for the latency metric */
+    struct ward_bytes
+        *leaf_bodies; /* built before commit; more than one when it is told in parts */
+    size_t n_leaf_bodies;
+    int64_t received_us;      /* monotonic, for the latency metric */
+    int64_t received_wall_us; /* set when it is submitted */
 };
 
 /* budget: bytes that the arena may hand out. */

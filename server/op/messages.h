@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Inputs and outputs of the operations: plain structs between server/rpc, which alone sees generated
- * messages, and server/op, which knows no wire. All memory is in the request's arena. decode checks
- * shape (counts, sizes, UTF-8, required fields, unknown fields, duplicate map keys) and builds contexts;
- * an item that is bad on its own carries its status and the others go on. */
+/* Inputs and outputs of the operations: plain structs between server/rpc, which alone sees
+ * generated messages, and server/op, which knows no wire. All memory is in the request's arena.
+ * decode checks shape (counts, sizes, UTF-8, required fields, unknown fields, duplicate map keys)
+ * and builds contexts; an item that is bad on its own carries its status and the others go on. */
 #ifndef WARD_SERVER_OP_MESSAGES_H
 #define WARD_SERVER_OP_MESSAGES_H
 
@@ -20,7 +20,7 @@ struct ward_generate_item {
     /* out */
     struct ward_data_key {
         struct ward_bytes plaintext, wrapped;
-    } *keys; /* count of them */
+    } * keys; /* count of them */
 };
 struct ward_generate {
     struct ward_generate_item *items;
@@ -127,14 +127,14 @@ struct ward_get {
 struct ward_approval_list {
     bool all;
     uint32_t page_size;
-    struct ward_bytes page_token; /* "<created_us>.<uuid>" */
+    struct ward_bytes page_token;         /* "<created_us>.<uuid>" */
     struct ward_proposal_view *proposals; /* out */
     size_t n;
     struct ward_bytes next_page_token;
 };
 struct ward_approval { /* show, submit, approve, reject */
     struct ward_id id;
-    struct ward_bytes signature; /* empty for show */
+    struct ward_bytes signature;        /* empty for show */
     struct ward_proposal_view proposal; /* out */
 };
 

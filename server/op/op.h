@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* An operation: a decision and a short list of steps, each of up to four functions. What changes the
- * HSM has two steps: an intent row, then effect and outcome. Functions are called in this order, each
- * on its own stage's thread; a status that is not OK ends the request as failed (or, from decide, as
- * refused), and the committer still writes its audit entry. */
+/* An operation: a decision and a short list of steps, each of up to four functions. What changes
+ * the HSM has two steps: an intent row, then effect and outcome. Functions are called in this
+ * order, each on its own stage's thread; a status that is not OK ends the request as failed (or,
+ * from decide, as refused), and the committer still writes its audit entry. */
 #ifndef WARD_SERVER_OP_OP_H
 #define WARD_SERVER_OP_OP_H
 
@@ -15,10 +15,12 @@ struct ward_worker;
 struct ward_batch;
 
 struct ward_step {
-    ward_status (*read)(struct ward_request *request);   /* adds reads; NULL: none */
-    ward_status (*plan)(struct ward_request *request, struct ward_worker *worker);   /* adds KEK items */
-    ward_status (*finish)(struct ward_request *request, struct ward_worker *worker); /* looks at them */
-    ward_status (*commit)(struct ward_request *request, struct ward_batch *batch);   /* rows only */
+    ward_status (*read)(struct ward_request *request, struct ward_digest *digest); /* adds reads */
+    ward_status (*plan)(struct ward_request *request,
+                        struct ward_worker *worker); /* adds KEK items */
+    ward_status (*finish)(struct ward_request *request,
+                          struct ward_worker *worker); /* looks at them */
+    ward_status (*commit)(struct ward_request *request, struct ward_batch *batch); /* rows only */
 };
 
 #define WARD_OP_STEPS_MAX 3
@@ -30,16 +32,31 @@ struct ward_op {
     /* Pure: policy, keyring and the parsed message. Sets object, rule, leaf_items, n_steps. */
     ward_status (*decide)(struct ward_request *request);
     struct ward_step steps[WARD_OP_STEPS_MAX];
-    unsigned n_steps; /* fewer may run: an operation that has nothing left says so in decide or finish */
+    unsigned
+        n_steps; /* fewer may run: an operation that has nothing left says so in decide or finish */
 };
 
+/* For an operation's read function. The read lies in the arena; EXHAUSTED when it is spent. */
+ward_status ward_request_add_read(struct ward_request *request, enum ward_read_kind kind,
+                                  struct ward_read **ret);
+/* A number or a text for the audit entry; name is constant, text in the arena. At most 12; more are
+ * our bug. */
+void ward_request_detail(struct ward_request *request, const char *name, int64_t number);
+void ward_request_detail_text(struct ward_request *request, const char *name,
+                              struct ward_bytes text);
+/* The policy's decision on one object of this request. */
+struct ward_decision ward_request_ask(const struct ward_request *request, enum ward_action action,
+                                      struct ward_bytes object, const struct ward_context *context);
+
 extern const struct ward_op ward_op_generate, ward_op_unwrap;
-extern const struct ward_op ward_op_key_create, ward_op_key_rotate, ward_op_key_describe, ward_op_key_list;
+extern const struct ward_op ward_op_key_create, ward_op_key_rotate, ward_op_key_describe,
+    ward_op_key_list;
 extern const struct ward_op ward_op_record_put, ward_op_record_get;
 extern const struct ward_op ward_op_approval_list, ward_op_approval_show, ward_op_approval_submit,
     ward_op_approval_approve, ward_op_approval_reject;
 extern const struct ward_op ward_op_audit_export, ward_op_audit_checkpoint;
 /* Internal, by identity "system". */
-extern const struct ward_op ward_op_sign_checkpoint, ward_op_rewrap, ward_op_recover, ward_op_start;
+extern const struct ward_op ward_op_sign_checkpoint, ward_op_rewrap, ward_op_recover, ward_op_start,
+    ward_op_summary;
 
 #endif

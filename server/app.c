@@ -1,0 +1,400 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Order of start: HSM, database, state, committer, workers, readers, first entry, jobs, network.
+ * The daemon is ready only after the HSM answered a known question, the database gave its head, and
+ * an audit entry was durable. Stopping goes the other way round, and every stage drains before the
+ * next. */
+#include "server/app.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "backends/pkcs11/kek_pkcs11.h"
+#include "server/index_key.h"
+#include "server/jobs/internal.h"
+#include "server/jobs/jobs.h"
+#include "server/metrics.h"
+#include "server/rpc/rpc.h"
+#include "server/work/reader.h"
+#include "server/work/worker.h"
+
+#define SNAPSHOT_ARENA (256u << 20)
+#define DRAIN_MS 10000
+#define PEERS_MAX 16
+
+struct ward_app {
+    const struct ward_config *config;
+    struct ward_kek *kek;
+    struct ward_store *store;
+    struct ward_state_slot states;
+    bool has_states;
+    struct ward_pipeline pipeline;
+    bool has_pipeline;
+    struct ward_worker *workers[PEERS_MAX];
+    struct ward_reader *readers[PEERS_MAX];
+    struct ward_committer *committer;
+    struct ward_jobs *jobs;
+    struct ward_metrics *metrics;
+    struct ward_rpc *rpc;
+    atomic_uint handshakes_failed, requests_refused;
+    atomic_bool must_stop, serving;
+};
+
+ward_status ward_app_open_kek(const struct ward_config *config, struct ward_kek **ret)
+{
+    const struct ward_pkcs11_config pkcs11 = {.helper_path = config->hsm_helper,
+                                              .module_path = config->hsm_module,
+                                              .token_label = config->hsm_token_label,
+                                              .token_serial = config->hsm_token_serial,
+                                              .pin_file = config->hsm_pin_file,
+                                              .deadline_ms = config->hsm_deadline_ms,
+                                              .start_deadline_ms = 10000,
+                                              .working_copies = config->hsm_working_copies};
+    return ward_kek_pkcs11_open(&pkcs11, ret);
+}
+
+/* ---- state ---- */
+
+static ward_status load_snapshot(struct ward_store_reader *reader, struct ward_arena *arena,
+                                 struct ward_store_snapshot *ret)
+{
+    WARD_TRY(ward_store_snapshot(reader, arena, ret));
+    if (!ret->initialised) {
+        return WARD_REFUSAL(WARD_E_STATE, "database: not initialised; run wardd --genesis once");
+    }
+    if (ret->deployment.schema_version != WARD_SCHEMA_VERSION) {
+        return WARD_REFUSAL(WARD_E_STATE,
+                            "database: its schema has another version than this daemon");
+    }
+    return WARD_OK;
+}
+
+static ward_status refresh(void *context, struct ward_store_reader *reader)
+{
+    struct ward_app *app = context;
+    ward_auto(ward_arena_freep) struct ward_arena *arena = NULL;
+    WARD_TRY(ward_arena_new(SNAPSHOT_ARENA, &arena));
+    struct ward_store_snapshot snapshot;
+    WARD_TRY(load_snapshot(reader, arena, &snapshot));
+    struct ward_state *now = ward_state_slot_get(&app->states);
+    struct ward_index *index = ward_index_ref(now->index);
+    ward_state_unref(now);
+    struct ward_state *state;
+    WARD_TRY(ward_state_new(&snapshot, app->config->policy_genesis_sha256,
+                            ward_bytes_str(app->config->node), index, &state));
+    ward_state_slot_put(&app->states, state);
+    return WARD_OK;
+}
+
+/* Every KEK version that is used must be in the token, with the attributes that Ward gave it. */
+static void check_keys(struct ward_kek_session *session, const struct ward_store_snapshot *snapshot)
+{
+    size_t bad = 0;
+    for (size_t i = 0; i < snapshot->n_versions; i++) {
+        const struct ward_kek_ref ref = {snapshot->versions[i].kek, snapshot->versions[i].version};
+        struct ward_kek_attest attest;
+        ward_status status = ward_kek_attest(session, &ref, &attest);
+        bool good = ward_ok(status) && attest.present && attest.sensitive &&
+                    attest.non_extractable && attest.never_wrap_with_decrypt;
+        bad += !good;
+    }
+    if (bad > 0) {
+        ward_log_number(
+            WARD_LOG_ERROR,
+            "KEK versions are missing from the token or have attributes that Ward did not "
+            "give them; requests that need them fail",
+            "versions", (long long)bad);
+    }
+}
+
+static ward_status first_state(struct ward_app *app, struct ward_kek_session *session)
+{
+    ward_auto(ward_arena_freep) struct ward_arena *arena = NULL;
+    WARD_TRY(ward_arena_new(SNAPSHOT_ARENA, &arena));
+    struct ward_store_reader *reader = NULL;
+    WARD_TRY(ward_store_reader_open(app->store, &reader));
+    struct ward_store_snapshot snapshot;
+    ward_status status = load_snapshot(reader, arena, &snapshot);
+    ward_store_reader_close(reader);
+    WARD_TRY(status);
+    WARD_ENSURE(snapshot.n_index_keys == 1, WARD_E_STATE);
+    check_keys(session, &snapshot);
+    struct ward_index *index;
+    status = ward_index_key_open(session, &snapshot.deployment.id, snapshot.index_keys[0].wrapped,
+                                 &index);
+    if (status.code == WARD_E_CIPHERTEXT || status.code == WARD_E_NOT_FOUND) {
+        return WARD_REFUSAL(WARD_E_STATE, "hsm: the token does not hold this database's keys");
+    }
+    WARD_TRY(status);
+    struct ward_state *state;
+    WARD_TRY(ward_state_new(&snapshot, app->config->policy_genesis_sha256,
+                            ward_bytes_str(app->config->node), index, &state));
+    ward_state_slot_init(&app->states, state);
+    app->has_states = true;
+    return WARD_OK;
+}
+
+/* ---- what the network and the jobs call ---- */
+
+static void submit(void *context, struct ward_list *requests)
+{
+    struct ward_app *app = context;
+    ward_pipeline_submit(&app->pipeline, requests);
+}
+
+static void complete(void *context, struct ward_list *requests)
+{
+    struct ward_app *app = context;
+    ward_rpc_complete(app->rpc, requests);
+}
+
+static bool serving(void *context)
+{
+    struct ward_app *app = context;
+    bool device = false;
+    for (size_t i = 0; i < app->config->hsm_workers; i++) {
+        device |= app->workers[i] != NULL && app->workers[i]->device_ok;
+    }
+    return app->serving && device && ward_committer_healthy(app->committer);
+}
+
+static void count_unidentified(void *context, unsigned handshakes, unsigned requests)
+{
+    struct ward_app *app = context;
+    app->handshakes_failed += handshakes;
+    app->requests_refused += requests;
+}
+
+static void take_unidentified(void *context, unsigned *ret_handshakes, unsigned *ret_requests)
+{
+    struct ward_app *app = context;
+    *ret_handshakes = atomic_exchange(&app->handshakes_failed, 0);
+    *ret_requests = atomic_exchange(&app->requests_refused, 0);
+}
+
+static void rolled_back(void *context, uint64_t size, uint64_t acknowledged)
+{
+    struct ward_app *app = context;
+    ward_log_number(
+        WARD_LOG_ERROR,
+        "the database went back behind entries that were acknowledged: it was restored or "
+        "failed over to a copy that lags; stopping",
+        "entries_lost", (long long)(acknowledged - size));
+    app->must_stop = true;
+    (void)kill(getpid(), SIGTERM);
+}
+
+static void write_metrics(void *context, struct ward_buffer *out)
+{
+    struct ward_app *app = context;
+    struct ward_rpc_stats rpc;
+    struct ward_merkle tree;
+    ward_rpc_stats(app->rpc, &rpc);
+    ward_committer_tree(app->committer, &tree);
+    ward_metrics_line(out, "ward_ready", "gauge", serving(app));
+    ward_metrics_line(out, "ward_requests_allowed_total", "counter", (double)app->pipeline.allowed);
+    ward_metrics_line(out, "ward_requests_refused_total", "counter", (double)app->pipeline.refused);
+    ward_metrics_line(out, "ward_requests_failed_total", "counter", (double)app->pipeline.failed);
+    ward_metrics_line(out, "ward_requests_overloaded_total", "counter",
+                      (double)app->pipeline.overloaded);
+    ward_metrics_line(out, "ward_request_seconds_total", "counter",
+                      (double)app->pipeline.latency_us / 1e6);
+    ward_metrics_line(out, "ward_requests_total", "counter", (double)app->pipeline.completed);
+    ward_metrics_line(out, "ward_commits_total", "counter",
+                      (double)ward_committer_commits(app->committer));
+    ward_metrics_line(out, "ward_audit_entries", "counter", (double)tree.size);
+    ward_metrics_line(out, "ward_rewrapped_total", "counter",
+                      (double)ward_jobs_rewrapped(app->jobs));
+    ward_metrics_line(out, "ward_connections", "gauge", (double)rpc.connections);
+    ward_metrics_line(out, "ward_connections_total", "counter", (double)rpc.connections_total);
+    ward_metrics_line(out, "ward_handshakes_failed_total", "counter",
+                      (double)rpc.handshakes_failed);
+    ward_metrics_line(out, "ward_queue_work", "gauge",
+                      (double)ward_queue_size(&app->pipeline.work));
+    ward_metrics_line(out, "ward_queue_reads", "gauge",
+                      (double)ward_queue_size(&app->pipeline.reads));
+    ward_metrics_line(out, "ward_queue_commits", "gauge",
+                      (double)ward_queue_size(&app->pipeline.commits));
+}
+
+/* ---- start and stop ---- */
+
+static ward_status start_committer(struct ward_app *app)
+{
+    struct ward_store_reader *reader = NULL;
+    ward_auto(ward_arena_freep) struct ward_arena *arena = NULL;
+    WARD_TRY(ward_arena_new(1u << 20, &arena));
+    WARD_TRY(ward_store_reader_open(app->store, &reader));
+    struct ward_read newest = {.kind = WARD_READ_CHECKPOINT, .arena = arena};
+    struct ward_read *reads[] = {&newest};
+    ward_status status = ward_store_read(reader, reads, 1);
+    ward_store_reader_close(reader);
+    WARD_TRY(status);
+    if (!ward_ok(newest.status) && newest.status.code != WARD_E_NOT_FOUND) {
+        return newest.status;
+    }
+    const struct ward_committer_config config = {.pipeline = &app->pipeline,
+                                                 .store = app->store,
+                                                 .node = ward_bytes_str(app->config->node),
+                                                 .refresh = refresh,
+                                                 .refresh_context = app,
+                                                 .rolled_back = rolled_back};
+    return ward_committer_start(&config, ward_ok(newest.status) ? newest.checkpoint.size : 0,
+                                &app->committer);
+}
+
+static ward_status start_stages(struct ward_app *app, struct ward_kek_session *take_first)
+{
+    struct ward_kek_session *session = take_first;
+    for (unsigned i = 0; i < app->config->hsm_workers; i++) {
+        if (session == NULL) {
+            WARD_TRY(ward_kek_session_open(app->kek, &session));
+        }
+        WARD_TRY(ward_worker_new(&app->pipeline, WARD_TAKE(session), &app->workers[i]));
+        WARD_TRY(ward_worker_start(app->workers[i]));
+    }
+    for (unsigned i = 0; i < app->config->database_readers; i++) {
+        WARD_TRY(ward_reader_start(&app->pipeline, app->store, &app->readers[i]));
+    }
+    return start_committer(app);
+}
+
+static ward_status first_entry(struct ward_app *app)
+{
+    struct ward_request *request;
+    WARD_TRY(ward_internal_new(&ward_op_start, 1, 1u << 20, &request));
+    ward_status status = ward_internal_run(&app->pipeline, request);
+    ward_request_free(request);
+    return status;
+}
+
+static ward_status start_edges(struct ward_app *app)
+{
+    const struct ward_jobs_config jobs = {.pipeline = &app->pipeline,
+                                          .committer = app->committer,
+                                          .store = app->store,
+                                          .refresh = refresh,
+                                          .context = app,
+                                          .unidentified = take_unidentified};
+    WARD_TRY(ward_jobs_start(&jobs, &app->jobs));
+    if (app->config->metrics_listen != NULL) {
+        const struct ward_metrics_source source = {app, write_metrics, serving};
+        WARD_TRY(ward_metrics_start(app->config->metrics_listen, &source, &app->metrics));
+    }
+    app->serving = true;
+    return ward_rpc_start(app->rpc);
+}
+
+static ward_status start(struct ward_app *app)
+{
+    const struct ward_config *config = app->config;
+    const struct ward_rpc_config rpc = {.listen = config->listen,
+                                        .certificate_file = config->tls_certificate,
+                                        .key_file = config->tls_key,
+                                        .client_ca_file = config->tls_client_ca,
+                                        .loops = 1,
+                                        .max_connections = 1024,
+                                        .max_streams = 100,
+                                        .idle_timeout_s = 900,
+                                        .handshake_timeout_s = 10};
+    const struct ward_rpc_handler handler = {app, submit, serving, count_unidentified};
+    WARD_TRY(ward_rpc_new(&rpc, &handler, &app->rpc));
+    WARD_TRY(ward_store_postgres_open(config->database_conninfo, &app->store));
+    WARD_TRY(ward_app_open_kek(config, &app->kek));
+    struct ward_kek_session *session = NULL;
+    WARD_TRY(ward_kek_session_open(app->kek, &session));
+    ward_status status = ward_kek_probe(session);
+    if (ward_ok(status)) {
+        status = first_state(app, session);
+    }
+    if (!ward_ok(status)) {
+        ward_kek_session_close(session);
+        return status;
+    }
+    ward_pipeline_init(&app->pipeline, &app->states, &ward_clock_system);
+    app->pipeline.complete = complete;
+    app->pipeline.complete_context = app;
+    app->has_pipeline = true;
+    WARD_TRY(start_stages(app, session));
+    WARD_TRY(first_entry(app));
+    return start_edges(app);
+}
+
+ward_status ward_app_start(const struct ward_config *config, struct ward_app **ret)
+{
+    struct ward_app *app = calloc(1, sizeof(*app));
+    WARD_ENSURE(app != NULL, WARD_E_EXHAUSTED);
+    app->config = config;
+    ward_status status = start(app);
+    if (!ward_ok(status)) {
+        const char *refusal = ward_status_refusal(status);
+        if (refusal != NULL) {
+            ward_log_text(WARD_LOG_ERROR, "start refused", "why", refusal);
+        } else {
+            ward_log_status(WARD_LOG_ERROR, "start failed", status);
+        }
+        ward_app_stop(app);
+        return status;
+    }
+    ward_log_number(WARD_LOG_INFO, "ready", "port", ward_rpc_port(app->rpc));
+    *ret = app;
+    return WARD_OK;
+}
+
+void ward_app_reload(struct ward_app *app, const struct ward_config *config)
+{
+    (void)config;
+    ward_log_level_set(config->log_level);
+    ward_status status = ward_rpc_reload(app->rpc);
+    if (ward_ok(status)) {
+        ward_log(WARD_LOG_INFO, "certificates and operational settings were read anew");
+    } else {
+        ward_log_status(WARD_LOG_ERROR,
+                        "the new certificates are not usable; the old ones stay in force", status);
+    }
+}
+
+bool ward_app_must_stop(const struct ward_app *app)
+{
+    return app->must_stop;
+}
+
+static void stop_pipeline(struct ward_app *app)
+{
+    ward_queue_close(&app->pipeline.reads);
+    for (size_t i = 0; i < PEERS_MAX; i++) {
+        ward_reader_join(app->readers[i]);
+    }
+    ward_queue_close(&app->pipeline.work);
+    for (size_t i = 0; i < PEERS_MAX; i++) {
+        ward_worker_join(app->workers[i]);
+    }
+    ward_queue_close(&app->pipeline.commits);
+    ward_committer_join(app->committer);
+}
+
+void ward_app_stop(struct ward_app *app)
+{
+    if (app == NULL) {
+        return;
+    }
+    app->serving = false;
+    if (app->rpc != NULL && app->jobs != NULL) {
+        ward_rpc_drain(app->rpc, DRAIN_MS);
+    }
+    ward_jobs_stop(app->jobs);
+    ward_metrics_stop(app->metrics);
+    if (app->has_pipeline) {
+        stop_pipeline(app);
+    }
+    ward_rpc_free(app->rpc);
+    if (app->has_pipeline) {
+        ward_pipeline_fini(&app->pipeline);
+    }
+    if (app->has_states) {
+        ward_state_slot_fini(&app->states);
+    }
+    ward_kek_close(app->kek);
+    ward_store_close(app->store);
+    free(app);
+}

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Turns a request into the bodies of its audit leaves. Only typed members go in: names, ids, enums,
+ * numbers and digests; never a value of the request's content. */
+#include "server/audit/entry.h"
+
+#include "proto/grpc.h"
+#include "proto/wire_limits.h"
+#include "server/limits.h"
+#include "server/op/op.h"
+
+static const char *outcome_of(ward_status status, bool refused)
+{
+    if (ward_ok(status)) {
+        return "allowed";
+    }
+    return refused || status.code == WARD_E_DENIED || status.code == WARD_E_INVALID ? "refused"
+                                                                                    : "failed";
+}
+
+static const char *code_of(ward_status status)
+{
+    return ward_ok(status) ? NULL : ward_grpc_code_name(ward_grpc_code_of(status));
+}
+
+ward_status ward_entry_items(struct ward_request *request, size_t n)
+{
+    request->leaf_items = WARD_ARENA_ARRAY(request->arena, struct ward_leaf_item, n);
+    WARD_ENSURE(request->leaf_items != NULL, WARD_E_EXHAUSTED);
+    request->n_leaf_items = n;
+    for (size_t i = 0; i < n; i++) {
+        request->leaf_items[i].count = 1;
+        request->leaf_items[i].outcome = "allowed";
+    }
+    return WARD_OK;
+}
+
+void ward_entry_settle(struct ward_request *request, size_t i, ward_status status, const char *rule)
+{
+    request->leaf_items[i].outcome = outcome_of(status, false);
+    request->leaf_items[i].code = code_of(status);
+    if (rule != NULL) {
+        request->leaf_items[i].rule = rule;
+    }
+}
+
+/* A context value goes in clear only where policy lists its key as public; else as a keyed hash. */
+static ward_status describe_context(struct ward_request *request, struct ward_digest *digest,
+                                    struct ward_leaf *leaf)
+{
+    const struct ward_context *context = request->context;
+    if (context == NULL || context->n == 0 || request->state == NULL) {
+        return WARD_OK;
+    }
+    struct ward_leaf_context *pairs =
+        WARD_ARENA_ARRAY(request->arena, struct ward_leaf_context, context->n);
+    WARD_ENSURE(pairs != NULL, WARD_E_EXHAUSTED);
+    for (size_t i = 0; i < context->n; i++) {
+        pairs[i].key = context->pairs[i].key;
+        if (ward_policy_context_public(request->state->policy, pairs[i].key)) {
+            pairs[i].value = context->pairs[i].value;
+            continue;
+        }
+        uint8_t *hash = ward_arena_alloc(request->arena, WARD_SHA256_SIZE);
+        WARD_ENSURE(hash != NULL, WARD_E_EXHAUSTED);
+        const struct ward_bytes parts[] = {context->pairs[i].key, WARD_BYTES_LITERAL("\0"),
+                                           context->pairs[i].value};
+        WARD_TRY(ward_hmac_sha256(digest, ward_secret_view(request->state->index->context), parts,
+                                  3, hash));
+        pairs[i].hash = hash;
+    }
+    leaf->context = pairs;
+    leaf->n_context = context->n;
+    return WARD_OK;
+}
+
+static ward_status describe_reason(struct ward_request *request, struct ward_digest *digest,
+                                   struct ward_leaf *leaf)
+{
+    if (request->reason.size == 0) {
+        return WARD_OK;
+    }
+    uint8_t *hash = ward_arena_alloc(request->arena, WARD_SHA256_SIZE);
+    WARD_ENSURE(hash != NULL, WARD_E_EXHAUSTED);
+    WARD_TRY(ward_sha256(digest, &request->reason, 1, hash));
+    leaf->reason = hash;
+    return WARD_OK;
+}
+
+static ward_status describe_common(struct ward_request *request, struct ward_digest *digest,
+                                   struct ward_leaf *leaf)
+{
+    *leaf = (struct ward_leaf){
+        .request_id = request->request_id,
+        .identity = WARD_BYTES_LITERAL("system"),
+        .end_user = request->on_behalf_of,
+        .action = ward_action_name(request->action),
+        .object = request->object,
+        .outcome = outcome_of(request->status, request->refused),
+        .code = code_of(request->status),
+        .rule = request->rule,
+    };
+    if (request->peer != NULL) {
+        leaf->identity = ward_bytes_str(request->peer->identity);
+        leaf->certificate = request->peer->certificate_hash;
+        leaf->address = ward_bytes_str(request->peer->address);
+    }
+    if (request->state != NULL) {
+        leaf->policy = ward_policy_hash(request->state->policy);
+        leaf->epoch = request->state->epoch;
+    }
+    WARD_TRY(describe_reason(request, digest, leaf));
+    return describe_context(request, digest, leaf);
+}
+
+static ward_status add_body(struct ward_request *request, const struct ward_leaf *leaf)
+{
+    struct ward_buffer buffer;
+    ward_buffer_init(&buffer, WARD_LEAF_MAX - 256); /* the prefix still comes before it */
+    ward_leaf_body(leaf, &buffer);
+    ward_status status = buffer.failed ? WARD_STATUS(WARD_E_EXHAUSTED) : WARD_OK;
+    if (ward_ok(status)) {
+        status = ward_arena_copy(request->arena, ward_buffer_view(&buffer),
+                                 &request->leaf_bodies[request->n_leaf_bodies]);
+    }
+    ward_buffer_fini(&buffer);
+    if (ward_ok(status)) {
+        request->n_leaf_bodies++;
+    }
+    return status;
+}
+
+/* `chunk` items a leaf. Every part repeats the request, so that each stands for itself. */
+static ward_status add_parts(struct ward_request *request, const struct ward_leaf *common,
+                             size_t chunk)
+{
+    size_t parts = request->n_leaf_items == 0 ? 1 : (request->n_leaf_items + chunk - 1) / chunk;
+    request->n_leaf_bodies = 0;
+    request->leaf_bodies = WARD_ARENA_ARRAY(request->arena, struct ward_bytes, parts);
+    WARD_ENSURE(request->leaf_bodies != NULL, WARD_E_EXHAUSTED);
+    for (size_t part = 0; part < parts; part++) {
+        struct ward_leaf_pair detail[sizeof(request->detail) / sizeof(request->detail[0]) + 2];
+        struct ward_leaf leaf = *common;
+        memcpy(detail, request->detail, request->n_detail * sizeof(detail[0]));
+        leaf.detail = detail;
+        leaf.n_detail = request->n_detail;
+        if (parts > 1) {
+            detail[leaf.n_detail++] =
+                (struct ward_leaf_pair){.name = "part", .number = (int64_t)part + 1};
+            detail[leaf.n_detail++] =
+                (struct ward_leaf_pair){.name = "parts", .number = (int64_t)parts};
+        }
+        size_t left = request->n_leaf_items - part * chunk;
+        leaf.items = request->leaf_items + part * chunk;
+        leaf.n_items = left < chunk ? left : chunk;
+        WARD_TRY(add_body(request, &leaf));
+    }
+    return WARD_OK;
+}
+
+void ward_entry_describe(struct ward_request *request, struct ward_digest *digest)
+{
+    if (request->op != NULL && request->op->silent) {
+        return;
+    }
+    struct ward_leaf leaf;
+    ward_status status = describe_common(request, digest, &leaf);
+    if (ward_ok(status)) {
+        status = add_parts(request, &leaf, WARD_LEAF_ITEMS_MAX);
+    }
+    if (!ward_ok(status) && ward_ok(describe_common(request, digest, &leaf))) {
+        /* Hostile names can grow sixfold when escaped: fewer to a leaf, and the context as a
+         * digest. */
+        leaf.context = NULL;
+        leaf.n_context = 0;
+        status = add_parts(request, &leaf, 8);
+    }
+    if (!ward_ok(status)) {
+        request->n_leaf_bodies = 0;
+        request->status = status;
+    }
+}

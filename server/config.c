@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Reads and checks the configuration. Every leaf is read as text, so that a fault can be shown
+ * where it stands; nothing is opened or started here. */
+#include "server/config.h"
+
+#include <cyaml/cyaml.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "policy/yaml_read.h"
+
+#define CONFIG_ARENA_MAX (4u << 20)
+
+struct doc_tls {
+    char *certificate, *key, *client_ca;
+};
+struct doc_database {
+    char *conninfo, *readers;
+};
+struct doc_hsm {
+    char *module, *token_label, *token_serial, *pin_file, *helper, *workers, *deadline_ms,
+        *working_copies;
+};
+struct doc_policy {
+    char *genesis, *genesis_sha256;
+};
+struct doc_config {
+    char *node, *listen, *metrics_listen, *log_level;
+    struct doc_tls tls;
+    struct doc_database database;
+    struct doc_hsm hsm;
+    struct doc_policy policy;
+};
+
+#define TEXT(key, type, member) \
+    CYAML_FIELD_STRING_PTR(key, CYAML_FLAG_POINTER, struct type, member, 1, 1024)
+#define TEXT_OR_NONE(key, type, member)                                                           \
+    CYAML_FIELD_STRING_PTR(key, CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct type, member, 1, \
+                           1024)
+
+static const cyaml_schema_field_t tls_fields[] = {
+    TEXT("certificate", doc_tls, certificate),
+    TEXT("key", doc_tls, key),
+    TEXT("client_ca", doc_tls, client_ca),
+    CYAML_FIELD_END,
+};
+static const cyaml_schema_field_t database_fields[] = {
+    TEXT("conninfo", doc_database, conninfo),
+    TEXT_OR_NONE("readers", doc_database, readers),
+    CYAML_FIELD_END,
+};
+static const cyaml_schema_field_t hsm_fields[] = {
+    TEXT("module", doc_hsm, module),
+    TEXT_OR_NONE("token_label", doc_hsm, token_label),
+    TEXT_OR_NONE("token_serial", doc_hsm, token_serial),
+    TEXT("pin_file", doc_hsm, pin_file),
+    TEXT_OR_NONE("helper", doc_hsm, helper),
+    TEXT_OR_NONE("workers", doc_hsm, workers),
+    TEXT_OR_NONE("deadline_ms", doc_hsm, deadline_ms),
+    TEXT_OR_NONE("working_copies", doc_hsm, working_copies),
+    CYAML_FIELD_END,
+};
+static const cyaml_schema_field_t policy_fields[] = {
+    TEXT("genesis", doc_policy, genesis),
+    TEXT("genesis_sha256", doc_policy, genesis_sha256),
+    CYAML_FIELD_END,
+};
+static const cyaml_schema_field_t config_fields[] = {
+    TEXT("node", doc_config, node),
+    TEXT("listen", doc_config, listen),
+    TEXT_OR_NONE("metrics_listen", doc_config, metrics_listen),
+    TEXT_OR_NONE("log_level", doc_config, log_level),
+    CYAML_FIELD_MAPPING("tls", CYAML_FLAG_DEFAULT, struct doc_config, tls, tls_fields),
+    CYAML_FIELD_MAPPING("database", CYAML_FLAG_DEFAULT, struct doc_config, database,
+                        database_fields),
+    CYAML_FIELD_MAPPING("hsm", CYAML_FLAG_DEFAULT, struct doc_config, hsm, hsm_fields),
+    CYAML_FIELD_MAPPING("policy", CYAML_FLAG_DEFAULT, struct doc_config, policy, policy_fields),
+    CYAML_FIELD_END,
+};
+static const cyaml_schema_value_t config_schema = {
+    CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct doc_config, config_fields),
+};
+
+/* What the checks below need to say where a value stands. */
+struct reading {
+    struct ward_bytes text;
+    struct ward_policy_error *error;
+    struct ward_arena *arena;
+    const char *folder;
+};
+
+ward_status ward_config_read_file(const char *path, size_t max, struct ward_arena *arena,
+                                  struct ward_bytes *ret)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        return WARD_FOREIGN(WARD_E_UNAVAILABLE, WARD_DOMAIN_ERRNO, errno);
+    }
+    struct stat about;
+    ward_status status = WARD_OK;
+    uint8_t *data = NULL;
+    size_t size = 0;
+    if (fstat(fd, &about) != 0 || !S_ISREG(about.st_mode) || about.st_size < 0 ||
+        (size_t)about.st_size > max) {
+        status = WARD_REFUSAL(WARD_E_INVALID, "file: not a regular file of an acceptable size");
+    } else {
+        data = ward_arena_alloc(arena, (size_t)about.st_size + 1);
+        status = data == NULL ? WARD_STATUS(WARD_E_EXHAUSTED) : WARD_OK;
+    }
+    while (ward_ok(status) && size < (size_t)about.st_size) {
+        ssize_t n = read(fd, data + size, (size_t)about.st_size - size);
+        if (n <= 0) {
+            status = WARD_FOREIGN(WARD_E_UNAVAILABLE, WARD_DOMAIN_ERRNO, errno);
+        } else {
+            size += (size_t)n;
+        }
+    }
+    (void)close(fd); /* read only: nothing can be lost */
+    *ret = WARD_BYTES(data, size);
+    return status;
+}
+
+static ward_status keep(const struct reading *reading, const char *value, const char **ret)
+{
+    struct ward_bytes copy;
+    if (value == NULL) {
+        return WARD_OK;
+    }
+    WARD_TRY(ward_arena_copy(reading->arena, ward_bytes_str(value), &copy));
+    *ret = (const char *)copy.data;
+    return WARD_OK;
+}
+
+static ward_status keep_path(const struct reading *reading, const char *value, const char **ret)
+{
+    if (value == NULL || value[0] == '/') {
+        return keep(reading, value, ret);
+    }
+    char *path = ward_arena_printf(reading->arena, "%s/%s", reading->folder, value);
+    WARD_ENSURE(path != NULL, WARD_E_EXHAUSTED);
+    *ret = path;
+    return WARD_OK;
+}
+
+static ward_status keep_number(const struct reading *reading, const char *value, unsigned min,
+                               unsigned max, unsigned *ret)
+{
+    if (value == NULL) {
+        return WARD_OK;
+    }
+    unsigned long number = 0;
+    size_t size = strlen(value);
+    bool digits = size <= 7 && strspn(value, "0123456789") == size;
+    if (digits) {
+        number = strtoul(value, NULL, 10);
+    }
+    if (!digits || number < min || number > max) {
+        return ward_yaml_refuse(reading->text, value, reading->error,
+                                "not a whole number from %u to %u", min, max);
+    }
+    *ret = (unsigned)number;
+    return WARD_OK;
+}
+
+static ward_status keep_bool(const struct reading *reading, const char *value, bool *ret)
+{
+    if (value == NULL) {
+        return WARD_OK;
+    }
+    bool yes = strcmp(value, "true") == 0;
+    if (!yes && strcmp(value, "false") != 0) {
+        return ward_yaml_refuse(reading->text, value, reading->error, "neither true nor false");
+    }
+    *ret = yes;
+    return WARD_OK;
+}
+
+static ward_status keep_level(const struct reading *reading, const char *value,
+                              enum ward_log_level *ret)
+{
+    static const char *const names[] = {"debug", "info", "warn", "error"};
+    if (value == NULL) {
+        return WARD_OK;
+    }
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (strcmp(value, names[i]) == 0) {
+            *ret = (enum ward_log_level)i;
+            return WARD_OK;
+        }
+    }
+    return ward_yaml_refuse(reading->text, value, reading->error,
+                            "none of debug, info, warn, error");
+}
+
+static ward_status take_hsm(const struct reading *reading, const struct doc_hsm *doc,
+                            struct ward_config *config)
+{
+    if ((doc->token_label == NULL) == (doc->token_serial == NULL)) {
+        return ward_yaml_refuse(reading->text, doc->module, reading->error,
+                                "hsm: give one of token_label and token_serial");
+    }
+    config->hsm_workers = 1;
+    config->hsm_deadline_ms = 2000;
+    config->hsm_working_copies = true;
+    WARD_TRY(keep_path(reading, doc->module, &config->hsm_module));
+    WARD_TRY(keep(reading, doc->token_label, &config->hsm_token_label));
+    WARD_TRY(keep(reading, doc->token_serial, &config->hsm_token_serial));
+    WARD_TRY(keep_path(reading, doc->pin_file, &config->hsm_pin_file));
+    WARD_TRY(keep_path(reading, doc->helper, &config->hsm_helper));
+    WARD_TRY(keep_number(reading, doc->workers, 1, 16, &config->hsm_workers));
+    WARD_TRY(keep_number(reading, doc->deadline_ms, 100, 60000, &config->hsm_deadline_ms));
+    return keep_bool(reading, doc->working_copies, &config->hsm_working_copies);
+}
+
+static ward_status take_policy(const struct reading *reading, const struct doc_policy *doc,
+                               struct ward_config *config)
+{
+    WARD_TRY(keep_path(reading, doc->genesis, &config->policy_genesis));
+    if (!ward_hex_decode(doc->genesis_sha256, strlen(doc->genesis_sha256),
+                         config->policy_genesis_sha256, 32)) {
+        return ward_yaml_refuse(reading->text, doc->genesis_sha256, reading->error,
+                                "not 64 hex digits of a SHA-256");
+    }
+    return WARD_OK;
+}
+
+static ward_status take(const struct reading *reading, const struct doc_config *doc,
+                        struct ward_config *config)
+{
+    size_t size = strlen(doc->node);
+    if (size > 32 || strspn(doc->node, "abcdefghijklmnopqrstuvwxyz0123456789-") != size) {
+        return ward_yaml_refuse(reading->text, doc->node, reading->error,
+                                "node: 1 to 32 of [a-z0-9-]");
+    }
+    config->log_level = WARD_LOG_INFO;
+    config->database_readers = 2;
+    WARD_TRY(keep(reading, doc->node, &config->node));
+    WARD_TRY(keep(reading, doc->listen, &config->listen));
+    WARD_TRY(keep(reading, doc->metrics_listen, &config->metrics_listen));
+    WARD_TRY(keep_level(reading, doc->log_level, &config->log_level));
+    WARD_TRY(keep_path(reading, doc->tls.certificate, &config->tls_certificate));
+    WARD_TRY(keep_path(reading, doc->tls.key, &config->tls_key));
+    WARD_TRY(keep_path(reading, doc->tls.client_ca, &config->tls_client_ca));
+    WARD_TRY(keep(reading, doc->database.conninfo, &config->database_conninfo));
+    WARD_TRY(keep_number(reading, doc->database.readers, 1, 16, &config->database_readers));
+    WARD_TRY(take_hsm(reading, &doc->hsm, config));
+    return take_policy(reading, &doc->policy, config);
+}
+
+static ward_status load(const char *path, struct ward_config *config,
+                        struct ward_policy_error *error)
+{
+    struct reading reading = {.error = error, .arena = config->arena};
+    struct ward_bytes path_copy;
+    WARD_TRY(ward_arena_copy(config->arena, ward_bytes_str(path), &path_copy));
+    reading.folder = dirname((char *)(uintptr_t)path_copy.data);
+    WARD_TRY(ward_config_read_file(path, WARD_YAML_TEXT_MAX, config->arena, &reading.text));
+    void *document = NULL;
+    WARD_TRY(ward_yaml_load(reading.text, &config_schema, &document, error));
+    ward_status status = take(&reading, document, config);
+    ward_yaml_free(&config_schema, document);
+    return status;
+}
+
+ward_status ward_config_load(const char *path, const char *helper, struct ward_config **ret,
+                             struct ward_policy_error *error)
+{
+    *error = (struct ward_policy_error){0};
+    struct ward_config *config = calloc(1, sizeof(*config));
+    WARD_ENSURE(config != NULL, WARD_E_EXHAUSTED);
+    ward_status status = ward_arena_new(CONFIG_ARENA_MAX, &config->arena);
+    if (ward_ok(status)) {
+        status = load(path, config, error);
+    }
+    if (ward_ok(status) && config->hsm_helper == NULL) {
+        struct ward_bytes copy;
+        status = ward_arena_copy(config->arena, ward_bytes_str(helper), &copy);
+        config->hsm_helper = (const char *)copy.data;
+    }
+    if (!ward_ok(status)) {
+        ward_config_free(config);
+        return status;
+    }
+    *ret = config;
+    return WARD_OK;
+}
+
+void ward_config_free(struct ward_config *config)
+{
+    if (config != NULL) {
+        ward_arena_free(config->arena);
+        free(config);
+    }
+}

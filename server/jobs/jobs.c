@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Two threads: ticks (checkpoint, epoch, summary, recovery) and rewrap, which may be long. They
+ * decide nothing; what they ask for is decided and audited like any request. */
+#include "server/jobs/jobs.h"
+
+#include <stdlib.h>
+#include <time.h>
+
+#include "base/log.h"
+#include "server/jobs/internal.h"
+#include "server/limits.h"
+#include "server/op/system.h"
+
+#define TICK_MS 100
+#define SUMMARY_TICKS 100
+#define RECOVER_TICKS 600
+#define REWRAP_ARENA (64u << 20)
+#define SMALL_ARENA (1u << 20)
+#define SNAPSHOT_ARENA (256u << 20)
+
+struct ward_jobs {
+    struct ward_jobs_config config;
+    pthread_t ticker, rewrapper;
+    struct ward_store_reader *reader;
+    atomic_bool stopping;
+    atomic_ullong rewrapped;
+    uint64_t signed_size;
+    unsigned long long overloaded_told;
+};
+
+static void pause_ms(unsigned ms)
+{
+    struct timespec pause = {.tv_sec = ms / 1000, .tv_nsec = (long)(ms % 1000) * 1000000};
+    (void)nanosleep(&pause, NULL); /* an early end only makes a tick shorter */
+}
+
+static void tell_failure(const char *what, ward_status status)
+{
+    ward_log_status(WARD_LOG_WARN, what, status);
+}
+
+/* ---- checkpoint ---- */
+
+static void sign_checkpoint(struct ward_jobs *jobs)
+{
+    struct ward_merkle tree;
+    ward_committer_tree(jobs->config.committer, &tree);
+    if (tree.size == jobs->signed_size || tree.size == 0) {
+        return;
+    }
+    struct ward_request *request;
+    ward_status status = ward_internal_new(
+        &ward_op_sign_checkpoint, sizeof(struct ward_sign_checkpoint), SMALL_ARENA, &request);
+    if (!ward_ok(status)) {
+        tell_failure("no memory for a checkpoint", status);
+        return;
+    }
+    ((struct ward_sign_checkpoint *)request->in)->tree = tree;
+    status = ward_internal_run(jobs->config.pipeline, request);
+    if (ward_ok(status)) {
+        jobs->signed_size = tree.size;
+    } else {
+        tell_failure("signing a checkpoint failed; it is tried again in a second", status);
+    }
+    ward_request_free(request);
+}
+
+/* ---- epoch ---- */
+
+static void follow_epoch(struct ward_jobs *jobs)
+{
+    uint64_t epoch;
+    struct ward_state *state = ward_state_slot_get(jobs->config.pipeline->states);
+    bool moved = ward_ok(ward_store_epoch(jobs->reader, &epoch)) && epoch != state->epoch;
+    ward_state_unref(state);
+    if (moved) {
+        ward_status status = jobs->config.refresh(jobs->config.context, jobs->reader);
+        if (!ward_ok(status)) {
+            tell_failure("reading the new policy and keys failed", status);
+        }
+    }
+}
+
+/* ---- summary ---- */
+
+static void summarise(struct ward_jobs *jobs)
+{
+    struct ward_summary counts = {0};
+    unsigned long long overloaded = jobs->config.pipeline->overloaded;
+    counts.overloaded = overloaded - jobs->overloaded_told;
+    jobs->config.unidentified(jobs->config.context, &counts.handshakes_failed,
+                              &counts.requests_refused);
+    if (counts.handshakes_failed + counts.requests_refused + counts.overloaded == 0) {
+        return;
+    }
+    struct ward_request *request;
+    if (!ward_ok(ward_internal_new(&ward_op_summary, sizeof(counts), SMALL_ARENA, &request))) {
+        return;
+    }
+    *(struct ward_summary *)request->in = counts;
+    if (ward_ok(ward_internal_run(jobs->config.pipeline, request))) {
+        jobs->overloaded_told = overloaded;
+    }
+    ward_request_free(request);
+}
+
+/* ---- recovery ---- */
+
+static void recover_one(struct ward_jobs *jobs, const struct ward_store_intent *intent)
+{
+    struct ward_request *request;
+    if (!ward_ok(ward_internal_new(&ward_op_recover, sizeof(struct ward_recover), SMALL_ARENA,
+                                   &request))) {
+        return;
+    }
+    struct ward_recover *in = request->in;
+    in->intent = *intent;
+    if (!ward_ok(ward_arena_copy(request->arena, intent->node, &in->intent.node))) {
+        ward_request_free(request);
+        return;
+    }
+    ward_status status = ward_internal_run(jobs->config.pipeline, request);
+    ward_log_status(ward_ok(status) ? WARD_LOG_INFO : WARD_LOG_WARN,
+                    "a key that a crash left unfinished was taken up", status);
+    ward_request_free(request);
+}
+
+/* Our own are taken up at once at start, later only when they are too old to be under way; another
+ * node's only when it had all the time in the world. */
+static void recover(struct ward_jobs *jobs, bool at_start)
+{
+    ward_auto(ward_arena_freep) struct ward_arena *arena = NULL;
+    struct ward_store_snapshot snapshot;
+    if (!ward_ok(ward_arena_new(SNAPSHOT_ARENA, &arena)) ||
+        !ward_ok(ward_store_snapshot(jobs->reader, arena, &snapshot))) {
+        return;
+    }
+    struct ward_state *state = ward_state_slot_get(jobs->config.pipeline->states);
+    int64_t now = ward_wall_us(jobs->config.pipeline->clock);
+    for (size_t i = 0; i < snapshot.n_intents; i++) {
+        bool own = ward_bytes_eq(snapshot.intents[i].node, state->node);
+        int64_t age = now - snapshot.intents[i].created_us;
+        if ((own && at_start) || age > WARD_INTENT_AGE_US) {
+            recover_one(jobs, &snapshot.intents[i]);
+        }
+    }
+    ward_state_unref(state);
+}
+
+static void *tick(void *argument)
+{
+    struct ward_jobs *jobs = argument;
+    recover(jobs, true);
+    for (unsigned n = 1; !jobs->stopping; n++) {
+        pause_ms(TICK_MS);
+        if (n % (WARD_CHECKPOINT_MS / TICK_MS) == 0) {
+            sign_checkpoint(jobs);
+            follow_epoch(jobs);
+        }
+        if (n % SUMMARY_TICKS == 0) {
+            summarise(jobs);
+        }
+        if (n % RECOVER_TICKS == 0) {
+            recover(jobs, false);
+        }
+    }
+    summarise(jobs);
+    sign_checkpoint(jobs);
+    return NULL;
+}
+
+/* ---- rewrap ---- */
+
+/* One page; ret_in holds what it found. */
+static ward_status rewrap_page(struct ward_jobs *jobs, struct ward_bytes key,
+                               const struct ward_id *after, bool from_start,
+                               struct ward_rewrap *ret_in)
+{
+    struct ward_request *request;
+    WARD_TRY(
+        ward_internal_new(&ward_op_rewrap, sizeof(struct ward_rewrap), REWRAP_ARENA, &request));
+    struct ward_rewrap *in = request->in;
+    in->key = key;
+    in->after = *after;
+    in->from_start = from_start;
+    ward_status status = ward_internal_run(jobs->config.pipeline, request);
+    *ret_in = *in;
+    ward_request_free(request);
+    return status;
+}
+
+/* From the first row to the last, then once more from the start: rows that were written under the
+ * old version while we walked cannot exist (the epoch forbids it), but the statement is proven, not
+ * inferred. */
+static bool rewrap_key(struct ward_jobs *jobs, const struct ward_key *key)
+{
+    struct ward_id after = {0};
+    bool from_start = true;
+    unsigned rounds = 0;
+    while (!jobs->stopping) {
+        struct ward_rewrap page;
+        ward_status status = rewrap_page(jobs, key->name, &after, from_start, &page);
+        if (!ward_ok(status)) {
+            tell_failure("a page of the rewrap failed; it is tried again", status);
+            return false;
+        }
+        jobs->rewrapped += page.rows;
+        if (page.rows == 0 && from_start) {
+            return true;
+        }
+        from_start = page.rows == 0;
+        after = page.rows == 0 ? (struct ward_id){0} : page.after;
+        if (from_start && ++rounds > 3) {
+            ward_log(WARD_LOG_ERROR,
+                     "some subject keys cannot be rewrapped; their old key version stays needed");
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The versions that each key was last brought up to, by its place in the keyring. */
+struct rewrap_memory {
+    struct ward_id *ids;
+    uint32_t *versions;
+    size_t n, max;
+};
+
+static bool up_to_date(const struct rewrap_memory *memory, const struct ward_key *key)
+{
+    for (size_t i = 0; i < memory->n; i++) {
+        if (ward_id_eq(&memory->ids[i], &key->id)) {
+            return memory->versions[i] == key->active->version;
+        }
+    }
+    return false;
+}
+
+static void remember(struct rewrap_memory *memory, const struct ward_key *key)
+{
+    for (size_t i = 0; i < memory->n; i++) {
+        if (ward_id_eq(&memory->ids[i], &key->id)) {
+            memory->versions[i] = key->active->version;
+            return;
+        }
+    }
+    if (memory->n == memory->max) {
+        size_t more = memory->max == 0 ? 16 : memory->max * 2;
+        struct ward_id *ids = reallocarray(memory->ids, more, sizeof(*ids));
+        if (ids != NULL) {
+            memory->ids = ids;
+        }
+        uint32_t *versions = reallocarray(memory->versions, more, sizeof(*versions));
+        if (versions != NULL) {
+            memory->versions = versions;
+        }
+        if (ids == NULL || versions == NULL) {
+            return; /* only means that the key is looked at again */
+        }
+        memory->max = more;
+    }
+    memory->ids[memory->n] = key->id;
+    memory->versions[memory->n++] = key->active->version;
+}
+
+static void *rewrap(void *argument)
+{
+    struct ward_jobs *jobs = argument;
+    struct rewrap_memory memory = {0};
+    while (!jobs->stopping) {
+        struct ward_state *state = ward_state_slot_get(jobs->config.pipeline->states);
+        for (size_t i = 0; i < state->n_keys && !jobs->stopping; i++) {
+            const struct ward_key *key = &state->keys[i];
+            bool candidate = key->purpose == WARD_PURPOSE_RECORDS && key->n_versions > 1 &&
+                             key->enabled && key->active != NULL && !up_to_date(&memory, key);
+            if (candidate && rewrap_key(jobs, key)) {
+                remember(&memory, key);
+            }
+        }
+        ward_state_unref(state);
+        pause_ms(TICK_MS);
+    }
+    free(memory.ids);
+    free(memory.versions);
+    return NULL;
+}
+
+ward_status ward_jobs_start(const struct ward_jobs_config *config, struct ward_jobs **ret)
+{
+    struct ward_jobs *jobs = calloc(1, sizeof(*jobs));
+    WARD_ENSURE(jobs != NULL, WARD_E_EXHAUSTED);
+    jobs->config = *config;
+    ward_status status = ward_store_reader_open(config->store, &jobs->reader);
+    if (!ward_ok(status)) {
+        free(jobs);
+        return status;
+    }
+    bool ticking = pthread_create(&jobs->ticker, NULL, tick, jobs) == 0;
+    if (!ticking || pthread_create(&jobs->rewrapper, NULL, rewrap, jobs) != 0) {
+        jobs->stopping = true;
+        if (ticking) {
+            (void)pthread_join(jobs->ticker, NULL);
+        }
+        ward_store_reader_close(jobs->reader);
+        free(jobs);
+        WARD_FAIL(WARD_E_UNAVAILABLE);
+    }
+    *ret = jobs;
+    return WARD_OK;
+}
+
+void ward_jobs_stop(struct ward_jobs *jobs)
+{
+    if (jobs == NULL) {
+        return;
+    }
+    jobs->stopping = true;
+    (void)pthread_join(jobs->rewrapper, NULL);
+    (void)pthread_join(jobs->ticker, NULL);
+    ward_store_reader_close(jobs->reader);
+    free(jobs);
+}
+
+uint64_t ward_jobs_rewrapped(const struct ward_jobs *jobs)
+{
+    return jobs->rewrapped;
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The daemon's timers: each a thread that sends requests by identity "system" down the one path.
+ *   every second   a checkpoint, when there is news; the epoch, in case another daemon moved it
+ *   every 10 s     the summary of attempts without an identity, when there were any
+ *   after a change the rewrap of subject keys that are below their key's active version
+ *   at start, and every minute: what a crash left between intent and outcome */
+#ifndef WARD_SERVER_JOBS_JOBS_H
+#define WARD_SERVER_JOBS_JOBS_H
+
+#include "server/rpc/pipeline.h"
+#include "server/work/committer.h"
+
+struct ward_jobs;
+
+struct ward_jobs_config {
+    struct ward_pipeline *pipeline;
+    struct ward_committer *committer;
+    struct ward_store *store;
+    ward_status (*refresh)(void *context, struct ward_store_reader *reader);
+    void *context;
+    void (*unidentified)(void *context, unsigned *ret_handshakes,
+                         unsigned *ret_requests); /* takes the counts */
+};
+
+ward_status ward_jobs_start(const struct ward_jobs_config *config, struct ward_jobs **ret);
+/* Stops and joins; signs a last checkpoint. NULL is fine. */
+void ward_jobs_stop(struct ward_jobs *jobs);
+/* Subject keys rewrapped since the start, and those that failed to open; for metrics. */
+uint64_t ward_jobs_rewrapped(const struct ward_jobs *jobs);
+
+#endif

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The daemon's own bounds: queues, batches and times. Those of the wire are in proto/wire_limits.h.
+ */
+#ifndef WARD_SERVER_LIMITS_H
+#define WARD_SERVER_LIMITS_H
+
+#define WARD_QUEUE_MAX 8192u    /* requests that may wait for a stage; more are refused at once */
+#define WARD_WORK_BATCH_MAX 64u /* requests that one crossing to the HSM serves */
+#define WARD_READ_BATCH_MAX 128u
+#define WARD_COMMIT_BATCH_MAX 1024u      /* requests in one transaction */
+#define WARD_COMMIT_BYTES_MAX (4u << 20) /* and their bytes */
+#define WARD_ATTEMPTS_MAX 3u             /* preparing again after a conflict */
+#define WARD_REDECIDE_MAX 256u           /* deciding again after a moved epoch */
+#define WARD_LEAF_ITEMS_MAX 100u         /* items in one leaf; more are told in parts */
+#define WARD_RESOLVE_MS 1000   /* how long an unknown commit is asked after before we say so */
+#define WARD_CONTENDED_MS 5000 /* after another daemon appended: take the head's lock first */
+#define WARD_CHECKPOINT_MS 1000
+#define WARD_REWRAP_PAGE 500u
+#define WARD_INTENT_AGE_US (300LL * 1000000) /* another node's intent is left alone for so long */
+#define WARD_RECORDS_FAIR_BYTES (3u << 20)
+
+#endif

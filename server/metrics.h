@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* /metrics as Prometheus text, /ready and /live, on a loopback address. Numbers and constant names
+ * only. */
+#ifndef WARD_SERVER_METRICS_H
+#define WARD_SERVER_METRICS_H
+
+#include "base/buffer.h"
+#include "base/status.h"
+
+struct ward_metrics;
+
+struct ward_metrics_source {
+    void *context;
+    void (*write)(void *context, struct ward_buffer *out); /* the text; any thread */
+    bool (*ready)(void *context);
+};
+
+/* listen: "127.0.0.1:7444". INVALID with a refusal text unless it is a loopback address. */
+ward_status ward_metrics_start(const char *listen, const struct ward_metrics_source *source,
+                               struct ward_metrics **ret);
+void ward_metrics_stop(struct ward_metrics *metrics); /* NULL is fine */
+/* One gauge or counter with its TYPE line. */
+void ward_metrics_line(struct ward_buffer *out, const char *name, const char *type, double value);
+
+#endif

@@ -1,0 +1,356 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Submit, Approve and Reject. A vote is a signature over the payload by the key of the certificate
+ * on which it came; every stored vote is verified again before it counts, so that a row written
+ * into the database by hand counts for nothing. The last approval needed runs the operation at
+ * once. */
+#include "server/op/data_key.h"
+#include "server/op/key_making.h"
+#include "server/op/proposing.h"
+#include "server/work/batch.h"
+#include "server/work/worker.h"
+
+struct approval_notes {
+    struct ward_proposal proposal;
+    struct ward_store_proposal stored;
+    struct ward_store_vote vote; /* the one that this request casts */
+    uint8_t from, to;            /* the proposal's state */
+    bool runs;
+    struct ward_key_making making;
+};
+
+/* A stored vote that verified: whose it is comes from its certificate, not from its row. */
+struct checked_vote {
+    struct ward_peer *peer;
+    struct ward_vote vote;
+};
+
+static ward_status decide_vote(struct ward_request *request)
+{
+    const struct ward_approval *in = request->in;
+    struct ward_decision decision =
+        ward_request_ask(request, request->op->action, (struct ward_bytes){0}, NULL);
+    request->rule = decision.rule;
+    char id[WARD_ID_TEXT_SIZE];
+    ward_id_print(&in->id, id);
+    char *object = ward_arena_printf(request->arena, "proposal:%s", id);
+    WARD_ENSURE(object != NULL, WARD_E_EXHAUSTED);
+    request->object = ward_bytes_str(object);
+    WARD_TRY(decision.status);
+    if (request->work == NULL) {
+        request->work = WARD_ARENA_NEW(request->arena, struct approval_notes);
+        WARD_ENSURE(request->work != NULL, WARD_E_EXHAUSTED);
+    }
+    return WARD_OK;
+}
+
+static ward_status read_proposal(struct ward_request *request, struct ward_digest *digest)
+{
+    (void)digest;
+    const struct ward_approval *in = request->in;
+    struct ward_read *read;
+    WARD_TRY(ward_request_add_read(request, WARD_READ_PROPOSAL, &read));
+    read->proposal.id = in->id;
+    return WARD_OK;
+}
+
+static ward_status load(struct ward_request *request, struct approval_notes *notes)
+{
+    const struct ward_read *read = request->reads[0];
+    if (read->status.code == WARD_E_NOT_FOUND) {
+        return WARD_REFUSAL(WARD_E_NOT_FOUND, "proposal: no such proposal");
+    }
+    WARD_TRY(read->status);
+    notes->stored = read->proposal.proposal;
+    return ward_proposal_parse(notes->stored.payload, request->arena, &notes->proposal);
+}
+
+static ward_status check_current(const struct ward_request *request,
+                                 const struct approval_notes *notes, int64_t now_us)
+{
+    const struct ward_proposal *proposal = &notes->proposal;
+    bool ours = ward_id_eq(&proposal->deployment, &request->state->deployment) &&
+                ward_id_eq(&proposal->id, &notes->stored.id);
+    if (!ours) {
+        return WARD_REFUSAL(WARD_E_STATE, "proposal: it was not made by this deployment");
+    }
+    if (notes->stored.state != WARD_PROPOSAL_DRAFT && notes->stored.state != WARD_PROPOSAL_OPEN) {
+        return WARD_REFUSAL(WARD_E_STATE, "proposal: it has been decided already");
+    }
+    if (proposal->expires_us <= now_us) {
+        return WARD_REFUSAL(WARD_E_STATE, "proposal: it has expired; propose again");
+    }
+    if (memcmp(proposal->policy, ward_policy_hash(request->state->policy),
+               sizeof(proposal->policy)) != 0) {
+        return WARD_REFUSAL(WARD_E_STATE,
+                            "proposal: policy has changed since it was made; propose again");
+    }
+    return WARD_OK;
+}
+
+static ward_status cast_vote(struct ward_request *request, struct approval_notes *notes,
+                             struct ward_worker *worker, enum ward_decision_kind kind)
+{
+    const struct ward_approval *in = request->in;
+    WARD_REQUIRE(in->signature.size > 0, "signature: missing");
+    WARD_TRY(ward_proposal_verify(notes->stored.payload, kind, request->peer->certificate,
+                                  in->signature));
+    notes->vote = (struct ward_store_vote){.identity = ward_bytes_str(request->peer->identity),
+                                           .signature = in->signature,
+                                           .certificate = request->peer->certificate,
+                                           .decision = (uint8_t)kind,
+                                           .created_us = ward_wall_us(worker->pipeline->clock)};
+    uint8_t hash[32];
+    WARD_TRY(ward_sha256(worker->crypto.digest, &in->signature, 1, hash));
+    char *hex = ward_arena_alloc(request->arena, 65);
+    WARD_ENSURE(hex != NULL, WARD_E_EXHAUSTED);
+    ward_hex_encode(WARD_BYTES_ARRAY(hash), hex);
+    ward_request_detail_text(request, "signature_digest", ward_bytes_str(hex));
+    WARD_TRY(ward_proposal_digest(notes->stored.payload, hash));
+    char *digest = ward_arena_alloc(request->arena, 65);
+    WARD_ENSURE(digest != NULL, WARD_E_EXHAUSTED);
+    ward_hex_encode(WARD_BYTES_ARRAY(hash), digest);
+    ward_request_detail_text(request, "proposal_digest", ward_bytes_str(digest));
+    return WARD_OK;
+}
+
+/* The caller sees the proposal as it will stand once this vote is durable. */
+static ward_status show_after(struct ward_request *request, struct approval_notes *notes,
+                              int64_t now_us)
+{
+    struct ward_approval *in = request->in;
+    struct ward_store_proposal after = notes->stored;
+    struct ward_store_vote *votes =
+        WARD_ARENA_ARRAY(request->arena, struct ward_store_vote, after.n_votes + 1);
+    WARD_ENSURE(votes != NULL, WARD_E_EXHAUSTED);
+    if (after.n_votes > 0) {
+        memcpy(votes, after.votes, after.n_votes * sizeof(*votes));
+    }
+    votes[after.n_votes++] = notes->vote;
+    after.votes = votes;
+    after.state = notes->runs ? WARD_PROPOSAL_EXECUTED : notes->to;
+    return ward_proposing_view(request->arena, now_us, &after, &in->proposal);
+}
+
+/* ---- submit: the proposer's own signature ---- */
+
+static ward_status finish_submit(struct ward_request *request, struct ward_worker *worker)
+{
+    struct approval_notes *notes = request->work;
+    int64_t now = ward_wall_us(worker->pipeline->clock);
+    WARD_TRY(load(request, notes));
+    WARD_TRY(check_current(request, notes, now));
+    if (!ward_bytes_eq(notes->proposal.proposer, ward_bytes_str(request->peer->identity))) {
+        return WARD_REFUSAL(WARD_E_DENIED, "proposal: only its proposer may submit it");
+    }
+    if (notes->stored.state != WARD_PROPOSAL_DRAFT) {
+        return WARD_REFUSAL(WARD_E_STATE, "proposal: it is open already");
+    }
+    WARD_TRY(cast_vote(request, notes, worker, WARD_DECISION_PROPOSE));
+    notes->from = WARD_PROPOSAL_DRAFT;
+    notes->to = WARD_PROPOSAL_OPEN;
+    return show_after(request, notes, now);
+}
+
+/* ---- approve ---- */
+
+static ward_status check_stored(const struct ward_store_proposal *stored,
+                                const struct ward_store_vote *row, struct checked_vote *ret)
+{
+    WARD_TRY(
+        ward_proposal_verify(stored->payload, row->decision, row->certificate, row->signature));
+    WARD_TRY(ward_peer_new(row->certificate, "", &ret->peer));
+    WARD_TRY(ret->peer->status);
+    ret->vote = (struct ward_vote){.identity = ward_bytes_str(ret->peer->identity),
+                                   .public_key_hash = ret->peer->public_key_hash};
+    return WARD_OK;
+}
+
+struct tally {
+    struct checked_vote *checked; /* all of them, for release */
+    struct ward_vote *votes;      /* the approvals */
+    size_t n_checked, n;
+    const struct ward_vote *proposer;
+};
+
+static ward_status count_stored(struct ward_request *request, const struct approval_notes *notes,
+                                struct tally *tally)
+{
+    size_t n = notes->stored.n_votes;
+    tally->checked = WARD_ARENA_ARRAY(request->arena, struct checked_vote, n);
+    tally->votes = WARD_ARENA_ARRAY(request->arena, struct ward_vote, n + 1);
+    WARD_ENSURE(tally->checked != NULL && tally->votes != NULL, WARD_E_EXHAUSTED);
+    for (size_t i = 0; i < n; i++) {
+        struct checked_vote *checked = &tally->checked[tally->n_checked++];
+        if (!ward_ok(check_stored(&notes->stored, &notes->stored.votes[i], checked))) {
+            continue; /* a forged or broken row counts for nothing */
+        }
+        bool proposes = notes->stored.votes[i].decision == WARD_DECISION_PROPOSE &&
+                        ward_bytes_eq(checked->vote.identity, notes->proposal.proposer);
+        if (proposes) {
+            tally->proposer = &checked->vote;
+        } else if (notes->stored.votes[i].decision == WARD_DECISION_APPROVE) {
+            tally->votes[tally->n++] = checked->vote;
+        }
+    }
+    if (tally->proposer == NULL) {
+        return WARD_REFUSAL(WARD_E_STATE, "proposal: its proposer has not signed it");
+    }
+    return WARD_OK;
+}
+
+static void release(struct tally *tally)
+{
+    for (size_t i = 0; i < tally->n_checked; i++) {
+        ward_peer_unref(tally->checked[i].peer);
+    }
+}
+
+static ward_status tell_run(struct ward_request *request, const struct approval_notes *notes,
+                            const struct tally *tally)
+{
+    char id[WARD_ID_TEXT_SIZE];
+    ward_id_print(&notes->proposal.id, id);
+    struct ward_bytes text;
+    WARD_TRY(ward_arena_copy(request->arena, ward_bytes_str(id), &text));
+    ward_request_detail_text(request, "executed", notes->proposal.action);
+    WARD_TRY(ward_key_making_tell(&notes->making, request));
+    ward_request_detail_text(request, "proposal", text);
+    ward_request_detail_text(request, "proposer", notes->proposal.proposer);
+    struct ward_buffer names;
+    ward_buffer_init(&names, 16384);
+    for (size_t i = 0; i < tally->n; i++) {
+        ward_buffer_add(&names, tally->votes[i].identity);
+        ward_buffer_add_u8(&names, ' ');
+    }
+    ward_buffer_add(&names, ward_bytes_str(request->peer->identity));
+    ward_status status = names.failed
+                             ? WARD_STATUS(WARD_E_EXHAUSTED)
+                             : ward_arena_copy(request->arena, ward_buffer_view(&names), &text);
+    ward_buffer_fini(&names);
+    WARD_TRY(status);
+    ward_request_detail_text(request, "approvers", text);
+    return WARD_OK;
+}
+
+static ward_status weigh(struct ward_request *request, struct approval_notes *notes,
+                         struct tally *tally)
+{
+    const struct ward_policy *policy = request->state->policy;
+    struct ward_vote mine = {.identity = ward_bytes_str(request->peer->identity),
+                             .public_key_hash = request->peer->public_key_hash};
+    WARD_TRY(count_stored(request, notes, tally));
+    WARD_TRY(ward_quorum_may_vote(policy, tally->proposer, tally->votes, tally->n, &mine));
+    tally->votes[tally->n] = mine;
+    uint32_t given = ward_quorum_count(policy, tally->proposer, tally->votes, tally->n + 1);
+    enum ward_action action;
+    WARD_ENSURE(ward_action_find(notes->proposal.action, &action), WARD_E_STATE);
+    /* Policy as it stands now and the payload both have a say; the larger number wins. */
+    uint32_t needed = ward_policy_guard(policy, action, notes->proposal.object).approvals;
+    needed = notes->proposal.approvals > needed ? notes->proposal.approvals : needed;
+    notes->runs = needed > 0 && given >= needed;
+    notes->from = WARD_PROPOSAL_OPEN;
+    notes->to = notes->runs ? WARD_PROPOSAL_EXECUTING : WARD_PROPOSAL_OPEN;
+    if (notes->runs) {
+        /* The proposer must still be entitled to what he proposed. */
+        const struct ward_decide_in ask = {
+            .subject = ward_policy_subject(policy, notes->proposal.proposer),
+            .action = action,
+            .object = notes->proposal.object};
+        WARD_TRY(ward_decide(policy, &ask).status);
+        WARD_TRY(ward_key_making_of_proposal(request->state, &notes->proposal, &notes->making));
+        return tell_run(request, notes, tally);
+    }
+    request->last = true;
+    return WARD_OK;
+}
+
+static ward_status finish_approve(struct ward_request *request, struct ward_worker *worker)
+{
+    struct approval_notes *notes = request->work;
+    int64_t now = ward_wall_us(worker->pipeline->clock);
+    WARD_TRY(load(request, notes));
+    WARD_TRY(check_current(request, notes, now));
+    if (notes->stored.state != WARD_PROPOSAL_OPEN) {
+        return WARD_REFUSAL(WARD_E_STATE, "proposal: its proposer has not signed it");
+    }
+    WARD_TRY(cast_vote(request, notes, worker, WARD_DECISION_APPROVE));
+    struct tally tally = {0};
+    ward_status status = weigh(request, notes, &tally);
+    release(&tally);
+    WARD_TRY(status);
+    notes->making.created_us = now;
+    return show_after(request, notes, now);
+}
+
+/* Votes move the epoch, so that two that are cast at once are counted one after the other. */
+static ward_status commit_vote(struct ward_request *request, struct ward_batch *batch)
+{
+    struct approval_notes *notes = request->work;
+    struct ward_effect vote = {.kind = WARD_EFFECT_VOTE};
+    vote.vote.proposal = notes->stored.id;
+    vote.vote.vote = notes->vote;
+    WARD_TRY(ward_batch_effect(batch, &vote));
+    struct ward_effect state = {.kind = WARD_EFFECT_PROPOSAL_STATE};
+    state.proposal_state.id = notes->stored.id;
+    state.proposal_state.from = notes->from;
+    state.proposal_state.to = notes->to;
+    WARD_TRY(ward_batch_effect(batch, &state));
+    batch->bump_epoch = true;
+    return notes->runs ? ward_key_making_intent(&notes->making, request->state, batch) : WARD_OK;
+}
+
+static ward_status finish_run(struct ward_request *request, struct ward_worker *worker)
+{
+    struct approval_notes *notes = request->work;
+    return ward_key_making_effect(&notes->making, worker);
+}
+
+static ward_status commit_run(struct ward_request *request, struct ward_batch *batch)
+{
+    struct approval_notes *notes = request->work;
+    struct ward_effect state = {.kind = WARD_EFFECT_PROPOSAL_STATE};
+    state.proposal_state.id = notes->stored.id;
+    state.proposal_state.from = WARD_PROPOSAL_EXECUTING;
+    state.proposal_state.to = WARD_PROPOSAL_EXECUTED;
+    WARD_TRY(ward_batch_effect(batch, &state));
+    return ward_key_making_outcome(&notes->making, batch);
+}
+
+/* ---- reject ---- */
+
+static ward_status finish_reject(struct ward_request *request, struct ward_worker *worker)
+{
+    struct approval_notes *notes = request->work;
+    int64_t now = ward_wall_us(worker->pipeline->clock);
+    WARD_TRY(load(request, notes));
+    WARD_TRY(check_current(request, notes, now));
+    WARD_TRY(cast_vote(request, notes, worker, WARD_DECISION_REJECT));
+    notes->from = notes->stored.state;
+    notes->to = WARD_PROPOSAL_REJECTED;
+    return show_after(request, notes, now);
+}
+
+const struct ward_op ward_op_approval_submit = {
+    .action = WARD_ACTION_APPROVAL_SUBMIT,
+    .alone = true,
+    .decide = decide_vote,
+    .steps = {{.read = read_proposal, .finish = finish_submit, .commit = commit_vote}},
+    .n_steps = 1,
+};
+
+const struct ward_op ward_op_approval_approve = {
+    .action = WARD_ACTION_APPROVAL_APPROVE,
+    .alone = true,
+    .decide = decide_vote,
+    .steps = {{.read = read_proposal, .finish = finish_approve, .commit = commit_vote},
+              {.finish = finish_run, .commit = commit_run}},
+    .n_steps = 2,
+};
+
+const struct ward_op ward_op_approval_reject = {
+    .action = WARD_ACTION_APPROVAL_REJECT,
+    .alone = true,
+    .decide = decide_vote,
+    .steps = {{.read = read_proposal, .finish = finish_reject, .commit = commit_vote}},
+    .n_steps = 1,
+};

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Approvals.List and Show: what waits, with the payload and every signature, so that a client can
+ * render and verify it itself. */
+#include <stdio.h>
+
+#include "server/op/proposing.h"
+#include "server/work/worker.h"
+
+static ward_status decide(struct ward_request *request)
+{
+    struct ward_decision decision =
+        ward_request_ask(request, request->op->action, (struct ward_bytes){0}, NULL);
+    request->rule = decision.rule;
+    return decision.status;
+}
+
+static ward_status read_one(struct ward_request *request, struct ward_digest *digest)
+{
+    (void)digest;
+    const struct ward_approval *in = request->in;
+    char id[WARD_ID_TEXT_SIZE];
+    ward_id_print(&in->id, id);
+    char *object = ward_arena_printf(request->arena, "proposal:%s", id);
+    WARD_ENSURE(object != NULL, WARD_E_EXHAUSTED);
+    request->object = ward_bytes_str(object);
+    struct ward_read *read;
+    WARD_TRY(ward_request_add_read(request, WARD_READ_PROPOSAL, &read));
+    read->proposal.id = in->id;
+    return WARD_OK;
+}
+
+static ward_status finish_one(struct ward_request *request, struct ward_worker *worker)
+{
+    struct ward_approval *in = request->in;
+    const struct ward_read *read = request->reads[0];
+    if (read->status.code == WARD_E_NOT_FOUND) {
+        return WARD_REFUSAL(WARD_E_NOT_FOUND, "proposal: no such proposal");
+    }
+    WARD_TRY(read->status);
+    return ward_proposing_view(request->arena, ward_wall_us(worker->pipeline->clock),
+                               &read->proposal.proposal, &in->proposal);
+}
+
+const struct ward_op ward_op_approval_show = {
+    .action = WARD_ACTION_APPROVAL_SHOW,
+    .decide = decide,
+    .steps = {{.read = read_one, .finish = finish_one}},
+    .n_steps = 1,
+};
+
+/* "<created, decimal>.<uuid>": where the page before ended. */
+static bool parse_token(struct ward_bytes token, int64_t *ret_us, struct ward_id *ret_id)
+{
+    int64_t us = 0;
+    size_t i = 0;
+    for (; i < token.size && token.data[i] >= '0' && token.data[i] <= '9' && i < 18; i++) {
+        us = us * 10 + (token.data[i] - '0');
+    }
+    bool dot = i > 0 && i < token.size && token.data[i] == '.';
+    *ret_us = us;
+    return dot && ward_id_parse(WARD_BYTES(token.data + i + 1, token.size - i - 1), ret_id);
+}
+
+static ward_status read_page(struct ward_request *request, struct ward_digest *digest)
+{
+    (void)digest;
+    const struct ward_approval_list *in = request->in;
+    struct ward_read *read;
+    WARD_TRY(ward_request_add_read(request, WARD_READ_PROPOSALS, &read));
+    read->proposals.all = in->all;
+    read->proposals.limit = in->page_size + 1;
+    if (in->page_token.size > 0) {
+        bool good =
+            parse_token(in->page_token, &read->proposals.before_us, &read->proposals.before_id);
+        WARD_REQUIRE(good, "page_token: not one that List gave");
+    }
+    return WARD_OK;
+}
+
+static ward_status finish_page(struct ward_request *request, struct ward_worker *worker)
+{
+    struct ward_approval_list *in = request->in;
+    const struct ward_read *read = request->reads[0];
+    WARD_TRY(read->status);
+    in->n = read->proposals.n < in->page_size ? read->proposals.n : in->page_size;
+    in->proposals = WARD_ARENA_ARRAY(request->arena, struct ward_proposal_view, in->n);
+    WARD_ENSURE(in->proposals != NULL, WARD_E_EXHAUSTED);
+    int64_t now = ward_wall_us(worker->pipeline->clock);
+    for (size_t i = 0; i < in->n; i++) {
+        WARD_TRY(ward_proposing_view(request->arena, now, &read->proposals.proposals[i],
+                                     &in->proposals[i]));
+    }
+    in->next_page_token = (struct ward_bytes){0};
+    if (read->proposals.n > in->n && in->n > 0) {
+        const struct ward_store_proposal *last = &read->proposals.proposals[in->n - 1];
+        char id[WARD_ID_TEXT_SIZE];
+        ward_id_print(&last->id, id);
+        char *token = ward_arena_printf(request->arena, "%lld.%s", (long long)last->created_us, id);
+        WARD_ENSURE(token != NULL, WARD_E_EXHAUSTED);
+        in->next_page_token = ward_bytes_str(token);
+    }
+    ward_request_detail(request, "proposals", (int64_t)in->n);
+    return WARD_OK;
+}
+
+const struct ward_op ward_op_approval_list = {
+    .action = WARD_ACTION_APPROVAL_LIST,
+    .decide = decide,
+    .steps = {{.read = read_page, .finish = finish_page}},
+    .n_steps = 1,
+};

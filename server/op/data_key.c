@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Helps the operations on keys to settle their items. No HSM call and no row is made here. */
+#include "server/op/data_key.h"
+
+#include <stdio.h>
+
+#include "proto/wire_limits.h"
+#include "server/state.h"
+
+ward_status ward_op_all_alike(const ward_status *statuses, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        bool alike = statuses[i].code == statuses[0].code &&
+                     ward_status_refusal(statuses[i]) == ward_status_refusal(statuses[0]);
+        if (ward_ok(statuses[i]) || !alike) {
+            return WARD_OK;
+        }
+    }
+    return n == 0 ? WARD_OK : statuses[0];
+}
+
+ward_status ward_op_kek_status(ward_status status)
+{
+    return status.code == WARD_E_NOT_FOUND ? WARD_STATUS(WARD_E_UNAVAILABLE) : status;
+}
+
+ward_status ward_op_key_object(struct ward_arena *arena, struct ward_bytes name, uint32_t version,
+                               struct ward_bytes *ret)
+{
+    char *text = ward_arena_alloc(arena, name.size + 16);
+    WARD_ENSURE(text != NULL, WARD_E_EXHAUSTED);
+    memcpy(text, "key:", 4);
+    memcpy(text + 4, name.data, name.size);
+    size_t size = 4 + name.size;
+    if (version != 0) {
+        char digits[12];
+        int n = snprintf(digits, sizeof(digits), "#%u", version);
+        memcpy(text + size, digits, (size_t)n);
+        size += (size_t)n;
+    }
+    *ret = WARD_BYTES(text, size);
+    return WARD_OK;
+}
+
+ward_status ward_op_entry_contexts(struct ward_request *request,
+                                   const struct ward_context *const *contexts, size_t n,
+                                   struct ward_digest *digest)
+{
+    bool same = true;
+    for (size_t i = 1; i < n && same; i++) {
+        same = ward_bytes_eq(contexts[i]->canonical, contexts[0]->canonical);
+    }
+    if (same) {
+        request->context = n == 0 ? NULL : contexts[0];
+        return WARD_OK;
+    }
+    struct ward_bytes key = ward_secret_view(request->state->index->context);
+    for (size_t i = 0; i < n; i++) {
+        uint8_t *hash = ward_arena_alloc(request->arena, WARD_SHA256_SIZE);
+        WARD_ENSURE(hash != NULL, WARD_E_EXHAUSTED);
+        WARD_TRY(ward_hmac_sha256(digest, key, &contexts[i]->canonical, 1, hash));
+        request->leaf_items[i].digest = WARD_BYTES(hash, WARD_SHA256_SIZE);
+    }
+    return WARD_OK;
+}

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Where records are and what their keys are bound to. It sees no database and no HSM session. */
+#include "server/op/record.h"
+
+#include <stdio.h>
+
+#include "server/audit/entry.h"
+#include "server/work/worker.h"
+
+static ward_status keyed_hash(struct ward_digest *digest, const struct ward_secret *key,
+                              const struct ward_bytes *parts, size_t n,
+                              uint8_t out[static WARD_HASH_SIZE])
+{
+    uint8_t sizes[3][4];
+    struct ward_bytes prefixed[6];
+    for (size_t i = 0; i < n; i++) {
+        ward_put_u32(sizes[i], (uint32_t)parts[i].size);
+        prefixed[2 * i] = WARD_BYTES(sizes[i], 4);
+        prefixed[2 * i + 1] = parts[i];
+    }
+    return ward_hmac_sha256(digest, ward_secret_view(key), prefixed, 2 * n, out);
+}
+
+ward_status ward_record_place(const struct ward_index *index, struct ward_digest *digest,
+                              struct ward_bytes collection, struct ward_bytes subject,
+                              struct ward_bytes id, struct ward_record_place *ret)
+{
+    const struct ward_bytes parts[3] = {collection, subject, id};
+    WARD_TRY(keyed_hash(digest, index->subject, parts, 2, ret->subject_hash));
+    return keyed_hash(digest, index->record, parts, 3, ret->id_hash);
+}
+
+ward_status ward_subject_key_aad(const struct ward_wrapped_key *header,
+                                 const uint8_t subject_hash[static WARD_HASH_SIZE],
+                                 const struct ward_id *id, struct ward_arena *arena,
+                                 struct ward_bytes *ret)
+{
+    char hash[2 * WARD_HASH_SIZE + 1], uuid[WARD_ID_TEXT_SIZE];
+    ward_hex_encode(WARD_BYTES(subject_hash, WARD_HASH_SIZE), hash);
+    ward_id_print(id, uuid);
+    const struct ward_context_pair pairs[] = {
+        {WARD_BYTES_LITERAL("subject_hash"), ward_bytes_str(hash)},
+        {WARD_BYTES_LITERAL("subject_key"), ward_bytes_str(uuid)},
+    };
+    struct ward_context context;
+    WARD_TRY(ward_context_build(arena, pairs, 2, &context));
+    return ward_wrapped_key_aad(header, &context, arena, ret);
+}
+
+ward_status ward_subject_key_plan(struct ward_request *request, struct ward_worker *worker,
+                                  const struct ward_store_subject_key *row,
+                                  const uint8_t subject_hash[static WARD_HASH_SIZE],
+                                  uint8_t **ret_plain)
+{
+    struct ward_wrapped_key parsed;
+    WARD_TRY(ward_wrapped_key_parse(row->wrapped, &parsed));
+    WARD_ENSURE(parsed.use == WARD_USE_SUBJECT, WARD_E_CIPHERTEXT);
+    const struct ward_key *key = ward_state_key_by_id(request->state, &parsed.key_id);
+    WARD_ENSURE(key != NULL, WARD_E_CIPHERTEXT);
+    const struct ward_key_version *version = ward_key_version_find(key, parsed.version);
+    WARD_ENSURE(version != NULL, WARD_E_CIPHERTEXT);
+    if (!key->enabled ||
+        !(ward_key_state_may_unwrap(version->state) || ward_key_state_may_rewrap(version->state))) {
+        return WARD_REFUSAL(WARD_E_STATE, "key: the state of the collection's key forbids reading");
+    }
+    struct ward_kek_item *kek;
+    WARD_TRY(ward_worker_add(worker, request, &kek));
+    kek->verb = WARD_KEK_UNWRAP;
+    kek->key = (struct ward_kek_ref){parsed.key_id, parsed.version};
+    WARD_TRY(ward_subject_key_aad(&parsed, subject_hash, &row->id, request->arena, &kek->aad));
+    kek->in = parsed.blob;
+    kek->out = ward_arena_alloc(request->arena, WARD_KEK_PLAIN_MAX);
+    WARD_ENSURE(kek->out != NULL, WARD_E_EXHAUSTED);
+    *ret_plain = kek->out;
+    return WARD_OK;
+}
+
+ward_status ward_record_object(struct ward_arena *arena, struct ward_bytes collection,
+                               const struct ward_record_place *place, uint32_t version,
+                               struct ward_bytes *ret)
+{
+    char *text = ward_arena_alloc(arena, collection.size + 64);
+    WARD_ENSURE(text != NULL, WARD_E_EXHAUSTED);
+    char *at = text;
+    memcpy(at, "record:", 7);
+    at += 7;
+    memcpy(at, collection.data, collection.size);
+    at += collection.size;
+    *at++ = '/';
+    ward_hex_encode(WARD_BYTES(place->subject_hash, 8), at);
+    at += 16;
+    *at++ = '/';
+    ward_hex_encode(WARD_BYTES(place->id_hash, 8), at);
+    at += 16;
+    if (version != 0) {
+        at += snprintf(at, 12, "#%u", version);
+    }
+    *ret = WARD_BYTES(text, (size_t)(at - text));
+    return WARD_OK;
+}
+
+ward_status ward_record_decide(struct ward_request *request, enum ward_action action, size_t item,
+                               struct ward_bytes collection, const struct ward_context *context,
+                               struct ward_record_target *ret)
+{
+    struct ward_decision decision = ward_request_ask(request, action, collection, context);
+    request->leaf_items[item].rule = decision.rule;
+    WARD_TRY(decision.status);
+    ret->collection = ward_policy_collection_find(request->state->policy, collection);
+    if (ret->collection == NULL) {
+        return WARD_REFUSAL(WARD_E_NOT_FOUND, "collection: no such collection");
+    }
+    ret->key = ward_state_key(request->state, ret->collection->key);
+    if (ret->key == NULL) {
+        return WARD_REFUSAL(WARD_E_STATE, "collection: its key has not been created");
+    }
+    if (ret->key->purpose != WARD_PURPOSE_RECORDS) {
+        return WARD_REFUSAL(WARD_E_STATE, "collection: its key is not for records");
+    }
+    return WARD_OK;
+}

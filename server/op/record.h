@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What put, get and rewrap share: the keyed hashes under which rows are found, and the context that
+ * binds a wrapped subject key to its row. */
+#ifndef WARD_SERVER_OP_RECORD_H
+#define WARD_SERVER_OP_RECORD_H
+
+#include "proto/wrapped_key.h"
+#include "server/op/op.h"
+#include "server/state.h"
+
+struct ward_record_place {
+    uint8_t subject_hash[WARD_HASH_SIZE]; /* of collection and subject */
+    uint8_t id_hash[WARD_HASH_SIZE];      /* of collection, subject and record id */
+};
+
+/* HMAC-SHA-256 under the index keys, every input with its length before it. */
+ward_status ward_record_place(const struct ward_index *index, struct ward_digest *digest,
+                              struct ward_bytes collection, struct ward_bytes subject,
+                              struct ward_bytes id, struct ward_record_place *ret);
+
+/* The AAD of a wrapped subject key: its header and {subject_hash, subject_key}. A row's wrapped key
+ * moved to another subject does not open. */
+ward_status ward_subject_key_aad(const struct ward_wrapped_key *header,
+                                 const uint8_t subject_hash[static WARD_HASH_SIZE],
+                                 const struct ward_id *id, struct ward_arena *arena,
+                                 struct ward_bytes *ret);
+
+/* Plans the unwrapping of a stored subject key. STATE when its version's state forbids it. */
+ward_status ward_subject_key_plan(struct ward_request *request, struct ward_worker *worker,
+                                  const struct ward_store_subject_key *row,
+                                  const uint8_t subject_hash[static WARD_HASH_SIZE],
+                                  uint8_t **ret_plain);
+
+/* "record:COLLECTION/<16 hex of subject>/<16 hex of record>#VERSION" in the arena; version 0:
+ * without. */
+ward_status ward_record_object(struct ward_arena *arena, struct ward_bytes collection,
+                               const struct ward_record_place *place, uint32_t version,
+                               struct ward_bytes *ret);
+
+/* Policy, collection and KEK of one item. */
+struct ward_record_target {
+    const struct ward_policy_collection *collection;
+    const struct ward_key *key;
+};
+ward_status ward_record_decide(struct ward_request *request, enum ward_action action, size_t item,
+                               struct ward_bytes collection, const struct ward_context *context,
+                               struct ward_record_target *ret);
+
+#endif

@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* GetRecords: decrypts only what was asked for and is allowed. A record that is not there and one
+ * whose subject was shredded are the same: not found. */
+#include <openssl/crypto.h>
+
+#include "policy/name.h"
+#include "proto/wire_limits.h"
+#include "server/audit/entry.h"
+#include "server/op/data_key.h"
+#include "server/op/messages.h"
+#include "server/op/record.h"
+#include "server/work/worker.h"
+
+struct get_item {
+    ward_status decoded;
+    uint32_t
+        wanted; /* the version asked for; the item's own field is overwritten by what was found */
+    struct ward_record_target target;
+    struct ward_record_place place;
+    struct ward_read *read;
+    size_t shares; /* the item whose KEK item opens the same subject key; itself for the first */
+    size_t kek;
+    uint8_t *plain;
+};
+
+struct get_notes {
+    struct get_item *items;
+};
+
+static ward_status make_notes(struct ward_request *request, const struct ward_get *in,
+                              struct get_notes **ret)
+{
+    if (request->work == NULL) {
+        struct get_notes *notes = WARD_ARENA_NEW(request->arena, struct get_notes);
+        WARD_ENSURE(notes != NULL, WARD_E_EXHAUSTED);
+        notes->items = WARD_ARENA_ARRAY(request->arena, struct get_item, in->n);
+        WARD_ENSURE(notes->items != NULL, WARD_E_EXHAUSTED);
+        for (size_t i = 0; i < in->n; i++) {
+            notes->items[i].decoded = in->items[i].status;
+            notes->items[i].wanted = in->items[i].version;
+        }
+        request->work = notes;
+    }
+    *ret = request->work;
+    return WARD_OK;
+}
+
+static ward_status settle_all(struct ward_request *request, const struct ward_get *in)
+{
+    ward_status *statuses = WARD_ARENA_ARRAY(request->arena, ward_status, in->n);
+    WARD_ENSURE(statuses != NULL, WARD_E_EXHAUSTED);
+    for (size_t i = 0; i < in->n; i++) {
+        statuses[i] = in->items[i].status;
+        ward_entry_settle(request, i, statuses[i], NULL);
+    }
+    return ward_op_all_alike(statuses, in->n);
+}
+
+static ward_status decide_item(struct ward_request *request, const struct ward_get *in,
+                               struct get_item *note, size_t i)
+{
+    WARD_TRY(note->decoded);
+    return ward_record_decide(request, WARD_ACTION_RECORD_GET, i, in->items[i].collection,
+                              &in->context, &note->target);
+}
+
+static ward_status decide(struct ward_request *request)
+{
+    struct ward_get *in = request->in;
+    struct get_notes *notes;
+    WARD_TRY(make_notes(request, in, &notes));
+    WARD_TRY(ward_entry_items(request, in->n));
+    request->context = &in->context;
+    for (size_t i = 0; i < in->n; i++) {
+        in->items[i].status = decide_item(request, in, &notes->items[i], i);
+    }
+    return settle_all(request, in);
+}
+
+static ward_status read(struct ward_request *request, struct ward_digest *digest)
+{
+    struct ward_get *in = request->in;
+    struct get_notes *notes = request->work;
+    for (size_t i = 0; i < in->n; i++) {
+        struct ward_get_item *item = &in->items[i];
+        struct get_item *note = &notes->items[i];
+        if (!ward_ok(item->status)) {
+            continue;
+        }
+        WARD_TRY(ward_record_place(request->state->index, digest, item->collection, item->subject,
+                                   item->id, &note->place));
+        WARD_TRY(ward_request_add_read(request, WARD_READ_RECORD, &note->read));
+        memcpy(note->read->record.id_hash, note->place.id_hash, WARD_HASH_SIZE);
+        note->read->record.version = note->wanted;
+    }
+    return WARD_OK;
+}
+
+/* A patient's records in one request need the patient's key once; neighbours are the common case.
+ */
+static size_t shared_with(const struct ward_get *in, const struct get_notes *notes, size_t i)
+{
+    size_t from = i > 8 ? i - 8 : 0;
+    for (size_t other = i; other > from; other--) {
+        const struct get_item *note = &notes->items[other - 1];
+        if (ward_ok(in->items[other - 1].status) && note->read != NULL &&
+            ward_id_eq(&note->read->record.key.id, &notes->items[i].read->record.key.id)) {
+            return note->shares;
+        }
+    }
+    return i;
+}
+
+static ward_status plan(struct ward_request *request, struct ward_worker *worker)
+{
+    struct ward_get *in = request->in;
+    struct get_notes *notes = request->work;
+    for (size_t i = 0; i < in->n; i++) {
+        struct get_item *note = &notes->items[i];
+        if (!ward_ok(in->items[i].status)) {
+            continue;
+        }
+        in->items[i].status = note->read->status.code == WARD_E_NOT_FOUND
+                                  ? WARD_REFUSAL(WARD_E_NOT_FOUND, "record: no such record")
+                                  : note->read->status;
+        if (!ward_ok(in->items[i].status)) {
+            continue;
+        }
+        note->shares = shared_with(in, notes, i);
+        note->kek = request->n_items;
+        if (note->shares == i) {
+            in->items[i].status = ward_subject_key_plan(request, worker, &note->read->record.key,
+                                                        note->place.subject_hash, &note->plain);
+        }
+    }
+    return WARD_OK;
+}
+
+static ward_status open_item(struct ward_request *request, struct ward_worker *worker,
+                             struct get_notes *notes, size_t i)
+{
+    struct ward_get_item *item = &((struct ward_get *)request->in)->items[i];
+    struct get_item *note = &notes->items[i];
+    const struct get_item *opener = &notes->items[note->shares];
+    const struct ward_kek_item *kek = ward_worker_item(worker, request, opener->kek);
+    WARD_TRY(ward_op_kek_status(kek->status));
+    WARD_ENSURE(kek->out_size == WARD_AEAD_KEY_SIZE, WARD_E_CIPHERTEXT);
+    struct ward_record_binding binding = {.collection = item->collection,
+                                          .version = note->read->record.version,
+                                          .schema_version = note->read->record.schema_version};
+    memcpy(binding.id_hash, note->place.id_hash, WARD_HASH_SIZE);
+    item->version = binding.version;
+    struct ward_bytes key = WARD_BYTES(opener->plain, WARD_AEAD_KEY_SIZE),
+                      sealed = note->read->record.sealed;
+    if (item->whole) {
+        return ward_record_open(&worker->crypto, key, &binding, sealed, request->arena,
+                                &item->json);
+    }
+    const struct ward_bytes *names = item->fields;
+    size_t n = item->n_fields;
+    if (n == 0) {
+        names = note->target.collection->default_fields;
+        n = note->target.collection->n_default_fields;
+    }
+    item->values = WARD_ARENA_ARRAY(request->arena, struct ward_record_field, n);
+    WARD_ENSURE(item->values != NULL, WARD_E_EXHAUSTED);
+    return ward_record_open_fields(&worker->crypto, key, &binding, sealed, names, n, request->arena,
+                                   item->values, &item->n_values);
+}
+
+static size_t answer_size(const struct ward_get_item *item)
+{
+    size_t size = item->json.size + 32;
+    for (size_t f = 0; f < item->n_values; f++) {
+        size += item->values[f].name.size + item->values[f].value.size + 16;
+    }
+    return size;
+}
+
+static void forget(struct ward_get_item *item)
+{
+    item->json = (struct ward_bytes){0};
+    item->n_values = 0;
+}
+
+static ward_status finish(struct ward_request *request, struct ward_worker *worker)
+{
+    struct ward_get *in = request->in;
+    struct get_notes *notes = request->work;
+    size_t size = 0;
+    for (size_t i = 0; i < in->n; i++) {
+        struct ward_get_item *item = &in->items[i];
+        if (!ward_ok(item->status)) {
+            continue;
+        }
+        forget(item);
+        item->status = open_item(request, worker, notes, i);
+        if (ward_ok(item->status) && size + answer_size(item) > WARD_RESPONSE_MAX) {
+            item->status = WARD_REFUSAL(
+                WARD_E_EXHAUSTED, "response: larger than 4 MiB in all; ask for fewer records");
+        }
+        if (!ward_ok(item->status)) {
+            forget(item);
+        } else {
+            size += answer_size(item);
+        }
+        WARD_TRY(ward_record_object(request->arena, item->collection, &notes->items[i].place,
+                                    notes->items[i].read->record.version,
+                                    &request->leaf_items[i].object));
+    }
+    for (size_t i = 0; i < in->n; i++) {
+        if (notes->items[i].plain != NULL) {
+            OPENSSL_cleanse(notes->items[i].plain, WARD_AEAD_KEY_SIZE);
+        }
+    }
+    return settle_all(request, in);
+}
+
+const struct ward_op ward_op_record_get = {
+    .action = WARD_ACTION_RECORD_GET,
+    .decide = decide,
+    .steps = {{.read = read, .plan = plan, .finish = finish}},
+    .n_steps = 1,
+};

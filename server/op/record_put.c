@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* PutRecords: seals each record under a key derived from its patient's subject key and stores it as
+ * a new version. The first write for a patient makes the subject key; when two do so at once, the
+ * database lets one through and the other is prepared again with the key that won. */
+#include <openssl/crypto.h>
+#include <stdlib.h>
+
+#include "base/random.h"
+#include "policy/name.h"
+#include "proto/wire_limits.h"
+#include "server/audit/entry.h"
+#include "server/op/data_key.h"
+#include "server/op/messages.h"
+#include "server/op/record.h"
+#include "server/work/batch.h"
+#include "server/work/worker.h"
+
+struct put_subject {
+    uint8_t hash[WARD_HASH_SIZE];
+    const struct ward_key *key;
+    struct ward_read *read;
+    bool fresh;  /* the key below is made by this request */
+    bool placed; /* and stands in the batch being filled */
+    struct ward_new_subject_key row;
+    uint8_t *plain; /* 32 bytes, once the HSM has answered */
+    size_t kek;     /* which of the request's KEK items */
+    ward_status status;
+};
+
+struct put_item {
+    ward_status decoded;
+    struct ward_record_target target;
+    struct ward_record_place place;
+    size_t subject;
+    struct ward_read *version;
+    struct ward_bytes sealed;
+};
+
+struct put_notes {
+    struct put_item *items;
+    struct put_subject *subjects;
+    size_t n_subjects;
+};
+
+static ward_status make_notes(struct ward_request *request, const struct ward_put *in,
+                              struct put_notes **ret)
+{
+    if (request->work == NULL) {
+        struct put_notes *notes = WARD_ARENA_NEW(request->arena, struct put_notes);
+        WARD_ENSURE(notes != NULL, WARD_E_EXHAUSTED);
+        notes->items = WARD_ARENA_ARRAY(request->arena, struct put_item, in->n);
+        notes->subjects = WARD_ARENA_ARRAY(request->arena, struct put_subject, in->n);
+        WARD_ENSURE(notes->items != NULL && notes->subjects != NULL, WARD_E_EXHAUSTED);
+        for (size_t i = 0; i < in->n; i++) {
+            notes->items[i].decoded = in->items[i].status;
+        }
+        request->work = notes;
+    }
+    *ret = request->work;
+    (*ret)->n_subjects = 0;
+    return WARD_OK;
+}
+
+static ward_status settle_all(struct ward_request *request, const struct ward_put *in)
+{
+    ward_status *statuses = WARD_ARENA_ARRAY(request->arena, ward_status, in->n);
+    WARD_ENSURE(statuses != NULL, WARD_E_EXHAUSTED);
+    for (size_t i = 0; i < in->n; i++) {
+        statuses[i] = in->items[i].status;
+        ward_entry_settle(request, i, statuses[i], NULL);
+    }
+    return ward_op_all_alike(statuses, in->n);
+}
+
+static ward_status decide_item(struct ward_request *request, const struct ward_put *in,
+                               struct put_item *note, size_t i)
+{
+    WARD_TRY(note->decoded);
+    WARD_TRY(ward_record_decide(request, WARD_ACTION_RECORD_PUT, i, in->items[i].collection,
+                                &in->context, &note->target));
+    const struct ward_key_version *version;
+    return ward_state_wrapping_version(note->target.key, &version);
+}
+
+static ward_status decide(struct ward_request *request)
+{
+    struct ward_put *in = request->in;
+    struct put_notes *notes;
+    WARD_TRY(make_notes(request, in, &notes));
+    WARD_TRY(ward_entry_items(request, in->n));
+    request->context = &in->context;
+    for (size_t i = 0; i < in->n; i++) {
+        in->items[i].status = decide_item(request, in, &notes->items[i], i);
+    }
+    return settle_all(request, in);
+}
+
+/* The subject's place among those of this request: few, and mostly the one just seen. */
+static ward_status find_subject(struct ward_request *request, struct put_notes *notes,
+                                struct put_item *note)
+{
+    for (size_t s = notes->n_subjects; s > 0; s--) {
+        if (memcmp(notes->subjects[s - 1].hash, note->place.subject_hash, WARD_HASH_SIZE) == 0) {
+            note->subject = s - 1;
+            return WARD_OK;
+        }
+    }
+    struct put_subject *subject = &notes->subjects[notes->n_subjects];
+    *subject = (struct put_subject){.key = note->target.key};
+    memcpy(subject->hash, note->place.subject_hash, WARD_HASH_SIZE);
+    WARD_TRY(ward_request_add_read(request, WARD_READ_SUBJECT_KEY, &subject->read));
+    memcpy(subject->read->subject_key.subject_hash, subject->hash, WARD_HASH_SIZE);
+    note->subject = notes->n_subjects++;
+    return WARD_OK;
+}
+
+static int by_id_hash(const void *a, const void *b)
+{
+    const struct put_item *const *x = (const struct put_item *const *)a,
+                                 *const *y = (const struct put_item *const *)b;
+    int order = memcmp((*x)->place.id_hash, (*y)->place.id_hash, WARD_HASH_SIZE);
+    return order != 0 ? order : (*x > *y) - (*x < *y);
+}
+
+/* The same record twice in one request has no order that could be answered: the later one is
+ * refused. */
+static ward_status refuse_twins(struct ward_request *request, const struct ward_put *in,
+                                struct put_notes *notes)
+{
+    struct put_item **sorted = WARD_ARENA_ARRAY(request->arena, struct put_item *, in->n);
+    WARD_ENSURE(sorted != NULL, WARD_E_EXHAUSTED);
+    size_t n = 0;
+    for (size_t i = 0; i < in->n; i++) {
+        if (ward_ok(in->items[i].status)) {
+            sorted[n++] = &notes->items[i];
+        }
+    }
+    qsort(sorted, n, sizeof(struct put_item *), by_id_hash);
+    for (size_t i = 1; i < n; i++) {
+        if (memcmp(sorted[i]->place.id_hash, sorted[i - 1]->place.id_hash, WARD_HASH_SIZE) == 0) {
+            in->items[sorted[i] - notes->items].status =
+                WARD_REFUSAL(WARD_E_INVALID, "id: the same record twice in one request");
+        }
+    }
+    return WARD_OK;
+}
+
+static ward_status read(struct ward_request *request, struct ward_digest *digest)
+{
+    struct ward_put *in = request->in;
+    struct put_notes *notes = request->work;
+    notes->n_subjects = 0;
+    for (size_t i = 0; i < in->n; i++) {
+        struct ward_put_item *item = &in->items[i];
+        if (ward_ok(item->status)) {
+            WARD_TRY(ward_record_place(request->state->index, digest, item->collection,
+                                       item->subject, item->id, &notes->items[i].place));
+        }
+    }
+    WARD_TRY(refuse_twins(request, in, notes));
+    for (size_t i = 0; i < in->n; i++) {
+        if (!ward_ok(in->items[i].status)) {
+            continue;
+        }
+        WARD_TRY(find_subject(request, notes, &notes->items[i]));
+        WARD_TRY(
+            ward_request_add_read(request, WARD_READ_RECORD_VERSION, &notes->items[i].version));
+        memcpy(notes->items[i].version->record_version.id_hash, notes->items[i].place.id_hash,
+               WARD_HASH_SIZE);
+    }
+    return WARD_OK;
+}
+
+static ward_status plan_fresh(struct ward_request *request, struct ward_worker *worker,
+                              struct put_subject *subject, struct ward_bytes collection)
+{
+    const struct ward_key_version *version;
+    WARD_TRY(ward_state_wrapping_version(subject->key, &version));
+    struct ward_wrapped_key header = {.use = WARD_USE_SUBJECT,
+                                      .algorithm = WARD_ALGORITHM_PKCS11_AES_GCM,
+                                      .key_id = subject->key->id,
+                                      .version = version->version};
+    subject->fresh = true;
+    subject->row = (struct ward_new_subject_key){.collection = collection,
+                                                 .generation = 1,
+                                                 .kek = subject->key->id,
+                                                 .kek_version = version->version};
+    memcpy(subject->row.subject_hash, subject->hash, WARD_HASH_SIZE);
+    WARD_TRY(ward_id_random(&subject->row.id));
+    uint8_t *wrapped = ward_arena_alloc(request->arena, WARD_WRAPPED_MAX);
+    subject->plain = ward_arena_alloc(request->arena, WARD_KEK_PLAIN_MAX);
+    WARD_ENSURE(wrapped != NULL && subject->plain != NULL, WARD_E_EXHAUSTED);
+    WARD_TRY(ward_random_private(subject->plain, WARD_AEAD_KEY_SIZE));
+    ward_wrapped_key_header(&header, wrapped);
+    subject->row.wrapped = WARD_BYTES(wrapped, WARD_WRAPPED_HEADER_SIZE);
+    struct ward_kek_item *kek;
+    WARD_TRY(ward_worker_add(worker, request, &kek));
+    kek->verb = WARD_KEK_WRAP;
+    kek->proof = true;
+    kek->key = (struct ward_kek_ref){header.key_id, header.version};
+    WARD_TRY(
+        ward_subject_key_aad(&header, subject->hash, &subject->row.id, request->arena, &kek->aad));
+    kek->in = WARD_BYTES(subject->plain, WARD_AEAD_KEY_SIZE);
+    kek->out = wrapped + WARD_WRAPPED_HEADER_SIZE;
+    return WARD_OK;
+}
+
+static ward_status plan(struct ward_request *request, struct ward_worker *worker)
+{
+    struct ward_put *in = request->in;
+    struct put_notes *notes = request->work;
+    for (size_t s = 0; s < notes->n_subjects; s++) {
+        struct put_subject *subject = &notes->subjects[s];
+        size_t of = 0; /* any item of the subject names the collection */
+        while (!ward_ok(in->items[of].status) || notes->items[of].subject != s) {
+            of++;
+        }
+        subject->kek = request->n_items;
+        if (ward_ok(subject->read->status)) {
+            subject->status = ward_subject_key_plan(
+                request, worker, &subject->read->subject_key.key, subject->hash, &subject->plain);
+        } else if (subject->read->status.code == WARD_E_NOT_FOUND) {
+            subject->status = plan_fresh(request, worker, subject, in->items[of].collection);
+        } else {
+            subject->status = subject->read->status;
+        }
+    }
+    return WARD_OK;
+}
+
+static ward_status seal_item(struct ward_request *request, struct ward_worker *worker,
+                             struct put_notes *notes, size_t i)
+{
+    struct ward_put_item *item = &((struct ward_put *)request->in)->items[i];
+    struct put_item *note = &notes->items[i];
+    const struct put_subject *subject = &notes->subjects[note->subject];
+    WARD_TRY(subject->status);
+    WARD_TRY(note->version->status);
+    item->version = note->version->record_version.version + 1;
+    struct ward_record_binding binding = {.collection = item->collection,
+                                          .version = item->version,
+                                          .schema_version =
+                                              note->target.collection->schema_version};
+    memcpy(binding.id_hash, note->place.id_hash, WARD_HASH_SIZE);
+    WARD_TRY(ward_record_seal(&worker->crypto, WARD_BYTES(subject->plain, WARD_AEAD_KEY_SIZE),
+                              &binding, item->json, request->arena, &note->sealed));
+    uint8_t *digest = ward_arena_alloc(request->arena, WARD_SHA256_SIZE);
+    WARD_ENSURE(digest != NULL, WARD_E_EXHAUSTED);
+    WARD_TRY(ward_record_digest(&worker->crypto, note->sealed, digest));
+    request->leaf_items[i].digest = WARD_BYTES(digest, WARD_SHA256_SIZE);
+    return WARD_OK;
+}
+
+static ward_status finish(struct ward_request *request, struct ward_worker *worker)
+{
+    struct ward_put *in = request->in;
+    struct put_notes *notes = request->work;
+    for (size_t s = 0; s < notes->n_subjects; s++) {
+        struct put_subject *subject = &notes->subjects[s];
+        if (!ward_ok(subject->status)) {
+            continue;
+        }
+        const struct ward_kek_item *kek = ward_worker_item(worker, request, subject->kek);
+        subject->status = ward_op_kek_status(kek->status);
+        if (ward_ok(subject->status) && subject->fresh) {
+            subject->row.wrapped.size += kek->out_size;
+        } else if (ward_ok(subject->status) && kek->out_size != WARD_AEAD_KEY_SIZE) {
+            subject->status = WARD_STATUS(WARD_E_CIPHERTEXT);
+        }
+    }
+    for (size_t i = 0; i < in->n; i++) {
+        if (!ward_ok(in->items[i].status)) {
+            continue;
+        }
+        in->items[i].status = seal_item(request, worker, notes, i);
+        WARD_TRY(ward_record_object(request->arena, in->items[i].collection, &notes->items[i].place,
+                                    in->items[i].version, &request->leaf_items[i].object));
+    }
+    for (size_t s = 0; s < notes->n_subjects; s++) {
+        if (notes->subjects[s].plain != NULL) {
+            OPENSSL_cleanse(notes->subjects[s].plain, WARD_AEAD_KEY_SIZE);
+        }
+    }
+    return settle_all(request, in);
+}
+
+/* A fresh subject key goes in only when a record of this request uses it. */
+static ward_status commit(struct ward_request *request, struct ward_batch *batch)
+{
+    const struct ward_put *in = request->in;
+    struct put_notes *notes = request->work;
+    for (size_t s = 0; s < notes->n_subjects; s++) {
+        notes->subjects[s].placed = false; /* a batch may be filled more than once */
+    }
+    for (size_t i = 0; i < in->n; i++) {
+        if (!ward_ok(in->items[i].status)) {
+            continue;
+        }
+        const struct put_item *note = &notes->items[i];
+        struct put_subject *subject = &notes->subjects[note->subject];
+        struct ward_new_record row = {
+            .version = in->items[i].version,
+            .subject_key = subject->fresh ? subject->row.id : subject->read->subject_key.key.id,
+            .schema_version = note->target.collection->schema_version,
+            .created_us = request->received_wall_us,
+            .sealed = note->sealed};
+        memcpy(row.id_hash, note->place.id_hash, WARD_HASH_SIZE);
+        if (subject->fresh && !subject->placed) {
+            WARD_TRY(ward_batch_subject_key(batch, &subject->row));
+            subject->placed = true;
+        }
+        WARD_TRY(ward_batch_record(batch, &row));
+    }
+    return WARD_OK;
+}
+
+const struct ward_op ward_op_record_put = {
+    .action = WARD_ACTION_RECORD_PUT,
+    .decide = decide,
+    .steps = {{.read = read, .plan = plan, .finish = finish, .commit = commit}},
+    .n_steps = 1,
+};

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a crash left between an intent and its outcome. An approved proposal is finished: officers
+ * agreed to it. A bare creation is undone: its caller was told that it failed, or nothing. */
+#include "policy/key_state.h"
+#include "server/op/key_making.h"
+#include "server/op/system.h"
+#include "server/work/batch.h"
+#include "server/work/worker.h"
+
+struct recover_notes {
+    bool finishes;
+    struct ward_proposal proposal;
+    struct ward_key_making making;
+};
+
+static ward_status decide(struct ward_request *request)
+{
+    const struct ward_recover *in = request->in;
+    char id[WARD_ID_TEXT_SIZE];
+    ward_id_print(&in->intent.kek, id);
+    char *object = ward_arena_printf(request->arena, "key-id:%s#%u", id, in->intent.version);
+    if (request->work == NULL) {
+        request->work = WARD_ARENA_NEW(request->arena, struct recover_notes);
+    }
+    WARD_ENSURE(object != NULL && request->work != NULL, WARD_E_EXHAUSTED);
+    request->object = ward_bytes_str(object);
+    return WARD_OK;
+}
+
+static bool has_proposal(const struct ward_recover *in)
+{
+    static const struct ward_id none;
+    return !ward_id_eq(&in->intent.proposal, &none);
+}
+
+static ward_status read(struct ward_request *request, struct ward_digest *digest)
+{
+    (void)digest;
+    const struct ward_recover *in = request->in;
+    if (!has_proposal(in)) {
+        return WARD_OK;
+    }
+    struct ward_read *read;
+    WARD_TRY(ward_request_add_read(request, WARD_READ_PROPOSAL, &read));
+    read->proposal.id = in->intent.proposal;
+    return WARD_OK;
+}
+
+static ward_status finish_proposal(struct ward_request *request, struct ward_worker *worker,
+                                   struct recover_notes *notes)
+{
+    const struct ward_recover *in = request->in;
+    const struct ward_read *read = request->reads[0];
+    WARD_TRY(read->status);
+    WARD_ENSURE(read->proposal.proposal.state == WARD_PROPOSAL_EXECUTING, WARD_E_STATE);
+    WARD_TRY(
+        ward_proposal_parse(read->proposal.proposal.payload, request->arena, &notes->proposal));
+    WARD_TRY(ward_key_making_of_proposal(request->state, &notes->proposal, &notes->making));
+    notes->making.ref =
+        (struct ward_kek_ref){in->intent.kek, in->intent.version}; /* the object that was begun */
+    notes->making.intent = in->intent.id;
+    notes->making.created_us = ward_wall_us(worker->pipeline->clock);
+    WARD_TRY(ward_key_making_effect(&notes->making, worker));
+    notes->finishes = true;
+    ward_request_detail_text(request, "executed", notes->proposal.action);
+    WARD_TRY(ward_key_making_tell(&notes->making, request));
+    ward_request_detail_text(request, "recovered", WARD_BYTES_LITERAL("finished"));
+    return WARD_OK;
+}
+
+static ward_status finish(struct ward_request *request, struct ward_worker *worker)
+{
+    const struct ward_recover *in = request->in;
+    struct recover_notes *notes = request->work;
+    if (has_proposal(in)) {
+        return finish_proposal(request, worker, notes);
+    }
+    struct ward_kek_ref ref = {in->intent.kek, in->intent.version};
+    /* Never a version that rows may name: an intent's outcome removes the intent in the same
+     * commit. */
+    const struct ward_key *key = ward_state_key_by_id(request->state, &ref.id);
+    WARD_ENSURE(key == NULL || ward_key_version_find(key, ref.version) == NULL, WARD_E_STATE);
+    ward_status status = ward_kek_destroy(worker->session, &ref);
+    if (!ward_ok(status) && status.code != WARD_E_NOT_FOUND) {
+        return status;
+    }
+    ward_request_detail_text(request, "recovered", WARD_BYTES_LITERAL("undone"));
+    return WARD_OK;
+}
+
+static ward_status commit(struct ward_request *request, struct ward_batch *batch)
+{
+    const struct ward_recover *in = request->in;
+    const struct recover_notes *notes = request->work;
+    if (!notes->finishes) {
+        struct ward_effect done = {.kind = WARD_EFFECT_INTENT_DONE};
+        done.intent_done.id = in->intent.id;
+        return ward_batch_effect(batch, &done);
+    }
+    struct ward_effect state = {.kind = WARD_EFFECT_PROPOSAL_STATE};
+    state.proposal_state.id = in->intent.proposal;
+    state.proposal_state.from = WARD_PROPOSAL_EXECUTING;
+    state.proposal_state.to = WARD_PROPOSAL_EXECUTED;
+    WARD_TRY(ward_batch_effect(batch, &state));
+    return ward_key_making_outcome(&notes->making, batch);
+}
+
+const struct ward_op ward_op_recover = {
+    .action = WARD_ACTION_SYSTEM_RECOVER,
+    .alone = true,
+    .decide = decide,
+    .steps = {{.read = read, .finish = finish, .commit = commit}},
+    .n_steps = 1,
+};

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One page of a rewrap: the HSM opens each subject key under its old version and wraps it under the
+ * active one, proven, without anything in plain leaving its process; rows move by compare and swap.
+ * The page that finds nothing from the very start states that no row is below the version. */
+#include "proto/wrapped_key.h"
+#include "server/limits.h"
+#include "server/op/data_key.h"
+#include "server/op/record.h"
+#include "server/op/system.h"
+#include "server/work/batch.h"
+#include "server/work/worker.h"
+
+struct rewrap_notes {
+    const struct ward_key *key;
+    uint32_t version;
+    struct ward_rewrapped *rows; /* of those that the HSM rewrapped */
+    size_t n, n_failed;
+    uint8_t **wrapped;
+};
+
+static ward_status decide(struct ward_request *request)
+{
+    const struct ward_rewrap *in = request->in;
+    if (request->work == NULL) {
+        request->work = WARD_ARENA_NEW(request->arena, struct rewrap_notes);
+        WARD_ENSURE(request->work != NULL, WARD_E_EXHAUSTED);
+    }
+    struct rewrap_notes *notes = request->work;
+    notes->n = notes->n_failed = 0;
+    WARD_TRY(ward_op_key_object(request->arena, in->key, 0, &request->object));
+    notes->key = ward_state_key(request->state, in->key);
+    WARD_ENSURE(notes->key != NULL, WARD_E_NOT_FOUND);
+    const struct ward_key_version *active;
+    WARD_TRY(ward_state_wrapping_version(notes->key, &active));
+    notes->version = active->version;
+    return WARD_OK;
+}
+
+static ward_status read(struct ward_request *request, struct ward_digest *digest)
+{
+    (void)digest;
+    const struct ward_rewrap *in = request->in;
+    const struct rewrap_notes *notes = request->work;
+    struct ward_read *read;
+    WARD_TRY(ward_request_add_read(request, WARD_READ_REWRAP_PAGE, &read));
+    read->rewrap.kek = notes->key->id;
+    read->rewrap.after = in->after;
+    read->rewrap.below = notes->version;
+    read->rewrap.limit = WARD_REWRAP_PAGE;
+    return WARD_OK;
+}
+
+static ward_status plan_row(struct ward_request *request, struct ward_worker *worker,
+                            struct rewrap_notes *notes, const struct ward_store_subject_key *row,
+                            const uint8_t *subject_hash, size_t i)
+{
+    struct ward_wrapped_key old;
+    WARD_TRY(ward_wrapped_key_parse(row->wrapped, &old));
+    bool ours = old.use == WARD_USE_SUBJECT && ward_id_eq(&old.key_id, &notes->key->id);
+    const struct ward_key_version *from =
+        ours ? ward_key_version_find(notes->key, old.version) : NULL;
+    WARD_ENSURE(from != NULL && ward_key_state_may_rewrap(from->state), WARD_E_STATE);
+    struct ward_wrapped_key fresh = {.use = WARD_USE_SUBJECT,
+                                     .algorithm = WARD_ALGORITHM_PKCS11_AES_GCM,
+                                     .key_id = old.key_id,
+                                     .version = notes->version};
+    notes->wrapped[i] = ward_arena_alloc(request->arena, WARD_WRAPPED_MAX);
+    WARD_ENSURE(notes->wrapped[i] != NULL, WARD_E_EXHAUSTED);
+    ward_wrapped_key_header(&fresh, notes->wrapped[i]);
+    struct ward_bytes from_aad, aad;
+    WARD_TRY(ward_subject_key_aad(&old, subject_hash, &row->id, request->arena, &from_aad));
+    WARD_TRY(ward_subject_key_aad(&fresh, subject_hash, &row->id, request->arena, &aad));
+    struct ward_kek_item *kek;
+    WARD_TRY(ward_worker_add(worker, request, &kek));
+    *kek = (struct ward_kek_item){.verb = WARD_KEK_REWRAP,
+                                  .proof = true,
+                                  .key = {fresh.key_id, fresh.version},
+                                  .aad = aad,
+                                  .from = {old.key_id, old.version},
+                                  .from_aad = from_aad,
+                                  .in = old.blob,
+                                  .out = notes->wrapped[i] + WARD_WRAPPED_HEADER_SIZE};
+    return WARD_OK;
+}
+
+static ward_status plan(struct ward_request *request, struct ward_worker *worker)
+{
+    struct rewrap_notes *notes = request->work;
+    const struct ward_read *read = request->reads[0];
+    WARD_TRY(read->status);
+    notes->rows = WARD_ARENA_ARRAY(request->arena, struct ward_rewrapped, read->rewrap.n);
+    notes->wrapped = WARD_ARENA_ARRAY(request->arena, uint8_t *, read->rewrap.n);
+    WARD_ENSURE(notes->rows != NULL && notes->wrapped != NULL, WARD_E_EXHAUSTED);
+    for (size_t i = 0; i < read->rewrap.n; i++) {
+        const struct ward_store_subject_key *row = &read->rewrap.keys[i];
+        size_t at = request->n_items;
+        if (!ward_ok(plan_row(request, worker, notes, row, read->rewrap.subject_hashes[i], i))) {
+            notes->n_failed++; /* a row that is broken or forbidden stays, is counted, and keeps its
+                                  version needed */
+            continue;
+        }
+        notes->rows[at] = (struct ward_rewrapped){
+            .id = row->id, .old_wrapped = row->wrapped, .kek_version = notes->version};
+        notes->rows[at].new_wrapped = WARD_BYTES(notes->wrapped[i], WARD_WRAPPED_HEADER_SIZE);
+    }
+    return WARD_OK;
+}
+
+static ward_status finish(struct ward_request *request, struct ward_worker *worker)
+{
+    struct ward_rewrap *in = request->in;
+    struct rewrap_notes *notes = request->work;
+    const struct ward_read *read = request->reads[0];
+    notes->n = 0;
+    for (size_t i = 0; i < request->n_items; i++) {
+        const struct ward_kek_item *kek = ward_worker_item(worker, request, i);
+        if (kek->status.code == WARD_E_UNAVAILABLE) {
+            return kek->status; /* the device is away: the page is tried again */
+        }
+        if (!ward_ok(kek->status)) {
+            notes->n_failed++;
+            continue;
+        }
+        struct ward_rewrapped row = notes->rows[i];
+        row.new_wrapped.size += kek->out_size;
+        notes->rows[notes->n++] = row;
+    }
+    in->rows = read->rewrap.n;
+    in->version = notes->version;
+    if (read->rewrap.n > 0) {
+        in->after = read->rewrap.keys[read->rewrap.n - 1].id;
+    }
+    ward_request_detail(request, "version", notes->version);
+    if (in->rows > 0 || !in->from_start) {
+        ward_request_detail(request, "rewrapped", (int64_t)notes->n);
+        ward_request_detail(request, "failed", (int64_t)notes->n_failed);
+    } else {
+        ward_request_detail(request, "rows_below_version", 0);
+    }
+    return WARD_OK;
+}
+
+static ward_status commit(struct ward_request *request, struct ward_batch *batch)
+{
+    const struct rewrap_notes *notes = request->work;
+    for (size_t i = 0; i < notes->n; i++) {
+        WARD_TRY(ward_batch_rewrapped(batch, &notes->rows[i]));
+    }
+    return WARD_OK;
+}
+
+const struct ward_op ward_op_rewrap = {
+    .action = WARD_ACTION_SYSTEM_REWRAP,
+    .decide = decide,
+    .steps = {{.read = read, .plan = plan, .finish = finish, .commit = commit}},
+    .n_steps = 1,
+};

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Inputs of the operations that the daemon asks of itself, by identity "system". */
+#ifndef WARD_SERVER_OP_SYSTEM_H
+#define WARD_SERVER_OP_SYSTEM_H
+
+#include "backends/store.h"
+#include "base/merkle.h"
+
+struct ward_sign_checkpoint {
+    struct ward_merkle tree;
+};
+
+/* One page of a rewrap: the subject keys of `key` below its active version. */
+struct ward_rewrap {
+    struct ward_bytes key;
+    struct ward_id after; /* in: the last id of the page before; out: of this one */
+    uint32_t version;     /* out: the version rewrapped to */
+    size_t rows;     /* out: found on this page; 0 from the very start: nothing is left below */
+    bool from_start; /* in: this page begins at the first row */
+};
+
+struct ward_recover {
+    struct ward_store_intent intent;
+};
+
+struct ward_summary {
+    unsigned handshakes_failed, requests_refused;
+    unsigned long long overloaded;
+};
+
+#endif

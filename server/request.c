@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Birth and death of a request. All that it owns is its arena and two references. */
+#include "server/request.h"
+
+#include <assert.h>
+
+#include "proto/wire_limits.h"
+#include "server/op/op.h"
+#include "server/state.h"
+
+ward_status ward_request_new(size_t budget, struct ward_request **ret)
+{
+    ward_auto(ward_arena_freep) struct ward_arena *arena = NULL;
+    WARD_TRY(ward_arena_new(budget, &arena));
+    struct ward_request *request = WARD_ARENA_NEW(arena, struct ward_request);
+    WARD_ENSURE(request != NULL, WARD_E_EXHAUSTED);
+    request->action = WARD_ACTION_NONE;
+    request->arena = WARD_TAKE(arena);
+    *ret = request;
+    return WARD_OK;
+}
+
+void ward_request_free(struct ward_request *request)
+{
+    if (request == NULL) {
+        return;
+    }
+    ward_peer_unref(request->peer);
+    ward_state_unref(request->state);
+    ward_arena_free(request->arena); /* the request itself lies in it */
+}
+
+ward_status ward_request_add_read(struct ward_request *request, enum ward_read_kind kind,
+                                  struct ward_read **ret)
+{
+    if (request->n_reads == request->max_reads) {
+        size_t more = request->max_reads == 0 ? 4 : request->max_reads * 2;
+        struct ward_read **reads = WARD_ARENA_ARRAY(request->arena, struct ward_read *, more);
+        WARD_ENSURE(reads != NULL, WARD_E_EXHAUSTED);
+        if (request->n_reads > 0) {
+            memcpy(reads, request->reads, request->n_reads * sizeof(*reads));
+        }
+        request->reads = reads;
+        request->max_reads = more;
+    }
+    struct ward_read *read = WARD_ARENA_NEW(request->arena, struct ward_read);
+    WARD_ENSURE(read != NULL, WARD_E_EXHAUSTED);
+    read->kind = kind;
+    request->reads[request->n_reads++] = read;
+    *ret = read;
+    return WARD_OK;
+}
+
+static struct ward_leaf_pair *next_detail(struct ward_request *request, const char *name)
+{
+    assert(request->n_detail < sizeof(request->detail) / sizeof(request->detail[0]));
+    struct ward_leaf_pair *pair = &request->detail[request->n_detail++];
+    *pair = (struct ward_leaf_pair){.name = name};
+    return pair;
+}
+
+void ward_request_detail(struct ward_request *request, const char *name, int64_t number)
+{
+    next_detail(request, name)->number = number;
+}
+
+void ward_request_detail_text(struct ward_request *request, const char *name,
+                              struct ward_bytes text)
+{
+    next_detail(request, name)->text = text;
+}
+
+struct ward_decision ward_request_ask(const struct ward_request *request, enum ward_action action,
+                                      struct ward_bytes object, const struct ward_context *context)
+{
+    struct ward_decide_in in = {.action = action, .object = object};
+    in.subject =
+        ward_policy_subject(request->state->policy, ward_bytes_str(request->peer->identity));
+    struct ward_decide_pair pairs[WARD_CONTEXT_PAIRS_MAX];
+    if (context != NULL) {
+        for (size_t i = 0; i < context->n; i++) {
+            pairs[i] = (struct ward_decide_pair){context->pairs[i].key, context->pairs[i].value};
+        }
+        in.context = pairs;
+        in.n_context = context->n;
+    }
+    return ward_decide(request->state->policy, &in);
+}

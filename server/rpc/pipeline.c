@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The order of the stages, and nothing else: no crypto, no rows, no wire. Refusals and failures
+ * take the same way as everything else, so that there is no second exit where an entry could be
+ * forgotten. */
+#include "server/rpc/pipeline.h"
+
+#include "server/limits.h"
+
+void ward_pipeline_init(struct ward_pipeline *pipeline, struct ward_state_slot *states,
+                        const struct ward_clock *clock)
+{
+    *pipeline = (struct ward_pipeline){.states = states, .clock = clock};
+    ward_queue_init(&pipeline->reads, WARD_QUEUE_MAX);
+    ward_queue_init(&pipeline->work, WARD_QUEUE_MAX);
+    ward_queue_init(&pipeline->commits, WARD_QUEUE_MAX);
+}
+
+void ward_pipeline_fini(struct ward_pipeline *pipeline)
+{
+    ward_queue_fini(&pipeline->reads);
+    ward_queue_fini(&pipeline->work);
+    ward_queue_fini(&pipeline->commits);
+}
+
+const struct ward_step *ward_pipeline_step(const struct ward_request *request)
+{
+    bool stepless = request->op == NULL || request->step >= request->op->n_steps;
+    return !ward_ok(request->status) || stepless ? NULL : &request->op->steps[request->step];
+}
+
+bool ward_pipeline_is_final(const struct ward_request *request)
+{
+    return ward_pipeline_step(request) == NULL || request->last ||
+           request->step + 1 >= request->op->n_steps;
+}
+
+static void begin_step(struct ward_request *request, struct ward_routes *routes)
+{
+    const struct ward_step *step = ward_pipeline_step(request);
+    request->n_reads = 0;
+    request->n_items = 0;
+    if (step != NULL && step->read != NULL) {
+        ward_list_push(&routes->reads, &request->link);
+    } else if (step != NULL && (step->plan != NULL || step->finish != NULL)) {
+        ward_list_push(&routes->work, &request->link);
+    } else {
+        ward_list_push(&routes->commits, &request->link);
+    }
+}
+
+static void decide(struct ward_pipeline *pipeline, struct ward_request *request)
+{
+    ward_state_unref(request->state);
+    request->state = ward_state_slot_get(pipeline->states);
+    request->n_leaf_bodies = 0;
+    if (request->op == NULL || request->undecodable) {
+        return;
+    }
+    request->n_detail = 0;
+    request->last = false;
+    request->action = request->op->action;
+    request->status = request->op->decide == NULL ? WARD_OK : request->op->decide(request);
+    request->refused = !ward_ok(request->status);
+}
+
+void ward_pipeline_submit(struct ward_pipeline *pipeline, struct ward_list *requests)
+{
+    struct ward_routes routes = {0};
+    for (struct ward_link *link; (link = ward_list_pop(requests)) != NULL;) {
+        struct ward_request *request = WARD_CONTAINER(link, struct ward_request, link);
+        request->undecodable = !ward_ok(request->status);
+        request->refused = request->undecodable;
+        request->received_us = ward_monotonic_us(pipeline->clock);
+        request->received_wall_us = ward_wall_us(pipeline->clock);
+        decide(pipeline, request);
+        begin_step(request, &routes);
+    }
+    ward_pipeline_flush(pipeline, &routes);
+}
+
+void ward_pipeline_after_read(struct ward_request *request, struct ward_routes *routes)
+{
+    const struct ward_step *step = ward_pipeline_step(request);
+    if (step != NULL && (step->plan != NULL || step->finish != NULL)) {
+        ward_list_push(&routes->work, &request->link);
+    } else {
+        ward_list_push(&routes->commits, &request->link);
+    }
+}
+
+void ward_pipeline_after_work(struct ward_request *request, struct ward_routes *routes)
+{
+    ward_list_push(&routes->commits, &request->link);
+}
+
+void ward_pipeline_after_commit(struct ward_pipeline *pipeline, struct ward_request *request,
+                                struct ward_routes *routes)
+{
+    if (ward_pipeline_is_final(request)) {
+        ward_pipeline_done(pipeline, request, routes);
+        return;
+    }
+    request->step++;
+    begin_step(request, routes);
+}
+
+void ward_pipeline_again(struct ward_pipeline *pipeline, struct ward_request *request,
+                         bool from_step0, struct ward_routes *routes)
+{
+    if (!ward_ok(request->status) && !request->refused) { /* failed: what happened, happened */
+        ward_state_unref(request->state);
+        request->state = ward_state_slot_get(pipeline->states);
+        request->n_leaf_bodies = 0;
+        ward_list_push(&routes->commits, &request->link);
+        return;
+    }
+    unsigned step = request->step;
+    bool last = request->last;
+    size_t n_detail = request->n_detail;
+    if (request->redecided++ >= WARD_REDECIDE_MAX) {
+        request->status = WARD_STATUS(WARD_E_UNAVAILABLE);
+        ward_list_push(&routes->commits, &request->link);
+        return;
+    }
+    request->step = from_step0 ? 0 : step;
+    decide(pipeline, request);
+    if (from_step0 || !ward_ok(request->status)) {
+        begin_step(request, routes);
+        return;
+    }
+    request->last = last;
+    request->n_detail = n_detail;
+    ward_list_push(&routes->commits, &request->link);
+}
+
+void ward_pipeline_done(struct ward_pipeline *pipeline, struct ward_request *request,
+                        struct ward_routes *routes)
+{
+    if (ward_ok(request->status)) {
+        pipeline->allowed++;
+    } else if (request->refused) {
+        pipeline->refused++;
+    } else {
+        pipeline->failed++;
+    }
+    pipeline->latency_us +=
+        (unsigned long long)(ward_monotonic_us(pipeline->clock) - request->received_us);
+    pipeline->completed++;
+    ward_list_push(&routes->done, &request->link);
+}
+
+/* A full queue: refused at once, which still wants its entry. Only when that queue is full too does
+ * a request end without one, and is counted. */
+static void overload(struct ward_pipeline *pipeline, struct ward_list *left,
+                     struct ward_routes *routes)
+{
+    for (struct ward_link *link; (link = ward_list_pop(left)) != NULL;) {
+        struct ward_request *request = WARD_CONTAINER(link, struct ward_request, link);
+        request->status =
+            WARD_REFUSAL(WARD_E_EXHAUSTED, "server: too many requests wait; try again later");
+        request->refused = true;
+        pipeline->overloaded++;
+        ward_list_push(&routes->commits, &request->link);
+    }
+}
+
+static void finish(struct ward_pipeline *pipeline, struct ward_list *done)
+{
+    struct ward_list answers = {0};
+    for (struct ward_link *link; (link = ward_list_pop(done)) != NULL;) {
+        struct ward_request *request = WARD_CONTAINER(link, struct ward_request, link);
+        if (request->done != NULL) {
+            request->done(request, request->done_context);
+        } else {
+            ward_list_push(&answers, &request->link);
+        }
+    }
+    if (answers.size > 0) {
+        pipeline->complete(pipeline->complete_context, &answers);
+    }
+}
+
+void ward_pipeline_flush(struct ward_pipeline *pipeline, struct ward_routes *routes)
+{
+    ward_queue_push(&pipeline->reads, &routes->reads, false);
+    overload(pipeline, &routes->reads, routes);
+    ward_queue_push(&pipeline->work, &routes->work, false);
+    overload(pipeline, &routes->work, routes);
+    ward_queue_push(&pipeline->commits, &routes->commits, true);
+    for (struct ward_link *link;
+         (link = ward_list_pop(&routes->commits)) != NULL;) { /* closed: shutting down */
+        struct ward_request *request = WARD_CONTAINER(link, struct ward_request, link);
+        request->status = WARD_STATUS(WARD_E_UNAVAILABLE);
+        ward_list_push(&routes->done, &request->link);
+    }
+    finish(pipeline, &routes->done);
+}

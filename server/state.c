@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Builds the immutable state from what the store holds. It must not be changed afterwards by
+ * anybody: threads read it without locks. */
+#include "server/state.h"
+
+#include <stdlib.h>
+
+#include "base/wipe_alloc.h"
+
+#define STATE_ARENA_MAX (256u << 20) /* 10^5 keys are about 30 MiB */
+
+static ward_status copy_keys(struct ward_state *state, const struct ward_store_snapshot *snapshot)
+{
+    struct ward_key *keys = WARD_ARENA_ARRAY(state->arena, struct ward_key, snapshot->n_keks);
+    state->by_id = WARD_ARENA_ARRAY(state->arena, const struct ward_key *, snapshot->n_keks);
+    WARD_ENSURE(keys != NULL && state->by_id != NULL, WARD_E_EXHAUSTED);
+    for (size_t i = 0; i < snapshot->n_keks; i++) {
+        const struct ward_store_kek *row = &snapshot->keks[i];
+        keys[i] = (struct ward_key){.id = row->id,
+                                    .purpose = row->purpose,
+                                    .enabled = row->enabled,
+                                    .rotation_period_days = row->rotation_period_days,
+                                    .created_us = row->created_us};
+        WARD_TRY(ward_arena_copy(state->arena, row->name, &keys[i].name));
+        WARD_TRY(ward_arena_copy(state->arena, row->backend, &keys[i].backend));
+        state->by_id[i] = &keys[i];
+    }
+    state->keys = keys;
+    state->n_keys = snapshot->n_keks;
+    return WARD_OK;
+}
+
+static int by_id(const void *a, const void *b)
+{
+    const struct ward_key *const *x = (const struct ward_key *const *)a;
+    const struct ward_key *const *y = (const struct ward_key *const *)b;
+    return memcmp((*x)->id.bytes, (*y)->id.bytes, sizeof((*x)->id.bytes));
+}
+
+/* Versions come sorted by key id: each key gets its run of them. */
+static void attach_versions(struct ward_state *state, const struct ward_store_snapshot *snapshot,
+                            const struct ward_key_version *versions)
+{
+    for (size_t i = 0; i < snapshot->n_versions;) {
+        size_t end = i + 1;
+        while (end < snapshot->n_versions &&
+               ward_id_eq(&snapshot->versions[end].kek, &snapshot->versions[i].kek)) {
+            end++;
+        }
+        struct ward_key *key =
+            (struct ward_key *)(uintptr_t)ward_state_key_by_id(state, &snapshot->versions[i].kek);
+        if (key != NULL) {
+            key->versions = &versions[i];
+            key->n_versions = end - i;
+            for (size_t v = i; v < end; v++) {
+                if (versions[v].state == WARD_KEY_ACTIVE) {
+                    key->active = &versions[v];
+                }
+            }
+        }
+        i = end;
+    }
+}
+
+static ward_status copy_deployment(struct ward_state *state,
+                                   const struct ward_store_snapshot *snapshot)
+{
+    const struct ward_store_deployment *row = &snapshot->deployment;
+    char origin[WARD_NOTE_NAME_MAX];
+    WARD_ENSURE(row->origin.size < sizeof(origin), WARD_E_STATE);
+    memcpy(origin, row->origin.data, row->origin.size);
+    origin[row->origin.size] = 0;
+    state->deployment = row->id;
+    state->log_key = (struct ward_kek_ref){.id = row->log_key, .version = 1};
+    WARD_TRY(
+        ward_note_key_init(origin, row->log_algorithm, row->log_public_key, &state->log_public));
+    ward_note_key_print(&state->log_public, state->log_vkey);
+    return WARD_OK;
+}
+
+static ward_status copy_policy(struct ward_state *state, const struct ward_store_snapshot *snapshot,
+                               const uint8_t genesis[static 32])
+{
+    struct ward_policy_error error;
+    WARD_TRY(ward_policy_parse(snapshot->policy_text, &state->policy, &error));
+    if (memcmp(ward_policy_hash(state->policy), genesis, 32) != 0) {
+        return WARD_REFUSAL(WARD_E_STATE, "policy: the database's policy is not the one that the "
+                                          "configuration names by genesis_sha256");
+    }
+    return WARD_OK;
+}
+
+static ward_status fill(struct ward_state *state, const struct ward_store_snapshot *snapshot,
+                        const uint8_t genesis[static 32])
+{
+    WARD_TRY(ward_arena_new(STATE_ARENA_MAX, &state->arena));
+    WARD_TRY(copy_policy(state, snapshot, genesis));
+    WARD_TRY(copy_deployment(state, snapshot));
+    WARD_TRY(copy_keys(state, snapshot));
+    qsort(state->by_id, state->n_keys, sizeof(*state->by_id), by_id);
+    struct ward_key_version *versions =
+        WARD_ARENA_ARRAY(state->arena, struct ward_key_version, snapshot->n_versions);
+    WARD_ENSURE(versions != NULL, WARD_E_EXHAUSTED);
+    for (size_t i = 0; i < snapshot->n_versions; i++) {
+        WARD_ENSURE(ward_key_state_valid(snapshot->versions[i].state), WARD_E_STATE);
+        versions[i] = (struct ward_key_version){.version = snapshot->versions[i].version,
+                                                .state = snapshot->versions[i].state,
+                                                .created_us = snapshot->versions[i].created_us};
+    }
+    attach_versions(state, snapshot, versions);
+    return WARD_OK;
+}
+
+ward_status ward_state_new(const struct ward_store_snapshot *snapshot,
+                           const uint8_t genesis[static 32], struct ward_bytes node,
+                           struct ward_index *take_index, struct ward_state **ret)
+{
+    struct ward_state *state = calloc(1, sizeof(*state));
+    if (state == NULL) {
+        ward_index_unref(take_index);
+        WARD_FAIL(WARD_E_EXHAUSTED);
+    }
+    atomic_init(&state->refs, 1);
+    state->index = take_index;
+    state->epoch = snapshot->epoch;
+    state->node = node;
+    ward_status status = fill(state, snapshot, genesis);
+    if (!ward_ok(status)) {
+        ward_state_unref(state);
+        return status;
+    }
+    *ret = state;
+    return WARD_OK;
+}
+
+struct ward_state *ward_state_ref(struct ward_state *state)
+{
+    atomic_fetch_add_explicit(&state->refs, 1, memory_order_relaxed);
+    return state;
+}
+
+void ward_state_unref(struct ward_state *state)
+{
+    if (state == NULL || atomic_fetch_sub_explicit(&state->refs, 1, memory_order_acq_rel) != 1) {
+        return;
+    }
+    ward_index_unref(state->index);
+    ward_policy_unref(state->policy);
+    ward_arena_free(state->arena);
+    free(state);
+}
+
+const struct ward_key *ward_state_key(const struct ward_state *state, struct ward_bytes name)
+{
+    size_t low = 0, high = state->n_keys;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        int order = ward_bytes_cmp(name, state->keys[middle].name);
+        if (order == 0) {
+            return &state->keys[middle];
+        }
+        if (order < 0) {
+            high = middle;
+        } else {
+            low = middle + 1;
+        }
+    }
+    return NULL;
+}
+
+const struct ward_key *ward_state_key_by_id(const struct ward_state *state,
+                                            const struct ward_id *id)
+{
+    const struct ward_key wanted = {.id = *id}, *pointer = &wanted;
+    const struct ward_key **found = (const struct ward_key **)bsearch(
+        &pointer, state->by_id, state->n_keys, sizeof(*state->by_id), by_id);
+    return found == NULL ? NULL : *found;
+}
+
+const struct ward_key_version *ward_key_version_find(const struct ward_key *key, uint32_t version)
+{
+    for (size_t i = key->n_versions; i > 0; i--) {
+        if (key->versions[i - 1].version == version) {
+            return &key->versions[i - 1];
+        }
+    }
+    return NULL;
+}
+
+ward_status ward_state_wrapping_version(const struct ward_key *key,
+                                        const struct ward_key_version **ret)
+{
+    if (!key->enabled) {
+        return WARD_REFUSAL(WARD_E_STATE, "key: disabled");
+    }
+    if (key->active == NULL) {
+        return WARD_REFUSAL(WARD_E_STATE, "key: has no active version");
+    }
+    *ret = key->active;
+    return WARD_OK;
+}
+
+static ward_status derive(struct ward_digest *digest, struct ward_bytes key,
+                          struct ward_bytes label, struct ward_secret **ret)
+{
+    ward_auto(ward_secret_freep) struct ward_secret *derived = NULL;
+    WARD_TRY(ward_secret_zero(32, &derived));
+    WARD_TRY(ward_hkdf_sha256(digest, key, WARD_BYTES_LITERAL("ward index 1"), label,
+                              ward_secret_fill(derived), 32));
+    *ret = WARD_TAKE(derived);
+    return WARD_OK;
+}
+
+ward_status ward_index_new(struct ward_digest *digest, struct ward_bytes index_key,
+                           struct ward_index **ret)
+{
+    struct ward_index *index = calloc(1, sizeof(*index));
+    WARD_ENSURE(index != NULL, WARD_E_EXHAUSTED);
+    atomic_init(&index->refs, 1);
+    ward_status status = derive(digest, index_key, WARD_BYTES_LITERAL("subject"), &index->subject);
+    if (ward_ok(status)) {
+        status = derive(digest, index_key, WARD_BYTES_LITERAL("record"), &index->record);
+    }
+    if (ward_ok(status)) {
+        status = derive(digest, index_key, WARD_BYTES_LITERAL("context"), &index->context);
+    }
+    if (!ward_ok(status)) {
+        ward_index_unref(index);
+        return status;
+    }
+    *ret = index;
+    return WARD_OK;
+}
+
+struct ward_index *ward_index_ref(struct ward_index *index)
+{
+    atomic_fetch_add_explicit(&index->refs, 1, memory_order_relaxed);
+    return index;
+}
+
+void ward_index_unref(struct ward_index *index)
+{
+    if (index == NULL || atomic_fetch_sub_explicit(&index->refs, 1, memory_order_acq_rel) != 1) {
+        return;
+    }
+    ward_secret_free(index->subject);
+    ward_secret_free(index->record);
+    ward_secret_free(index->context);
+    free(index);
+}
+
+void ward_state_slot_init(struct ward_state_slot *slot, struct ward_state *take_first)
+{
+    (void)pthread_mutex_init(&slot->lock, NULL); /* cannot fail with default attributes on Linux */
+    slot->current = take_first;
+}
+
+void ward_state_slot_fini(struct ward_state_slot *slot)
+{
+    ward_state_unref(slot->current);
+    slot->current = NULL;
+    (void)pthread_mutex_destroy(&slot->lock);
+}
+
+struct ward_state *ward_state_slot_get(struct ward_state_slot *slot)
+{
+    (void)pthread_mutex_lock(&slot->lock);
+    struct ward_state *state = ward_state_ref(slot->current);
+    (void)pthread_mutex_unlock(&slot->lock);
+    return state;
+}
+
+void ward_state_slot_put(struct ward_state_slot *slot, struct ward_state *take_state)
+{
+    (void)pthread_mutex_lock(&slot->lock);
+    struct ward_state *old = take_state;
+    if (take_state->epoch > slot->current->epoch) {
+        old = slot->current;
+        slot->current = take_state;
+    }
+    (void)pthread_mutex_unlock(&slot->lock);
+    ward_state_unref(old);
+}

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* All that decisions are made of, as of one epoch: policy, keyring, collections, deployment.
+ * Immutable once built, shared by counted references, replaced as a whole: who holds a reference
+ * decides under one consistent state, and the committer refuses what was decided under an older
+ * one. */
+#ifndef WARD_SERVER_STATE_H
+#define WARD_SERVER_STATE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "backends/kek.h"
+#include "backends/store.h"
+#include "base/secret.h"
+#include "policy/decide.h"
+#include "policy/key_state.h"
+#include "proto/note.h"
+
+struct ward_key_version {
+    uint32_t version;
+    enum ward_key_state state;
+    int64_t created_us;
+};
+
+struct ward_key {
+    struct ward_id id;
+    struct ward_bytes name, backend;
+    uint8_t purpose;
+    bool enabled;
+    uint32_t rotation_period_days;
+    int64_t created_us;
+    const struct ward_key_version *versions; /* ascending */
+    size_t n_versions;
+    const struct ward_key_version *active; /* the one that wraps, or NULL */
+};
+
+#define WARD_PURPOSE_DATA_KEYS 1
+#define WARD_PURPOSE_RECORDS 2
+#define WARD_PURPOSE_SYSTEM 3
+
+/* Keys of keyed hashes, derived from the index key that the HSM unwrapped at start. */
+struct ward_index {
+    atomic_uint refs;
+    struct ward_secret *subject, *record, *context; /* 32 bytes each */
+};
+
+struct ward_state {
+    atomic_uint refs;
+    struct ward_arena *arena;
+    uint64_t epoch;
+    struct ward_policy *policy;
+    struct ward_index *index;
+    struct ward_bytes node; /* this daemon's name; borrowed from the configuration */
+    struct ward_id deployment;
+    struct ward_kek_ref log_key;
+    struct ward_note_key log_public;
+    char log_vkey[512];
+    const struct ward_key *keys; /* sorted by name */
+    size_t n_keys;
+    const struct ward_key **by_id; /* sorted by id */
+};
+
+/* Takes the index's reference over (also on failure). The policy text must hash to the genesis hash
+ * that the configuration names: STATE "policy: ..." otherwise. */
+ward_status ward_state_new(const struct ward_store_snapshot *snapshot,
+                           const uint8_t genesis[static 32], struct ward_bytes node,
+                           struct ward_index *take_index, struct ward_state **ret);
+struct ward_state *ward_state_ref(struct ward_state *state);
+void ward_state_unref(struct ward_state *state);
+
+const struct ward_key *ward_state_key(const struct ward_state *state, struct ward_bytes name);
+const struct ward_key *ward_state_key_by_id(const struct ward_state *state,
+                                            const struct ward_id *id);
+const struct ward_key_version *ward_key_version_find(const struct ward_key *key, uint32_t version);
+/* The KEK of a collection, ready to wrap subject keys; STATE with a refusal text when it is not. */
+ward_status ward_state_wrapping_version(const struct ward_key *key,
+                                        const struct ward_key_version **ret);
+
+ward_status ward_index_new(struct ward_digest *digest, struct ward_bytes index_key,
+                           struct ward_index **ret);
+struct ward_index *ward_index_ref(struct ward_index *index);
+void ward_index_unref(struct ward_index *index);
+
+/* Where the newest state is found. */
+struct ward_state_slot {
+    pthread_mutex_t lock;
+    struct ward_state *current;
+};
+void ward_state_slot_init(struct ward_state_slot *slot, struct ward_state *take_first);
+void ward_state_slot_fini(struct ward_state_slot *slot);
+struct ward_state *ward_state_slot_get(struct ward_state_slot *slot); /* a reference */
+/* Replaces it unless it is newer than the one given. */
+void ward_state_slot_put(struct ward_state_slot *slot, struct ward_state *take_state);
+
+#endif

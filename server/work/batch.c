@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Growing arrays that are kept from one transaction to the next, and the set of objects touched. It
+ * knows no SQL and no request. */
+#include "server/work/batch.h"
+
+#include <stdlib.h>
+
+static ward_status grow(void **array, size_t *max, size_t n, size_t item)
+{
+    if (n < *max) {
+        return WARD_OK;
+    }
+    size_t more = *max == 0 ? 64 : *max * 2;
+    void *larger = reallocarray(*array, more, item);
+    WARD_ENSURE(larger != NULL, WARD_E_EXHAUSTED);
+    *array = larger;
+    *max = more;
+    return WARD_OK;
+}
+
+void ward_batch_fini(struct ward_batch *batch)
+{
+    free(batch->subject_keys);
+    free(batch->records);
+    free(batch->rewrapped);
+    free(batch->effects);
+    free(batch->touched);
+    free(batch->log);
+    *batch = (struct ward_batch){0};
+}
+
+struct ward_batch_mark ward_batch_mark(const struct ward_batch *batch)
+{
+    return (struct ward_batch_mark){batch->n_subject_keys, batch->n_records, batch->n_rewrapped,
+                                    batch->n_effects,      batch->n_log,     batch->bump_epoch};
+}
+
+/* Undoing the newest entries first keeps every probe chain whole. */
+static void untouch(struct ward_batch *batch, size_t down_to)
+{
+    while (batch->n_log > down_to) {
+        batch->touched[batch->log[--batch->n_log]].used = false;
+    }
+}
+
+void ward_batch_back_out(struct ward_batch *batch, const struct ward_batch_mark *mark)
+{
+    batch->n_subject_keys = mark->n_subject_keys;
+    batch->n_records = mark->n_records;
+    batch->n_rewrapped = mark->n_rewrapped;
+    batch->n_effects = mark->n_effects;
+    batch->bump_epoch = mark->bump_epoch;
+    untouch(batch, mark->n_log);
+}
+
+void ward_batch_reset(struct ward_batch *batch)
+{
+    struct ward_batch_mark empty = {0};
+    ward_batch_back_out(batch, &empty);
+    batch->rewrapped_done = 0;
+}
+
+static size_t slot_of(const struct ward_batch *batch, const uint8_t *hash)
+{
+    return (size_t)ward_get_u64(hash) & (batch->touched_size - 1);
+}
+
+static ward_status rehash(struct ward_batch *batch)
+{
+    size_t size = batch->touched_size == 0 ? 4096 : batch->touched_size * 2;
+    struct ward_batch_touch *larger = calloc(size, sizeof(*larger));
+    uint32_t *log = calloc(size, sizeof(*log));
+    if (larger == NULL || log == NULL) {
+        free(larger);
+        free(log);
+        WARD_FAIL(WARD_E_EXHAUSTED);
+    }
+    struct ward_batch old = *batch;
+    batch->touched = larger;
+    batch->touched_size = size;
+    for (size_t i = 0; i < old.n_log; i++) {
+        const uint8_t *hash = old.touched[old.log[i]].hash;
+        size_t slot = slot_of(batch, hash);
+        while (larger[slot].used) {
+            slot = (slot + 1) & (size - 1);
+        }
+        memcpy(larger[slot].hash, hash, WARD_BATCH_TOUCH_SIZE);
+        larger[slot].used = true;
+        log[i] = (uint32_t)slot;
+    }
+    batch->log = log;
+    batch->max_log = size;
+    free(old.touched);
+    free(old.log);
+    return WARD_OK;
+}
+
+static ward_status touch(struct ward_batch *batch, const uint8_t hash[static WARD_BATCH_TOUCH_SIZE])
+{
+    if (batch->n_log * 2 >= batch->touched_size) {
+        WARD_TRY(rehash(batch));
+    }
+    size_t slot = slot_of(batch, hash);
+    while (batch->touched[slot].used) {
+        WARD_ENSURE(memcmp(batch->touched[slot].hash, hash, WARD_BATCH_TOUCH_SIZE) != 0,
+                    WARD_E_CONFLICT);
+        slot = (slot + 1) & (batch->touched_size - 1);
+    }
+    memcpy(batch->touched[slot].hash, hash, WARD_BATCH_TOUCH_SIZE);
+    batch->touched[slot].used = true;
+    batch->log[batch->n_log++] = (uint32_t)slot;
+    return WARD_OK;
+}
+
+ward_status ward_batch_subject_key(struct ward_batch *batch, const struct ward_new_subject_key *row)
+{
+    WARD_TRY(touch(batch, row->subject_hash));
+    WARD_TRY(grow((void **)&batch->subject_keys, &batch->max_subject_keys, batch->n_subject_keys,
+                  sizeof(*row)));
+    batch->subject_keys[batch->n_subject_keys++] = *row;
+    return WARD_OK;
+}
+
+ward_status ward_batch_record(struct ward_batch *batch, const struct ward_new_record *row)
+{
+    WARD_TRY(touch(batch, row->id_hash));
+    WARD_TRY(grow((void **)&batch->records, &batch->max_records, batch->n_records, sizeof(*row)));
+    batch->records[batch->n_records++] = *row;
+    return WARD_OK;
+}
+
+ward_status ward_batch_rewrapped(struct ward_batch *batch, const struct ward_rewrapped *row)
+{
+    uint8_t hash[WARD_BATCH_TOUCH_SIZE] = {0};
+    memcpy(hash, row->id.bytes, sizeof(row->id.bytes)); /* random ids need no hash */
+    WARD_TRY(touch(batch, hash));
+    WARD_TRY(
+        grow((void **)&batch->rewrapped, &batch->max_rewrapped, batch->n_rewrapped, sizeof(*row)));
+    batch->rewrapped[batch->n_rewrapped++] = *row;
+    return WARD_OK;
+}
+
+ward_status ward_batch_effect(struct ward_batch *batch, const struct ward_effect *effect)
+{
+    WARD_TRY(
+        grow((void **)&batch->effects, &batch->max_effects, batch->n_effects, sizeof(*effect)));
+    batch->effects[batch->n_effects++] = *effect;
+    return WARD_OK;
+}

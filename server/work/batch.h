@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What one transaction will write, collected from its requests. An object that is in it already is
+ * refused with CONFLICT: its request waits for the next transaction, since an upsert with
+ * duplicates aborts and an UPDATE ... FROM unnest applies one of them silently. */
+#ifndef WARD_SERVER_WORK_BATCH_H
+#define WARD_SERVER_WORK_BATCH_H
+
+#include "backends/store.h"
+
+#define WARD_BATCH_TOUCH_SIZE 32
+
+struct ward_batch {
+    struct ward_new_subject_key *subject_keys;
+    size_t n_subject_keys, max_subject_keys;
+    struct ward_new_record *records;
+    size_t n_records, max_records;
+    struct ward_rewrapped *rewrapped;
+    size_t n_rewrapped, max_rewrapped;
+    struct ward_effect *effects;
+    size_t n_effects, max_effects;
+    bool bump_epoch;
+    uint32_t rewrapped_done; /* written by the commit */
+    /* The objects touched: open addressing, undone from the log when a request backs out. */
+    struct ward_batch_touch {
+        uint8_t hash[WARD_BATCH_TOUCH_SIZE];
+        bool used;
+    } * touched;
+    size_t touched_size; /* a power of two */
+    uint32_t *log;
+    size_t n_log, max_log;
+};
+
+/* Where the batch stood, so that a request can back out of it. */
+struct ward_batch_mark {
+    size_t n_subject_keys, n_records, n_rewrapped, n_effects, n_log;
+    bool bump_epoch;
+};
+
+void ward_batch_fini(struct ward_batch *batch);
+void ward_batch_reset(struct ward_batch *batch);
+struct ward_batch_mark ward_batch_mark(const struct ward_batch *batch);
+void ward_batch_back_out(struct ward_batch *batch, const struct ward_batch_mark *mark);
+
+/* CONFLICT: the object is in the batch already. EXHAUSTED: no memory. */
+ward_status ward_batch_subject_key(struct ward_batch *batch,
+                                   const struct ward_new_subject_key *row);
+ward_status ward_batch_record(struct ward_batch *batch, const struct ward_new_record *row);
+ward_status ward_batch_rewrapped(struct ward_batch *batch, const struct ward_rewrapped *row);
+ward_status ward_batch_effect(struct ward_batch *batch, const struct ward_effect *effect);
+
+#endif

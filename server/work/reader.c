@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Reads what the requests of a batch ask for, all at once. It must not decrypt, decide or write. */
+#include "server/work/reader.h"
+
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "server/limits.h"
+
+#define READ_ARENA_MAX (512u << 20)
+
+struct ward_reader {
+    pthread_t thread;
+    struct ward_pipeline *pipeline;
+    struct ward_store_reader *store;
+    struct ward_digest *digest;
+    struct ward_read **reads; /* of the whole batch */
+    size_t max_reads;
+};
+
+static ward_status room(struct ward_reader *reader, size_t n)
+{
+    if (n > reader->max_reads) {
+        struct ward_read **more = reallocarray(reader->reads, n * 2, sizeof(*more));
+        WARD_ENSURE(more != NULL, WARD_E_EXHAUSTED);
+        reader->reads = more;
+        reader->max_reads = n * 2;
+    }
+    return WARD_OK;
+}
+
+static void read_batch(struct ward_reader *reader, struct ward_request **requests, size_t n)
+{
+    size_t n_reads = 0;
+    for (size_t i = 0; i < n; i++) {
+        const struct ward_step *step = ward_pipeline_step(requests[i]);
+        if (step == NULL) {
+            continue;
+        }
+        requests[i]->status = step->read(requests[i], reader->digest);
+        if (!ward_ok(requests[i]->status)) {
+            continue;
+        }
+        ward_status status = room(reader, n_reads + requests[i]->n_reads);
+        if (!ward_ok(status)) {
+            requests[i]->status = status;
+            continue;
+        }
+        for (size_t r = 0; r < requests[i]->n_reads; r++) {
+            requests[i]->reads[r]->arena = requests[i]->arena;
+            reader->reads[n_reads++] = requests[i]->reads[r];
+        }
+    }
+    if (n_reads == 0) {
+        return;
+    }
+    ward_status status = ward_store_read(reader->store, reader->reads, n_reads);
+    if (!ward_ok(status)) {
+        ward_log_status(WARD_LOG_WARN, "reading from the database failed", status);
+        for (size_t i = 0; i < n; i++) {
+            if (ward_ok(requests[i]->status)) {
+                requests[i]->status = WARD_STATUS(WARD_E_UNAVAILABLE);
+            }
+        }
+    }
+}
+
+static void *run(void *argument)
+{
+    struct ward_reader *reader = argument;
+    struct ward_request *requests[WARD_READ_BATCH_MAX];
+    struct ward_list batch = {0};
+    while (ward_queue_pop(&reader->pipeline->reads, WARD_READ_BATCH_MAX, &batch)) {
+        size_t n = 0;
+        for (struct ward_link *link; (link = ward_list_pop(&batch)) != NULL;) {
+            requests[n++] = WARD_CONTAINER(link, struct ward_request, link);
+        }
+        read_batch(reader, requests, n);
+        struct ward_routes routes = {0};
+        for (size_t i = 0; i < n; i++) {
+            ward_pipeline_after_read(requests[i], &routes);
+        }
+        ward_pipeline_flush(reader->pipeline, &routes);
+    }
+    return NULL;
+}
+
+ward_status ward_reader_start(struct ward_pipeline *pipeline, struct ward_store *store,
+                              struct ward_reader **ret)
+{
+    struct ward_reader *reader = calloc(1, sizeof(*reader));
+    WARD_ENSURE(reader != NULL, WARD_E_EXHAUSTED);
+    reader->pipeline = pipeline;
+    ward_status status = ward_digest_new(&reader->digest);
+    if (ward_ok(status)) {
+        status = ward_store_reader_open(store, &reader->store);
+    }
+    if (ward_ok(status) && pthread_create(&reader->thread, NULL, run, reader) != 0) {
+        status = WARD_STATUS(WARD_E_UNAVAILABLE);
+    }
+    if (!ward_ok(status)) {
+        ward_store_reader_close(reader->store);
+        ward_digest_free(reader->digest);
+        free(reader);
+        return status;
+    }
+    *ret = reader;
+    return WARD_OK;
+}
+
+void ward_reader_join(struct ward_reader *reader)
+{
+    if (reader == NULL) {
+        return;
+    }
+    (void)pthread_join(reader->thread, NULL);
+    ward_store_reader_close(reader->store);
+    ward_digest_free(reader->digest);
+    free(reader->reads);
+    free(reader);
+}

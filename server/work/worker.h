@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A worker: a thread with an HSM process of its own. It takes up to 64 requests, lets each plan its
+ * items, crosses to the HSM once for all of them, and lets each look at what came back. */
+#ifndef WARD_SERVER_WORK_WORKER_H
+#define WARD_SERVER_WORK_WORKER_H
+
+#include "server/rpc/pipeline.h"
+
+struct ward_worker {
+    pthread_t thread;
+    struct ward_pipeline *pipeline;
+    struct ward_kek_session *session;
+    struct ward_record_crypto crypto;
+    struct ward_kek_item *items; /* WARD_KEK_BATCH_MAX */
+    size_t n_items;
+    atomic_bool device_ok; /* the last crossing went through */
+};
+
+/* Takes the session over, also on failure. Does not start the thread. */
+ward_status ward_worker_new(struct ward_pipeline *pipeline, struct ward_kek_session *take_session,
+                            struct ward_worker **ret);
+ward_status ward_worker_start(struct ward_worker *worker);
+void ward_worker_join(struct ward_worker *worker); /* after the queue was closed; NULL is fine */
+
+/* For an operation's plan: the next item of the batch, zeroed; EXHAUSTED when a request wants more
+ * than a whole batch holds. The request finds its items at ward_worker_item(worker, request, i). */
+ward_status ward_worker_add(struct ward_worker *worker, struct ward_request *request,
+                            struct ward_kek_item **ret);
+static inline struct ward_kek_item *ward_worker_item(struct ward_worker *worker,
+                                                     const struct ward_request *request, size_t i)
+{
+    return &worker->items[request->first_item + i];
+}
+
+#endif
