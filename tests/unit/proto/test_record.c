@@ -258,6 +258,78 @@ static void chunks_cannot_change_places_nor_be_cut(void **state)
                 WARD_E_CIPHERTEXT);
 }
 
+/* A record that holds this legend, rightly sealed by somebody who has the key, then `fields`. */
+static struct ward_bytes forge(void **state, struct ward_bytes legend, struct ward_bytes fields)
+{
+    uint8_t bound[3 * 4 + 4 + 32 + 4], info[256], okm[64];
+    uint8_t *p = bound;
+    ward_put_u32(p, 4);
+    memcpy(p + 4, "fhir", 4);
+    ward_put_u32(p + 8, 32);
+    memcpy(p + 12, binding.id_hash, 32);
+    ward_put_u32(p + 44, 4);
+    ward_put_u32(p + 48, binding.version);
+    size_t size = 0;
+    memcpy(info,
+           "ward record 1\0\0\0\x18"
+           "AES-256-GCM HKDF-SHA-256",
+           41);
+    size = 41;
+    memcpy(info + size, bound, sizeof(bound));
+    size += sizeof(bound);
+    static const uint8_t salt[32] = {5};
+    assert_ok(ward_hkdf_sha256(crypto.digest, WARD_BYTES_ARRAY(subject_key), WARD_BYTES_ARRAY(salt),
+                               WARD_BYTES(info, size), okm, sizeof(okm)));
+    uint8_t aad[sizeof(bound) + 12] = {0}, iv[12] = {0, 0, 0, 0, 0x80};
+    memcpy(aad, bound, sizeof(bound));
+    ward_put_u32(aad + sizeof(bound), 4);
+    ward_put_u32(aad + sizeof(bound) + 4, binding.schema_version);
+    uint8_t *out = ward_arena_alloc(*state, HEAD + legend.size + 16 + fields.size);
+    out[0] = 1;
+    memcpy(out + 1, salt, 32);
+    memcpy(out + 33, okm + 32, 32);
+    ward_put_u32(out + 65, (uint32_t)legend.size + 16);
+    assert_ok(ward_aead_seal(crypto.aead, okm, iv, WARD_BYTES_ARRAY(aad), legend, out + HEAD));
+    memcpy(out + HEAD + legend.size + 16, fields.data, fields.size);
+    return WARD_BYTES(out, HEAD + legend.size + 16 + fields.size);
+}
+
+static void a_legend_that_lies_is_refused(void **state)
+{
+    /* n=0 and skeleton "{}": the form is right, so that what follows fails for its own reason. */
+    static const uint8_t good[] = {0, 0, 0, 0, 0, 2, '{', '}'};
+    struct ward_bytes back, none = WARD_BYTES_LITERAL("");
+    assert_ok(open_as(state, &binding, forge(state, WARD_BYTES_ARRAY(good), none), &back));
+    assert_text(back, "{}");
+    for (size_t size = 0; size < sizeof(good); size++) {
+        assert_code(open_as(state, &binding, forge(state, WARD_BYTES(good, size), none), &back),
+                    WARD_E_CIPHERTEXT);
+    }
+    static const struct {
+        uint8_t bytes[40];
+        size_t size;
+    } bad[] = {
+        {{0, 0, 0, 0, 0, 2, '{', '}', 0}, 9},                                  /* longer */
+        {{0, 0, 0, 0, 0, 3, '{', '}'}, 8},                                     /* skeleton cut */
+        {{1, 1, 0, 0, 0, 2, '{', '}'}, 8},                                     /* 257 fields */
+        {{0, 1, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}, 17},             /* type 2 */
+        {{0, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0}, 17},             /* cut behind */
+        {{0, 1, 0, 0, 1, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0, 0, 0, 0, 0}, 17}, /* not there */
+        {{0, 1, 0xff, 0xff, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}, 17},       /* name cut */
+        {{0, 2, 0, 0, 1,   0,  0, 0, 0, 0, 0, 0, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, /* cuts go */
+          0, 0, 0, 2, '{', '}'},
+         30}, /* back */
+    };
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        static const uint8_t fields[64];
+        for (size_t size = 0; size <= 64; size += 16) {
+            struct ward_bytes forged =
+                forge(state, WARD_BYTES(bad[i].bytes, bad[i].size), WARD_BYTES(fields, size));
+            assert_code(open_as(state, &binding, forged, &back), WARD_E_CIPHERTEXT);
+        }
+    }
+}
+
 static void what_is_not_one_object_is_refused(void **state)
 {
     const char *bad[] = {"",           "[]",         "1",     "{",         "{\"a\":1",
@@ -332,6 +404,7 @@ int main(void)
         TEST(only_the_fields_asked_for_are_opened),
         TEST(large_fields_are_chunked_and_come_back),
         TEST(chunks_cannot_change_places_nor_be_cut),
+        TEST(a_legend_that_lies_is_refused),
         TEST(what_is_not_one_object_is_refused),
         TEST(names_and_members_have_limits),
         TEST(a_spent_budget_is_an_error),
