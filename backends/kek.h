@@ -48,7 +48,7 @@ struct ward_kek_item {
                                         output is withheld) */
 };
 
-/* What was found of a KEK at creation, start and hourly. */
+/* What was found of a KEK at creation, start and hourly. Of a signing key `works` is not asked: sign tells. */
 struct ward_kek_attest {
     bool present, sensitive, non_extractable, never_wrap_with_decrypt, works; /* known answer */
 };

@@ -4,6 +4,7 @@
  * opens no listening socket, reads no request from a network, writes nothing but its log, and never
  * forks. */
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
@@ -143,19 +144,22 @@ int main(int argc, char **argv)
                         status);
         return 1;
     }
-    (void)close(WARD_RING_MEMORY_FD); /* mapped */
+    (void)close(WARD_RING_MEMORY_FD);                      /* mapped */
+    (void)fcntl(WARD_RING_SOCKET_FD, F_SETFD, FD_CLOEXEC); /* should the module start something */
     if ((uint32_t)getppid() != ring->parent) {
         return 0; /* wardd died before the parent-death signal was set */
     }
     status = start(&hsm, &config, ring);
+    if (!ward_ok(status)) {
+        ward_log_status(WARD_LOG_ERROR, "hsm: start failed",
+                        status); /* wardd kills who reports it */
+    }
     report(ring, ward_ok(status) ? WARD_STAGE_READY : WARD_STAGE_FAILED, status);
     if (ward_ok(status)) {
         serve(&hsm, ring);
-    } else {
-        ward_log_status(WARD_LOG_ERROR, "hsm: start failed", status);
     }
     ward_session_close(&hsm);
-    ward_ring_unmap(ring);
+    /* The ring is wardd's to wipe: the last answer in it may not have been read yet. */
     /* Not exit(): the handlers that a module leaves behind are its own risk. */
     _exit(ward_ok(status) ? 0 : 1);
 }

@@ -130,10 +130,16 @@ static ward_status start(struct session *session)
     return WARD_OK;
 }
 
+/* A helper that died while it was idle cost nobody an answer: it is replaced without a word to the
+ * caller. */
 static ward_status ready(struct session *session)
 {
-    if (session->process.pid != 0) {
+    if (ward_process_alive(&session->process)) {
         return WARD_OK;
+    }
+    if (session->process.pid != 0) {
+        ward_log(WARD_LOG_WARN, "hsm: helper was gone while idle");
+        lost(session);
     }
     WARD_ENSURE(now_us() >= session->not_before_us, WARD_E_UNAVAILABLE);
     ward_status status = start(session);

@@ -166,6 +166,13 @@ ward_status ward_process_start(struct ward_process *process,
     return WARD_OK;
 }
 
+bool ward_process_alive(const struct ward_process *process)
+{
+    uint8_t byte;
+    return process->pid != 0 && recv(process->socket, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 &&
+           errno == EAGAIN;
+}
+
 ward_status ward_process_wait(struct ward_process *process, int64_t deadline_us)
 {
     ward_status status;

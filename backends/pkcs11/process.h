@@ -24,6 +24,8 @@ struct ward_process {
  * cannot be started. */
 ward_status ward_process_start(struct ward_process *process,
                                const struct ward_pkcs11_config *config);
+/* False when there is none, or it hung up (or spoke) while nothing was asked of it. */
+bool ward_process_alive(const struct ward_process *process);
 /* Rings and waits until deadline_us (monotonic). DEADLINE or UNAVAILABLE: kill it. */
 ward_status ward_process_ask(struct ward_process *process, int64_t deadline_us);
 ward_status ward_process_wait(struct ward_process *process, int64_t deadline_us);
