@@ -2,8 +2,6 @@
 /* What a well-formed text may still not say: kinds, persons, actions, quorums, names. */
 #include "policy_support.h"
 
-#include <stdlib.h>
-
 #define HEAD L("version: 1") L("deployment: test.ward")
 #define OFFICER_RULES                              \
     L("    rules:")                                \
@@ -432,44 +430,6 @@ static void a_policy_lives_until_its_last_reference(void **state)
     ward_policy_unref(NULL);
 }
 
-static char *read_file(const char *path, size_t *ret_size)
-{
-    FILE *file = fopen(path, "r");
-    assert_non_null(file);
-    char *text = malloc(65536);
-    *ret_size = fread(text, 1, 65536, file);
-    (void)fclose(file);
-    return text;
-}
-
-static void the_hospital_example_says_what_its_comments_say(void **state)
-{
-    (void)state;
-    size_t size;
-    char *text = read_file(WARD_POLICY_EXAMPLES "/hospital.yaml", &size);
-    ward_auto(free_policy) struct ward_policy *policy = NULL;
-    struct ward_policy_error error;
-    if (!ward_ok(ward_policy_parse(WARD_BYTES(text, size), &policy, &error))) {
-        fail_msg("%u:%u: %s", error.line, error.column, error.text);
-    }
-    free(text);
-    const char *gateway = "spiffe://hospital.example/service/bedside-gateway";
-    const struct ward_decide_pair treat = {WARD_BYTES_LITERAL("purpose"),
-                                           WARD_BYTES_LITERAL("TREAT")};
-    struct ward_decide_in in = {.subject = ward_policy_subject(policy, ward_bytes_str(gateway)),
-                                .action = WARD_ACTION_RECORD_PUT,
-                                .object = WARD_BYTES_LITERAL("measurements"),
-                                .context = &treat,
-                                .n_context = 1};
-    assert_true(ward_decide(policy, &in).allowed);
-    in.action = WARD_ACTION_RECORD_GET;
-    assert_false(ward_decide(policy, &in).allowed);
-    struct ward_guard guard =
-        ward_policy_guard(policy, WARD_ACTION_KEY_ROTATE, WARD_BYTES_LITERAL("phi/patients"));
-    assert_int_equal(guard.approvals, 2);
-    assert_int_equal(guard.expires_hours, 12);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -497,7 +457,6 @@ int main(void)
         cmocka_unit_test(a_collection_that_is_ambiguous_is_refused),
         cmocka_unit_test(a_policy_hashes_to_its_text),
         cmocka_unit_test(a_policy_lives_until_its_last_reference),
-        cmocka_unit_test(the_hospital_example_says_what_its_comments_say),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

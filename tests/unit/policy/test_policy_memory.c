@@ -38,7 +38,7 @@ static void the_nth_allocation_failing_leaves_nothing_behind(void **state)
 {
     (void)state;
     static char text[65536];
-    FILE *file = fopen(WARD_POLICY_EXAMPLES "/hospital.yaml", "r");
+    FILE *file = fopen(WARD_POLICY_FOLDER "/examples/hospital.yaml", "r");
     assert_non_null(file);
     size_t size = fread(text, 1, sizeof(text), file);
     (void)fclose(file);
