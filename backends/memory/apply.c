@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a commit does to the tables, in the order in which the database does it: effects, bulk
+ * effects, head. The first that does not fit ends it. */
+#include "backends/memory/state.h"
+
+/* A copy of a row in the store's arena, its views still borrowed. */
+static void *copy_row(struct ward_memory_state *state, const void *row, size_t size)
+{
+    void *copy = ward_arena_alloc(state->rows, size);
+    if (copy != NULL) {
+        memcpy(copy, row, size);
+    }
+    return copy;
+}
+
+/* Makes a view the store's own. */
+static ward_status own(struct ward_memory_state *state, struct ward_bytes *bytes)
+{
+    return ward_arena_copy(state->rows, *bytes, bytes);
+}
+
+static ward_status insert_kek(struct ward_memory_state *state, const struct ward_store_kek *from)
+{
+    struct ward_store_kek *kek = copy_row(state, from, sizeof(*kek));
+    WARD_ENSURE(kek != NULL, WARD_E_EXHAUSTED);
+    WARD_TRY(own(state, &kek->name));
+    WARD_TRY(own(state, &kek->backend));
+    WARD_TRY(ward_memory_insert(state, WARD_TABLE_KEK_NAME, kek));
+    return ward_memory_insert(state, WARD_TABLE_KEK, kek);
+}
+
+static ward_status insert_kek_version(struct ward_memory_state *state,
+                                      const struct ward_store_kek_version *from)
+{
+    struct ward_store_kek kek = {.id = from->kek};
+    WARD_ENSURE(ward_memory_get(state, WARD_TABLE_KEK, &kek) != NULL, WARD_E_CONFLICT);
+    const void *version = copy_row(state, from, sizeof(*from));
+    WARD_ENSURE(version != NULL, WARD_E_EXHAUSTED);
+    return ward_memory_insert(state, WARD_TABLE_KEK_VERSION, version);
+}
+
+static ward_status move_kek_version(struct ward_memory_state *state,
+                                    const struct ward_effect *effect)
+{
+    struct ward_store_kek_version key = {.kek = effect->kek_state.kek,
+                                         .version = effect->kek_state.version};
+    const struct ward_store_kek_version *old = ward_memory_get(state, WARD_TABLE_KEK_VERSION, &key);
+    WARD_ENSURE(old != NULL && old->state == effect->kek_state.from, WARD_E_CONFLICT);
+    struct ward_store_kek_version *moved = copy_row(state, old, sizeof(*old));
+    WARD_ENSURE(moved != NULL, WARD_E_EXHAUSTED);
+    moved->state = effect->kek_state.to;
+    return ward_memory_replace(state, WARD_TABLE_KEK_VERSION, moved);
+}
+
+static ward_status insert_intent(struct ward_memory_state *state,
+                                 const struct ward_store_intent *from)
+{
+    struct ward_store_intent *intent = copy_row(state, from, sizeof(*intent));
+    WARD_ENSURE(intent != NULL, WARD_E_EXHAUSTED);
+    WARD_TRY(own(state, &intent->node));
+    WARD_TRY(ward_memory_insert(state, WARD_TABLE_INTENT_OBJECT, intent));
+    return ward_memory_insert(state, WARD_TABLE_INTENT, intent);
+}
+
+static ward_status remove_intent(struct ward_memory_state *state, const struct ward_id *id)
+{
+    struct ward_store_intent key = {.id = *id};
+    const struct ward_store_intent *intent = ward_memory_get(state, WARD_TABLE_INTENT, &key);
+    WARD_ENSURE(intent != NULL, WARD_E_CONFLICT);
+    WARD_TRY(ward_memory_remove(state, WARD_TABLE_INTENT_OBJECT, intent));
+    return ward_memory_remove(state, WARD_TABLE_INTENT, intent);
+}
+
+static ward_status insert_proposal(struct ward_memory_state *state,
+                                   const struct ward_store_proposal *from)
+{
+    struct ward_store_proposal *proposal = copy_row(state, from, sizeof(*proposal));
+    WARD_ENSURE(proposal != NULL, WARD_E_EXHAUSTED);
+    proposal->votes = NULL;
+    proposal->n_votes = 0;
+    WARD_TRY(own(state, &proposal->payload));
+    WARD_TRY(own(state, &proposal->proposer));
+    return ward_memory_insert(state, WARD_TABLE_PROPOSAL, proposal);
+}
+
+static ward_status move_proposal(struct ward_memory_state *state, const struct ward_effect *effect)
+{
+    struct ward_store_proposal key = {.id = effect->proposal_state.id};
+    const struct ward_store_proposal *old = ward_memory_get(state, WARD_TABLE_PROPOSAL, &key);
+    WARD_ENSURE(old != NULL && old->state == effect->proposal_state.from, WARD_E_CONFLICT);
+    struct ward_store_proposal *moved = copy_row(state, old, sizeof(*old));
+    WARD_ENSURE(moved != NULL, WARD_E_EXHAUSTED);
+    moved->state = effect->proposal_state.to;
+    return ward_memory_replace(state, WARD_TABLE_PROPOSAL, moved);
+}
+
+static ward_status insert_vote(struct ward_memory_state *state, const struct ward_effect *effect)
+{
+    struct ward_store_proposal key = {.id = effect->vote.proposal};
+    WARD_ENSURE(ward_memory_get(state, WARD_TABLE_PROPOSAL, &key) != NULL, WARD_E_CONFLICT);
+    struct ward_memory_vote from = {.proposal = effect->vote.proposal, .vote = effect->vote.vote};
+    struct ward_memory_vote *vote = copy_row(state, &from, sizeof(from));
+    WARD_ENSURE(vote != NULL, WARD_E_EXHAUSTED);
+    WARD_TRY(own(state, &vote->vote.identity));
+    WARD_TRY(own(state, &vote->vote.signature));
+    WARD_TRY(own(state, &vote->vote.certificate));
+    return ward_memory_insert(state, WARD_TABLE_VOTE, vote);
+}
+
+static ward_status insert_checkpoint(struct ward_memory_state *state,
+                                     const struct ward_effect *effect)
+{
+    struct ward_memory_checkpoint from = {.size = effect->checkpoint.size,
+                                          .note = effect->checkpoint.note};
+    if (ward_memory_get(state, WARD_TABLE_CHECKPOINT, &from) != NULL) {
+        return WARD_OK;
+    }
+    struct ward_memory_checkpoint *checkpoint = copy_row(state, &from, sizeof(from));
+    WARD_ENSURE(checkpoint != NULL, WARD_E_EXHAUSTED);
+    WARD_TRY(own(state, &checkpoint->note));
+    return ward_memory_insert(state, WARD_TABLE_CHECKPOINT, checkpoint);
+}
+
+static ward_status insert_deployment(struct ward_memory_state *state,
+                                     const struct ward_store_deployment *from)
+{
+    struct ward_store_deployment *deployment = copy_row(state, from, sizeof(*from));
+    WARD_ENSURE(deployment != NULL, WARD_E_EXHAUSTED);
+    WARD_TRY(own(state, &deployment->origin));
+    WARD_TRY(own(state, &deployment->log_public_key));
+    return ward_memory_insert(state, WARD_TABLE_DEPLOYMENT, deployment);
+}
+
+static ward_status insert_policy(struct ward_memory_state *state, const struct ward_effect *effect)
+{
+    struct ward_memory_policy from = {.version = effect->policy.version,
+                                      .text = effect->policy.text};
+    struct ward_memory_policy *policy = copy_row(state, &from, sizeof(from));
+    WARD_ENSURE(policy != NULL, WARD_E_EXHAUSTED);
+    WARD_TRY(own(state, &policy->text));
+    return ward_memory_insert(state, WARD_TABLE_POLICY, policy);
+}
+
+static ward_status insert_index_key(struct ward_memory_state *state,
+                                    const struct ward_store_index_key *from)
+{
+    struct ward_store_index_key *key = copy_row(state, from, sizeof(*from));
+    WARD_ENSURE(key != NULL, WARD_E_EXHAUSTED);
+    WARD_TRY(own(state, &key->name));
+    WARD_TRY(own(state, &key->wrapped));
+    return ward_memory_insert(state, WARD_TABLE_INDEX_KEY, key);
+}
+
+static ward_status apply_effect(struct ward_memory_state *state, const struct ward_effect *effect)
+{
+    switch (effect->kind) {
+    case WARD_EFFECT_KEK:
+        return insert_kek(state, &effect->kek);
+    case WARD_EFFECT_KEK_VERSION:
+        return insert_kek_version(state, &effect->kek_version);
+    case WARD_EFFECT_KEK_STATE:
+        return move_kek_version(state, effect);
+    case WARD_EFFECT_INTENT:
+        return insert_intent(state, &effect->intent);
+    case WARD_EFFECT_INTENT_DONE:
+        return remove_intent(state, &effect->intent_done.id);
+    case WARD_EFFECT_PROPOSAL:
+        return insert_proposal(state, &effect->proposal);
+    case WARD_EFFECT_PROPOSAL_STATE:
+        return move_proposal(state, effect);
+    case WARD_EFFECT_VOTE:
+        return insert_vote(state, effect);
+    case WARD_EFFECT_CHECKPOINT:
+        return insert_checkpoint(state, effect);
+    case WARD_EFFECT_DEPLOYMENT:
+        return insert_deployment(state, &effect->deployment);
+    case WARD_EFFECT_POLICY:
+        return insert_policy(state, effect);
+    case WARD_EFFECT_INDEX_KEY:
+        return insert_index_key(state, &effect->index_key);
+    }
+    WARD_FAIL(WARD_E_INTERNAL);
+}
+
+static ward_status insert_subject_key(struct ward_memory_state *state,
+                                      const struct ward_new_subject_key *from)
+{
+    struct ward_store_kek kek = {.id = from->kek};
+    WARD_ENSURE(ward_memory_get(state, WARD_TABLE_KEK, &kek) != NULL, WARD_E_CONFLICT);
+    struct ward_memory_subject_key row = {.key = *from, .state = 1};
+    struct ward_memory_subject_key *key = copy_row(state, &row, sizeof(row));
+    WARD_ENSURE(key != NULL, WARD_E_EXHAUSTED);
+    WARD_TRY(own(state, &key->key.collection));
+    WARD_TRY(own(state, &key->key.wrapped));
+    WARD_TRY(ward_memory_insert(state, WARD_TABLE_SUBJECT_HASH, key));
+    return ward_memory_insert(state, WARD_TABLE_SUBJECT_KEY, key);
+}
+
+static ward_status insert_record(struct ward_memory_state *state,
+                                 const struct ward_new_record *from)
+{
+    struct ward_memory_subject_key subject = {.key.id = from->subject_key};
+    const struct ward_memory_subject_key *key =
+        ward_memory_get(state, WARD_TABLE_SUBJECT_KEY, &subject);
+    WARD_ENSURE(key != NULL && key->state == 1, WARD_E_CONFLICT);
+    struct ward_new_record *record = copy_row(state, from, sizeof(*from));
+    WARD_ENSURE(record != NULL, WARD_E_EXHAUSTED);
+    WARD_TRY(own(state, &record->sealed));
+    return ward_memory_insert(state, WARD_TABLE_RECORD, record);
+}
+
+static ward_status rewrap(struct ward_memory_state *state, const struct ward_rewrapped *r,
+                          uint32_t *count)
+{
+    struct ward_memory_subject_key key = {.key.id = r->id};
+    const struct ward_memory_subject_key *old =
+        ward_memory_get(state, WARD_TABLE_SUBJECT_KEY, &key);
+    if (old == NULL || !ward_bytes_eq(old->key.wrapped, r->old_wrapped)) {
+        return WARD_OK; /* it moved meanwhile */
+    }
+    struct ward_memory_subject_key *moved = copy_row(state, old, sizeof(*old));
+    WARD_ENSURE(moved != NULL, WARD_E_EXHAUSTED);
+    moved->key.wrapped = r->new_wrapped;
+    moved->key.kek_version = r->kek_version;
+    WARD_TRY(own(state, &moved->key.wrapped));
+    WARD_TRY(ward_memory_replace(state, WARD_TABLE_SUBJECT_HASH, moved));
+    (*count)++;
+    return ward_memory_replace(state, WARD_TABLE_SUBJECT_KEY, moved);
+}
+
+static ward_status apply_rows(struct ward_memory_state *state, const struct ward_commit *commit,
+                              uint32_t *ret_rewrapped)
+{
+    for (size_t i = 0; i < commit->n_effects; i++) {
+        WARD_TRY(apply_effect(state, &commit->effects[i]));
+    }
+    for (size_t i = 0; i < commit->n_subject_keys; i++) {
+        WARD_TRY(insert_subject_key(state, &commit->subject_keys[i]));
+    }
+    for (size_t i = 0; i < commit->n_records; i++) {
+        WARD_TRY(insert_record(state, &commit->records[i]));
+    }
+    for (size_t i = 0; i < commit->n_rewrapped; i++) {
+        for (size_t j = 0; j < i; j++) {
+            WARD_ENSURE(!ward_id_eq(&commit->rewrapped[i].id, &commit->rewrapped[j].id),
+                        WARD_E_INTERNAL);
+        }
+        WARD_TRY(rewrap(state, &commit->rewrapped[i], ret_rewrapped));
+    }
+    return WARD_OK;
+}
+
+static ward_status append(struct ward_memory_state *state, const struct ward_commit *commit)
+{
+    struct ward_memory_audit from = {
+        .first = commit->first_seq, .count = commit->n_leaves, .leaves = commit->leaves};
+    struct ward_memory_audit *row = copy_row(state, &from, sizeof(from));
+    WARD_ENSURE(row != NULL, WARD_E_EXHAUSTED);
+    WARD_TRY(own(state, &row->leaves));
+    state->head.tree = *commit->tree;
+    state->head.epoch += commit->bump_epoch ? 1 : 0;
+    return ward_memory_insert(state, WARD_TABLE_AUDIT, row);
+}
+
+ward_status ward_memory_apply(struct ward_memory_state *state, const struct ward_commit *commit,
+                              uint32_t *ret_rewrapped, enum ward_commit_outcome *ret_outcome)
+{
+    ward_status status = apply_rows(state, commit, ret_rewrapped);
+    if (!ward_ok(status)) {
+        *ret_outcome = status.code == WARD_E_CONFLICT ? WARD_COMMIT_CONFLICT : WARD_COMMIT_FAILED;
+        return status;
+    }
+    if (state->head.epoch != commit->epoch) {
+        *ret_outcome = WARD_COMMIT_STALE;
+        WARD_FAIL(WARD_E_STALE);
+    }
+    if (commit->n_leaves > 0 && state->head.tree.size != commit->first_seq) {
+        *ret_outcome = WARD_COMMIT_HEAD_MOVED;
+        WARD_FAIL(WARD_E_CONFLICT);
+    }
+    *ret_outcome = WARD_COMMITTED;
+    return commit->n_leaves > 0 ? append(state, commit) : WARD_OK;
+}

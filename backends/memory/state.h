@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The rows of a memory store. A commit works on a copy of the tables and the copy takes the place
+ * of the original, or is dropped: that is its atomicity. Rows are never changed, only replaced;
+ * they live in one arena until the store is closed. */
+#ifndef WARD_BACKENDS_MEMORY_STATE_H
+#define WARD_BACKENDS_MEMORY_STATE_H
+
+#include "backends/store.h"
+
+enum ward_memory_table {
+    WARD_TABLE_DEPLOYMENT,
+    WARD_TABLE_POLICY,
+    WARD_TABLE_KEK,
+    WARD_TABLE_KEK_NAME, /* the same rows by name */
+    WARD_TABLE_KEK_VERSION,
+    WARD_TABLE_INDEX_KEY,
+    WARD_TABLE_INTENT,
+    WARD_TABLE_INTENT_OBJECT, /* the same rows by kek, version, effect */
+    WARD_TABLE_SUBJECT_KEY,
+    WARD_TABLE_SUBJECT_HASH, /* the same rows by hash and generation */
+    WARD_TABLE_RECORD,
+    WARD_TABLE_PROPOSAL,
+    WARD_TABLE_VOTE,
+    WARD_TABLE_CHECKPOINT,
+    WARD_TABLE_AUDIT,
+    WARD_MEMORY_TABLES, /* how many */
+};
+
+struct ward_memory_policy {
+    uint32_t version;
+    struct ward_bytes text;
+};
+struct ward_memory_subject_key {
+    struct ward_new_subject_key key;
+    uint8_t state; /* 1 active, 2 retired */
+};
+struct ward_memory_vote {
+    struct ward_id proposal;
+    struct ward_store_vote vote;
+};
+struct ward_memory_checkpoint {
+    uint64_t size;
+    struct ward_bytes note;
+};
+struct ward_memory_audit {
+    uint64_t first;
+    uint32_t count;
+    struct ward_bytes leaves;
+};
+
+struct ward_memory_rows {
+    const void **rows; /* sorted by the table's key */
+    size_t n, capacity;
+};
+
+struct ward_memory_state {
+    struct ward_memory_rows tables[WARD_MEMORY_TABLES];
+    struct ward_head head;
+    struct ward_arena *rows; /* borrowed: all rows, of states before too */
+};
+
+ward_status ward_memory_state_copy(const struct ward_memory_state *from,
+                                   struct ward_memory_state *ret);
+void ward_memory_state_fini(struct ward_memory_state *state);
+
+/* Where the row is, or would be. */
+bool ward_memory_find(const struct ward_memory_state *state, enum ward_memory_table table,
+                      const void *row, size_t *ret_at);
+/* A row of the same key; NULL when there is none. */
+const void *ward_memory_get(const struct ward_memory_state *state, enum ward_memory_table table,
+                            const void *row);
+/* CONFLICT when the key is there already. */
+ward_status ward_memory_insert(struct ward_memory_state *state, enum ward_memory_table table,
+                               const void *row);
+/* CONFLICT when it is not there. */
+ward_status ward_memory_replace(struct ward_memory_state *state, enum ward_memory_table table,
+                                const void *row);
+ward_status ward_memory_remove(struct ward_memory_state *state, enum ward_memory_table table,
+                               const void *row);
+
+/* All that the commit does, on state; on an error state is to be dropped. ret_outcome says what. */
+ward_status ward_memory_apply(struct ward_memory_state *state, const struct ward_commit *commit,
+                              uint32_t *ret_rewrapped, enum ward_commit_outcome *ret_outcome);
+
+/* reads.c */
+void ward_memory_answer(const struct ward_memory_state *state, struct ward_read *read);
+ward_status ward_memory_snapshot(const struct ward_memory_state *state, struct ward_arena *arena,
+                                 struct ward_store_snapshot *ret);
+
+#endif
