@@ -13,7 +13,7 @@ FORBIDDEN = {
     r"(?:fork|vfork|daemon)": "posix_spawn: a PKCS#11 module must never be forked",
     r"(?:rand|srand|random|srandom|drand48)": "base/random",
     r"(?:tmpnam|mktemp|tempnam)": "mkstemp or memfd_create",
-    r"(?:bzero|explicit_bzero)": "OPENSSL_cleanse, through ward_secret or a wiping buffer",
+    r"bzero": "OPENSSL_cleanse, through ward_secret or a wiping buffer",
     r"(?:EVP_Cipher|RAND_pseudo_bytes|DES_\w+|RC4\w*)": "see base/aead",
     r"(?:getenv)": "configuration comes from its file; an environment can be set by others",
     r"(?:setjmp|longjmp|siglongjmp)": "hides control flow",
