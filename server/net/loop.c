@@ -5,6 +5,7 @@
  * loop sleeps. */
 #include "server/net/loop.h"
 
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -136,6 +137,10 @@ static bool may_sleep(struct ward_loop *loop)
 static void *run(void *user)
 {
     struct ward_loop *loop = user;
+    sigset_t broken_pipe; /* a peer that went away is an error code, not a signal */
+    (void)sigemptyset(&broken_pipe);
+    (void)sigaddset(&broken_pipe, SIGPIPE);
+    (void)pthread_sigmask(SIG_BLOCK, &broken_pipe, NULL);
     while (!atomic_load(&loop->stop)) {
         /* Asleep is said before the last look: who posts after it sees it and writes to wake_fd. */
         atomic_store(&loop->asleep, true);
