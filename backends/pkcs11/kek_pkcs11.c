@@ -10,7 +10,7 @@
 
 #include "backends/pkcs11/batch.h"
 #include "backends/pkcs11/call.h"
-#include "backends/pkcs11/process.h"
+#include "backends/pkcs11/helper_process.h"
 #include "base/clock.h"
 #include "base/log.h"
 

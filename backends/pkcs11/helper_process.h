@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* One ward-hsm process as wardd sees it: started, waited for with a deadline, killed by pid,
  * reaped. */
-#ifndef WARD_BACKENDS_PKCS11_PROCESS_H
-#define WARD_BACKENDS_PKCS11_PROCESS_H
+#ifndef WARD_BACKENDS_PKCS11_HELPER_PROCESS_H
+#define WARD_BACKENDS_PKCS11_HELPER_PROCESS_H
 
 #include <sys/types.h>
 

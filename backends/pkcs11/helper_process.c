@@ -2,7 +2,7 @@
 /* The life of a ward-hsm. It inherits nothing: no descriptor but the two that it works with and
  * stderr for its log, no signal mask, no environment but what SoftHSM needs to find its
  * configuration. Must not know what is in the ring. */
-#include "backends/pkcs11/process.h"
+#include "backends/pkcs11/helper_process.h"
 
 #include <errno.h>
 #include <fcntl.h>
