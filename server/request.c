@@ -4,9 +4,12 @@
 
 #include <assert.h>
 
+#include "policy/name.h"
 #include "proto/wire_limits.h"
 #include "server/op/op.h"
 #include "server/state.h"
+
+#define NAME_RULE "[a-z0-9][a-z0-9._-]* parts joined by /, at most 128 bytes"
 
 ward_status ward_request_new(size_t budget, struct ward_request **ret)
 {
@@ -73,6 +76,12 @@ void ward_request_detail_text(struct ward_request *request, const char *name,
 struct ward_decision ward_request_ask(const struct ward_request *request, enum ward_action action,
                                       struct ward_bytes object, const struct ward_context *context)
 {
+    enum ward_object_kind kind = ward_action_object(action);
+    if (kind != WARD_OBJECT_NONE && !ward_name_valid(object)) {
+        return (struct ward_decision){.status = kind == WARD_OBJECT_KEY
+                                                    ? WARD_REFUSAL(WARD_E_INVALID, "key: not a name: " NAME_RULE)
+                                                    : WARD_REFUSAL(WARD_E_INVALID, "collection: not a name: " NAME_RULE)};
+    }
     struct ward_decide_in in = {.action = action, .object = object};
     in.subject =
         ward_policy_subject(request->state->policy, ward_bytes_str(request->peer->identity));

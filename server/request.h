@@ -53,6 +53,7 @@ struct ward_request {
      * constant. */
     ward_status status;
     bool refused;     /* by decode or decide, as against failed later */
+    ward_status told; /* what the entry calls it when status is OK: all items failed alike */
     bool undecodable; /* refused before decide: no decision changes that */
 
     /* Owned by the pipeline. */

@@ -89,14 +89,15 @@ static ward_status describe_reason(struct ward_request *request, struct ward_dig
 static ward_status describe_common(struct ward_request *request, struct ward_digest *digest,
                                    struct ward_leaf *leaf)
 {
+    ward_status told = ward_ok(request->status) ? request->told : request->status;
     *leaf = (struct ward_leaf){
         .request_id = request->request_id,
         .identity = WARD_BYTES_LITERAL("system"),
         .end_user = request->on_behalf_of,
         .action = ward_action_name(request->action),
         .object = request->object,
-        .outcome = outcome_of(request->status, request->refused),
-        .code = code_of(request->status),
+        .outcome = outcome_of(told, request->refused),
+        .code = code_of(told),
         .rule = request->rule,
     };
     if (request->peer != NULL) {

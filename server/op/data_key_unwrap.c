@@ -76,7 +76,8 @@ static ward_status settle_all(struct ward_request *request, const struct ward_un
         statuses[i] = in->items[i].status;
         ward_entry_settle(request, i, statuses[i], NULL);
     }
-    return ward_op_all_alike(statuses, in->n);
+    request->told = ward_op_all_alike(statuses, in->n);
+    return WARD_OK;
 }
 
 static ward_status decide(struct ward_request *request)

@@ -57,6 +57,7 @@ static void decide(struct ward_pipeline *pipeline, struct ward_request *request)
         return;
     }
     request->n_detail = 0;
+    request->told = WARD_OK;
     request->last = false;
     request->action = request->op->action;
     request->status = request->op->decide == NULL ? WARD_OK : request->op->decide(request);
@@ -136,7 +137,7 @@ void ward_pipeline_again(struct ward_pipeline *pipeline, struct ward_request *re
 void ward_pipeline_done(struct ward_pipeline *pipeline, struct ward_request *request,
                         struct ward_routes *routes)
 {
-    if (ward_ok(request->status)) {
+    if (ward_ok(request->status) && ward_ok(request->told)) {
         pipeline->allowed++;
     } else if (request->refused) {
         pipeline->refused++;
