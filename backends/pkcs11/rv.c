@@ -34,7 +34,7 @@ enum ward_rv_class ward_rv_class(CK_RV rv)
 
 ward_status ward_rv_status(CK_RV rv)
 {
-    enum ward_code code = WARD_E_UNAVAILABLE;
+    uint16_t code = WARD_E_UNAVAILABLE;
     switch (ward_rv_class(rv)) {
     case WARD_RV_OK:
         return WARD_OK;
