@@ -282,7 +282,9 @@ static ward_status finish_approve(struct ward_request *request, struct ward_work
     return show_after(request, notes, now);
 }
 
-/* Votes move the epoch, so that two that are cast at once are counted one after the other. */
+/* Votes move the epoch, so that two that are cast at once are counted one after the other. The last
+ * one need not: it moves the proposal out of the state that every other vote starts from, and the
+ * epoch moves with its outcome. */
 static ward_status commit_vote(struct ward_request *request, struct ward_batch *batch)
 {
     struct approval_notes *notes = request->work;
@@ -295,7 +297,7 @@ static ward_status commit_vote(struct ward_request *request, struct ward_batch *
     state.proposal_state.from = notes->from;
     state.proposal_state.to = notes->to;
     WARD_TRY(ward_batch_effect(batch, &state));
-    batch->bump_epoch = true;
+    batch->bump_epoch = !notes->runs;
     return notes->runs ? ward_key_making_intent(&notes->making, request->state, batch) : WARD_OK;
 }
 
