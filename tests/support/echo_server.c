@@ -5,6 +5,7 @@
  */
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -19,7 +20,7 @@ static struct {
     pthread_cond_t filled;
     struct ward_list waiting;
     bool direct, stop;
-    unsigned handshakes_failed, requests_refused;
+    atomic_uint handshakes_failed, requests_refused;
 } echo = {.lock = PTHREAD_MUTEX_INITIALIZER, .filled = PTHREAD_COND_INITIALIZER};
 
 /* A generate whose first key is "slow" takes 300 ms. */

@@ -1,0 +1,537 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* gRPC's rules for calls, each met by a client that keeps or breaks it. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "proto/wire_limits.h"
+#include "server/rpc/message.h"
+#include "server/rpc/stream.h"
+#include "tests/unit/server/wire_rig.h"
+
+#define L(s) WARD_BYTES_LITERAL(s)
+#define LIST "/ward.v1.Keys/ListKeys"
+#define EMPTY "\0\0\0\0\0" /* a prefix that announces no bytes */
+
+static struct rig rig;
+
+static int set_up(void **state)
+{
+    (void)state;
+    rig_open(&rig, L("spiffe://t/app"));
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    rig_close(&rig);
+    return 0;
+}
+
+/* Calls, answers, and expects the status and the start of its text. The call was submitted, once.
+ */
+static struct rig_answer *expect(const struct rig_call *call, struct ward_bytes bytes,
+                                 const char *status, const char *text)
+{
+    struct rig_body body = {.bytes = bytes};
+    unsigned before = rig.submits;
+    int32_t stream = rig_call(&rig, call, &body);
+    rig_pump(&rig);
+    assert_int_equal(rig.submits, before + 1);
+    if (strcmp(status, "0") != 0) {
+        assert_true(rig_first(&rig)->refused);
+    }
+    rig_answer(&rig);
+    struct rig_answer *answer = rig_answer_of(&rig, stream);
+    assert_string_equal(answer->status, status);
+    assert_string_equal(answer->message, text);
+    assert_true(answer->closed);
+    assert_int_equal(answer->error, NGHTTP2_NO_ERROR);
+    return answer;
+}
+
+static void a_call_is_submitted_whole_and_answered_once(void **state)
+{
+    (void)state;
+    struct rig_body body = {.bytes = L(EMPTY)};
+    int32_t stream = rig_call(&rig, &(struct rig_call){.path = LIST, .timeout = "5S"}, &body);
+    rig_pump(&rig);
+    assert_int_equal(rig.submitted.size, 1);
+    struct ward_request *request = rig_first(&rig);
+    assert_true(ward_ok(request->status));
+    assert_false(request->refused);
+    assert_ptr_equal(request->op, &ward_op_key_list);
+    assert_ptr_equal(request->peer, rig.session->peer);
+    assert_int_equal(request->origin.connection, 42);
+    assert_int_equal(request->origin.stream, stream);
+    assert_int_equal(request->deadline_us, rig.now_us + 5000000);
+    assert_int_equal(request->request_id.size, 36);
+    rig_answer(&rig);
+    struct rig_answer *answer = rig_answer_of(&rig, stream);
+    assert_string_equal(answer->http, "200");
+    assert_string_equal(answer->status, "0");
+    assert_int_equal(answer->headers, 2); /* headers, trailers */
+    assert_true(answer->closed && answer->body.size > WARD_GRPC_PREFIX_SIZE);
+    assert_int_equal(rig.session->in_flight, 0);
+    assert_int_equal(ward_h2_streams(rig.h2), 0);
+    assert_int_equal(ward_h2_waiting(rig.h2), 0);
+}
+
+static void a_missing_or_longer_timeout_is_thirty_seconds(void **state)
+{
+    (void)state;
+    const char *timeouts[] = {NULL, "99999999H", "31S", "30000001u"};
+    for (size_t i = 0; i < 4; i++) {
+        struct rig_body body = {.bytes = L(EMPTY)};
+        (void)rig_call(&rig, &(struct rig_call){.timeout = timeouts[i]}, &body);
+        rig_pump(&rig);
+        assert_int_equal(rig_first(&rig)->deadline_us, rig.now_us + 30000000);
+        rig_answer(&rig);
+    }
+}
+
+static void a_timeout_of_nothing_is_not_infinite(void **state)
+{
+    (void)state;
+    struct rig_body body = {.bytes = L(EMPTY)};
+    (void)rig_call(&rig, &(struct rig_call){.timeout = "0n"}, &body);
+    rig_pump(&rig);
+    assert_true(rig_first(&rig)->deadline_us <= rig.now_us + 1);
+}
+
+static void a_malformed_timeout_is_refused(void **state)
+{
+    (void)state;
+    const char *timeouts[] = {"1", "S", "123456789S", "1s", "-1S", "1 S", "1.5S"};
+    for (size_t i = 0; i < sizeof(timeouts) / sizeof(timeouts[0]); i++) {
+        expect(&(struct rig_call){.timeout = timeouts[i]}, L(EMPTY), "3",
+               "grpc-timeout: not 1 to 8 digits and a unit");
+    }
+}
+
+static void a_message_may_come_in_frames_of_any_size(void **state)
+{
+    (void)state;
+    uint8_t message[] = {0x0a, 0x05, 0x0a, 0x03, 'r',
+                         '-',  '1',  0x10, 0x07}; /* header.request_id, page_size */
+    uint8_t framed[WARD_GRPC_PREFIX_SIZE + sizeof(message)];
+    for (size_t frame = 1; frame <= sizeof(framed); frame++) {
+        rig.step = frame % 4; /* and the transport cuts where it likes */
+        struct rig_body body = {.bytes = rig_message(WARD_BYTES_ARRAY(message), framed),
+                                .frame = frame};
+        (void)rig_call(&rig, &(struct rig_call){0}, &body);
+        rig_pump(&rig);
+        struct ward_request *request = rig_first(&rig);
+        assert_non_null(request);
+        assert_true(ward_bytes_eq(request->request_id, L("r-1")));
+        rig_answer(&rig);
+    }
+}
+
+static void other_methods_and_content_types_get_http_errors(void **state)
+{
+    (void)state;
+    const char *types[] = {"application/json",     "application/grp",   "text/plain",
+                           "application/grpc-web", "application/grpcx", "application/grpc+json",
+                           "Application/grpc"};
+    for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
+        struct rig_answer *answer = expect(&(struct rig_call){.content_type = types[i]}, L(EMPTY),
+                                           "3", "content-type: not application/grpc");
+        assert_string_equal(answer->http, "415");
+    }
+    assert_string_equal(expect(&(struct rig_call){.content_type = ""}, L(EMPTY), "3",
+                               "content-type: not application/grpc")
+                            ->http,
+                        "415");
+    assert_string_equal(
+        expect(&(struct rig_call){.method = "PUT"}, L(EMPTY), "3", ":method: not POST")->http,
+        "405");
+    const char *good[] = {"application/grpc", "application/grpc+proto",
+                          "application/grpc;charset=utf-8"};
+    for (size_t i = 0; i < 3; i++) {
+        expect(&(struct rig_call){.content_type = good[i]}, L(EMPTY), "0", "");
+    }
+}
+
+static void te_must_say_trailers(void **state)
+{
+    (void)state;
+    expect(&(struct rig_call){.te = ""}, L(EMPTY), "3", "te: not trailers");
+}
+
+static void paths_are_compared_byte_by_byte(void **state)
+{
+    (void)state;
+    const char *paths[] = {
+        "/ward.v1.Keys/listKeys",
+        "/ward.v1.Keys/ListKeys/",
+        "/ward.v1.Keys/ListKey",
+        "//ward.v1.Keys/ListKeys",
+        "/ward.v1.Keys/ListKeys?x",
+        "/ward.v1.Keys/../Keys/ListKeys",
+        "/ward.v1.Keys/ListKeys%00",
+        "/",
+        "/ward.v1.keys/ListKeys",
+        "/ward.v1.Keys.ListKeys",
+        "/ward.v2.Keys/ListKeys",
+        "/ward.v1.Keys/ListKeysX",
+        "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+    };
+    for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+        struct rig_body body = {.bytes = L(EMPTY)};
+        (void)rig_call(&rig, &(struct rig_call){.path = paths[i]}, &body);
+        rig_pump(&rig);
+        assert_null(rig_first(&rig)->op);
+        rig_answer(&rig);
+        expect(&(struct rig_call){.path = paths[i]}, L(EMPTY), "12", ":path: no such method");
+    }
+}
+
+static void no_message_or_two_are_not_unary(void **state)
+{
+    (void)state;
+    expect(&(struct rig_call){0}, L(""), "12", "message: none");
+    expect(&(struct rig_call){0}, L(EMPTY EMPTY), "12", "message: more than one");
+    struct rig_body none = {0};
+    (void)none;
+    int32_t stream = rig_call(&rig, &(struct rig_call){0}, NULL); /* END_STREAM on the headers */
+    rig_pump(&rig);
+    rig_answer(&rig);
+    assert_string_equal(rig_answer_of(&rig, stream)->status, "12");
+}
+
+static void a_message_that_ends_too_early_is_refused(void **state)
+{
+    (void)state;
+    const struct ward_bytes cut[] = {L("\0"), L("\0\0\0\0"), L("\0\0\0\0\2\x0a"), L("\0\0\0\0\1")};
+    for (size_t i = 0; i < 4; i++) {
+        expect(&(struct rig_call){0}, cut[i], "3", "message: shorter than its prefix says");
+    }
+}
+
+static void a_compressed_message_is_refused_with_the_encodings_we_take(void **state)
+{
+    (void)state;
+    struct rig_answer *answer = expect(&(struct rig_call){.encoding = "gzip"}, L("\1\0\0\0\1x"),
+                                       "12", "message: compressed with an encoding not offered");
+    assert_string_equal(answer->accept_encoding, "identity");
+    expect(&(struct rig_call){0}, L("\1\0\0\0\1x"), "13",
+           "message: marked compressed without an encoding");
+    expect(&(struct rig_call){.encoding = "identity"}, L("\1\0\0\0\1x"), "13",
+           "message: marked compressed without an encoding");
+    expect(&(struct rig_call){.encoding = "gzip"}, L(EMPTY), "0", ""); /* named, but not used */
+}
+
+static void the_size_is_refused_from_the_prefix_alone(void **state)
+{
+    (void)state;
+    const struct ward_bytes prefixes[] = {L("\0\0\x10\0\1"), L("\0\xff\xff\xff\xff"),
+                                          L("\0\x7f\xff\xff\xff")};
+    for (size_t i = 0; i < 3; i++) {
+        struct rig_body body = {.bytes = prefixes[i], .open = true};
+        int32_t stream = rig_call(&rig, &(struct rig_call){0}, &body);
+        rig_pump(&rig);
+        assert_int_equal(rig.session->buffered, 0);
+        rig_answer(&rig);
+        struct rig_answer *answer = rig_answer_of(&rig, stream);
+        assert_string_equal(answer->status, "8");
+        assert_true(answer->closed); /* by RST_STREAM(NO_ERROR): the rest need not be sent */
+        assert_int_equal(answer->error, NGHTTP2_NO_ERROR);
+    }
+}
+
+static void the_largest_message_is_taken(void **state)
+{
+    (void)state;
+    uint8_t *message = calloc(1, WARD_MESSAGE_MAX),
+            *framed = malloc(WARD_GRPC_PREFIX_SIZE + WARD_MESSAGE_MAX);
+    assert_true(message != NULL && framed != NULL);
+    struct rig_body body = {.bytes = rig_message(WARD_BYTES(message, WARD_MESSAGE_MAX), framed)};
+    int32_t stream = rig_call(&rig, &(struct rig_call){0}, &body);
+    rig_pump(&rig);
+    rig_answer(&rig);
+    assert_string_equal(rig_answer_of(&rig, stream)->message, "message: does not parse");
+    assert_int_equal(rig.session->buffered, 0);
+    assert_int_equal(rig.shared.buffered, 0);
+    free(message);
+    free(framed);
+}
+
+static void too_many_headers_are_refused(void **state)
+{
+    (void)state;
+    char value[3000];
+    memset(value, 'v', sizeof(value));
+    nghttp2_nv more[3];
+    for (size_t i = 0; i < 3; i++) {
+        more[i] = (nghttp2_nv){(uint8_t *)"x-more", (uint8_t *)value, 6, sizeof(value),
+                               NGHTTP2_NV_FLAG_NONE};
+    }
+    expect(&(struct rig_call){.more = more, .n_more = 2}, L(EMPTY), "0", "");
+    expect(&(struct rig_call){.more = more, .n_more = 3}, L(EMPTY), "8",
+           "headers: larger than 8192 bytes");
+}
+
+static void headers_that_are_not_ours_change_nothing(void **state)
+{
+    (void)state;
+    nghttp2_nv more[] = {
+        {(uint8_t *)"authorization", (uint8_t *)"Bearer x", 13, 8, NGHTTP2_NV_FLAG_NONE},
+        {(uint8_t *)"x-forwarded-for", (uint8_t *)"10.0.0.1", 15, 8, NGHTTP2_NV_FLAG_NONE},
+        {(uint8_t *)"data-bin", (uint8_t *)"not base64!", 8, 11, NGHTTP2_NV_FLAG_NONE},
+    };
+    expect(&(struct rig_call){.more = more, .n_more = 3}, L(EMPTY), "0", "");
+}
+
+static void who_has_no_identity_is_answered_at_once_and_counted(void **state)
+{
+    (void)state;
+    struct rig other;
+    rig_open(&other, L("system"));
+    const char *paths[] = {LIST, "/no/such", "/grpc.health.v1.Health/Check"};
+    for (size_t i = 0; i < 3; i++) {
+        struct rig_body body = {.bytes = L(EMPTY)};
+        int32_t stream = rig_call(&other, &(struct rig_call){.path = paths[i]}, &body);
+        rig_pump(&other);
+        assert_string_equal(rig_answer_of(&other, stream)->status, "16");
+        assert_string_equal(rig_answer_of(&other, stream)->message,
+                            "certificate: SAN URI without a scheme");
+    }
+    assert_int_equal(other.submits, 0);
+    assert_int_equal(other.requests_refused, 3);
+    rig_close(&other);
+}
+
+static void a_message_that_never_ends_meets_its_deadline(void **state)
+{
+    (void)state;
+    struct rig_body body = {.bytes = L("\0\0\0\0\x09"
+                                       "abc"),
+                            .open = true};
+    int32_t stream = rig_call(&rig, &(struct rig_call){.timeout = "2S"}, &body);
+    rig_pump(&rig);
+    rig.now_us += 1900000;
+    ward_session_tick(rig.session, rig.h2, rig.now_us);
+    assert_int_equal(rig.shard.ready.size, 0);
+    rig.now_us += 200000;
+    ward_session_tick(rig.session, rig.h2, rig.now_us);
+    assert_int_equal(rig.shared.buffered, 0);
+    rig_pump(&rig);
+    rig_answer(&rig);
+    assert_string_equal(rig_answer_of(&rig, stream)->status, "4");
+}
+
+static void an_answer_to_a_stream_that_was_reset_is_dropped(void **state)
+{
+    (void)state;
+    struct rig_body body = {.bytes = L(EMPTY)};
+    int32_t stream = rig_call(&rig, &(struct rig_call){0}, &body);
+    rig_pump(&rig);
+    assert_int_equal(nghttp2_submit_rst_stream(rig.client, 0, stream, NGHTTP2_CANCEL), 0);
+    rig_pump(&rig);
+    assert_int_equal(ward_h2_streams(rig.h2), 0);
+    assert_int_equal(rig.session->in_flight, 1);
+    rig_answer(&rig);
+    assert_int_equal(rig.session->in_flight, 0);
+    assert_string_equal(rig_answer_of(&rig, stream)->status, "");
+}
+
+static void an_answer_to_a_connection_that_is_gone_is_dropped(void **state)
+{
+    (void)state;
+    struct rig_body body = {.bytes = L(EMPTY)};
+    (void)rig_call(&rig, &(struct rig_call){0}, &body);
+    rig_pump(&rig);
+    rig.gone = true;
+    rig_answer(&rig);
+    assert_int_equal(atomic_load(&rig.shard.in_flight), 0);
+}
+
+static void resetting_streams_makes_no_room_for_more_work(void **state)
+{
+    (void)state;
+    struct rig_body bodies[102];
+    for (size_t i = 0; i < 100; i++) {
+        bodies[i] = (struct rig_body){.bytes = L(EMPTY)};
+        int32_t stream = rig_call(&rig, &(struct rig_call){0}, &bodies[i]);
+        rig_pump(&rig);
+        if (i < 50) { /* below the limit on resets */
+            assert_int_equal(nghttp2_submit_rst_stream(rig.client, 0, stream, NGHTTP2_CANCEL), 0);
+        }
+        rig_pump(&rig);
+    }
+    assert_int_equal(rig.session->in_flight, 100);
+    assert_int_equal(ward_h2_streams(rig.h2), 50);
+    bodies[100] = (struct rig_body){.bytes = L(EMPTY)};
+    int32_t stream = rig_call(&rig, &(struct rig_call){0}, &bodies[100]);
+    rig_pump(&rig);
+    assert_int_equal(rig_answer_of(&rig, stream)->error, NGHTTP2_REFUSED_STREAM);
+    assert_int_equal(rig.submitted.size, 100);
+    rig_answer(&rig);
+    bodies[101] = (struct rig_body){.bytes = L(EMPTY)};
+    stream = rig_call(&rig, &(struct rig_call){0}, &bodies[101]);
+    rig_pump(&rig);
+    assert_int_equal(rig.submitted.size, 1);
+}
+
+static void a_turn_submits_all_its_requests_once_and_in_order(void **state)
+{
+    (void)state;
+    struct rig_body bodies[20];
+    unsigned before = rig.submits;
+    int32_t streams[20];
+    for (size_t i = 0; i < 20; i++) {
+        bodies[i] = (struct rig_body){.bytes = L(EMPTY)};
+        streams[i] = rig_call(&rig, &(struct rig_call){0}, &bodies[i]);
+    }
+    rig_pump(&rig);
+    assert_int_equal(rig.submits, before + 1);
+    size_t i = 0;
+    for (struct ward_link *link = rig.submitted.head; link != NULL; link = link->next) {
+        assert_int_equal(WARD_CONTAINER(link, struct ward_request, link)->origin.stream,
+                         streams[i++]);
+    }
+    assert_int_equal(i, 20);
+}
+
+static void a_failure_after_submit_is_told_in_trailers_only(void **state)
+{
+    (void)state;
+    struct rig_body body = {.bytes = L(EMPTY)};
+    int32_t stream = rig_call(&rig, &(struct rig_call){0}, &body);
+    rig_pump(&rig);
+    rig_first(&rig)->status = WARD_FOREIGN(WARD_E_UNAVAILABLE, WARD_DOMAIN_PKCS11, 0x30);
+    rig_answer(&rig);
+    struct rig_answer *answer = rig_answer_of(&rig, stream);
+    assert_string_equal(answer->status, "14");
+    assert_string_equal(answer->message, "a part that is needed is away; try again later");
+    assert_int_equal(answer->headers, 1);
+    assert_int_equal(answer->body.size, 0);
+}
+
+static void grpc_messages_are_percent_encoded(void **state)
+{
+    (void)state;
+    struct rig_body body = {.bytes = L(EMPTY)};
+    int32_t stream = rig_call(&rig, &(struct rig_call){0}, &body);
+    rig_pump(&rig);
+    rig_first(&rig)->status = WARD_REFUSAL(WARD_E_INVALID, "x: 100% \xc3\xa9\n");
+    rig_answer(&rig);
+    assert_string_equal(rig_answer_of(&rig, stream)->message, "x: 100%25 %C3%A9%0A");
+}
+
+static void health_answers_without_the_pipeline(void **state)
+{
+    (void)state;
+    struct rig_answer *answer = rig_simple(&rig, "/grpc.health.v1.Health/Check", L(""));
+    assert_true(ward_bytes_eq(ward_buffer_view(&answer->body), L("\0\0\0\0\2\x08\1")));
+    rig.serving = false;
+    answer = rig_simple(&rig, "/grpc.health.v1.Health/Check", L("\x0a\x0cward.v1.Keys"));
+    assert_true(ward_bytes_eq(ward_buffer_view(&answer->body), L("\0\0\0\0\2\x08\2")));
+    answer = rig_simple(&rig, "/grpc.health.v1.Health/Check", L("\x0a\x08ward.v1."));
+    assert_string_equal(answer->status, "5");
+    answer = rig_simple(&rig, "/grpc.health.v1.Health/Check",
+                        L("\x0a\x05"
+                          "ab"));
+    assert_string_equal(answer->status, "13");
+    assert_int_equal(rig.submits, 0);
+}
+
+static void a_watcher_is_told_every_change_and_the_end(void **state)
+{
+    (void)state;
+    struct rig_answer *answer = rig_simple(&rig, "/grpc.health.v1.Health/Watch", L(""));
+    assert_int_equal(answer->body.size, 7);
+    assert_int_equal(answer->body.data[6], 1);
+    ward_session_tick(rig.session, rig.h2, rig.now_us);
+    rig_pump(&rig);
+    assert_int_equal(answer->body.size, 7);
+    rig.serving = false;
+    ward_session_tick(rig.session, rig.h2, rig.now_us);
+    rig_pump(&rig);
+    assert_int_equal(answer->body.size, 14);
+    assert_int_equal(answer->body.data[13], 2);
+    rig.serving = true;
+    rig.draining = true;
+    ward_session_tick(rig.session, rig.h2, rig.now_us);
+    rig_pump(&rig);
+    assert_string_equal(answer->status, "14");
+    assert_true(answer->closed);
+    rig.draining = false;
+}
+
+static void an_answer_of_four_megabytes_respects_the_window(void **state)
+{
+    (void)state;
+    /* Three records of 1 MiB: far over the client's window of 64 KiB, which it opens as it reads.
+     */
+    uint8_t message[64] = {0};
+    size_t size = 0;
+    for (int i = 0; i < 3; i++) {
+        memcpy(message + size, "\x1a\x0d\x0a\1c\x12\1s\x1a\5large", 15);
+        size += 15;
+    }
+    struct rig_answer *answer =
+        rig_simple(&rig, "/ward.v1.Records/GetRecords", WARD_BYTES(message, size));
+    assert_string_equal(answer->status, "0");
+    assert_true(answer->body.size > 3u << 20);
+    assert_int_equal(ward_h2_waiting(rig.h2), 0);
+}
+
+static void every_method_answers_and_every_method_refuses_what_it_does_not_know(void **state)
+{
+    (void)state;
+    const struct ward_method *methods = NULL;
+    size_t n = ward_methods(&methods);
+    for (size_t i = 0; i < n; i++) {
+        struct rig_answer *answer = rig_simple(&rig, (const char *)methods[i].path.data,
+                                               L("\xfa\x01\0")); /* field 31, empty */
+        assert_string_equal(answer->status, "3");
+        assert_string_equal(answer->message, "message: unknown field");
+        answer = rig_simple(&rig, (const char *)methods[i].path.data, L("\x0a"));
+        assert_string_equal(answer->status, "13");
+        assert_ptr_equal(ward_method_find(methods[i].path), &methods[i]);
+        for (size_t k = 0; k < i; k++) {
+            assert_false(ward_bytes_eq(methods[i].path, methods[k].path));
+        }
+    }
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        T(a_call_is_submitted_whole_and_answered_once),
+        T(a_missing_or_longer_timeout_is_thirty_seconds),
+        T(a_timeout_of_nothing_is_not_infinite),
+        T(a_malformed_timeout_is_refused),
+        T(a_message_may_come_in_frames_of_any_size),
+        T(other_methods_and_content_types_get_http_errors),
+        T(te_must_say_trailers),
+        T(paths_are_compared_byte_by_byte),
+        T(no_message_or_two_are_not_unary),
+        T(a_message_that_ends_too_early_is_refused),
+        T(a_compressed_message_is_refused_with_the_encodings_we_take),
+        T(the_size_is_refused_from_the_prefix_alone),
+        T(the_largest_message_is_taken),
+        T(too_many_headers_are_refused),
+        T(headers_that_are_not_ours_change_nothing),
+        T(who_has_no_identity_is_answered_at_once_and_counted),
+        T(a_message_that_never_ends_meets_its_deadline),
+        T(an_answer_to_a_stream_that_was_reset_is_dropped),
+        T(an_answer_to_a_connection_that_is_gone_is_dropped),
+        T(resetting_streams_makes_no_room_for_more_work),
+        T(a_turn_submits_all_its_requests_once_and_in_order),
+        T(a_failure_after_submit_is_told_in_trailers_only),
+        T(grpc_messages_are_percent_encoded),
+        T(health_answers_without_the_pipeline),
+        T(a_watcher_is_told_every_change_and_the_end),
+        T(an_answer_of_four_megabytes_respects_the_window),
+        T(every_method_answers_and_every_method_refuses_what_it_does_not_know),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
