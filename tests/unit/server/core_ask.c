@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What decode would make of well-formed messages. */
+#include "tests/unit/server/core_ask.h"
+
+#include "server/jobs/internal.h"
+
+static struct ward_context context_of(struct ward_request *request, const char *purpose)
+{
+    struct ward_context context;
+    const struct ward_context_pair pair = {WARD_BYTES_LITERAL("purpose"), ward_bytes_str(purpose)};
+    assert_ok(ward_context_build(request->arena, &pair, 1, &context));
+    return context;
+}
+
+struct ward_request *core_generate(struct core_world *world, const struct core_person *person,
+                                   const char *key, size_t n, uint32_t count)
+{
+    struct ward_request *request =
+        core_request(world, person, &ward_op_generate, sizeof(struct ward_generate));
+    struct ward_generate *in = request->in;
+    in->n = n;
+    in->items = WARD_ARENA_ARRAY(request->arena, struct ward_generate_item, n);
+    assert_non_null(in->items);
+    struct ward_context context = context_of(request, "TREAT");
+    for (size_t i = 0; i < n; i++) {
+        in->items[i] = (struct ward_generate_item){
+            .key = ward_bytes_str(key), .context = context, .size = 32, .count = count};
+    }
+    return request;
+}
+
+struct ward_request *core_unwrap(struct core_world *world, const struct core_person *person,
+                                 struct ward_bytes wrapped, const char *purpose)
+{
+    struct ward_request *request =
+        core_request(world, person, &ward_op_unwrap, sizeof(struct ward_unwrap));
+    struct ward_unwrap *in = request->in;
+    in->n = 1;
+    in->items = WARD_ARENA_NEW(request->arena, struct ward_unwrap_item);
+    assert_non_null(in->items);
+    assert_ok(ward_arena_copy(request->arena, wrapped, &in->items[0].wrapped));
+    in->items[0].context = context_of(request, purpose);
+    return request;
+}
+
+static struct ward_bytes copy(struct ward_request *request, const char *text)
+{
+    struct ward_bytes bytes;
+    assert_ok(ward_arena_copy(request->arena, ward_bytes_str(text), &bytes));
+    return bytes;
+}
+
+struct ward_request *core_put(struct core_world *world, const struct core_person *person,
+                              const char *collection, const char *subject, size_t n,
+                              const char *json)
+{
+    struct ward_request *request =
+        core_request(world, person, &ward_op_record_put, sizeof(struct ward_put));
+    struct ward_put *in = request->in;
+    in->n = n;
+    in->context = context_of(request, "TREAT");
+    in->items = WARD_ARENA_ARRAY(request->arena, struct ward_put_item, n);
+    assert_non_null(in->items);
+    for (size_t i = 0; i < n; i++) {
+        char *id = ward_arena_printf(request->arena, "r%zu", i);
+        assert_non_null(id);
+        in->items[i] = (struct ward_put_item){.collection = copy(request, collection),
+                                              .subject = copy(request, subject),
+                                              .id = ward_bytes_str(id),
+                                              .json = copy(request, json)};
+    }
+    return request;
+}
+
+struct ward_request *core_get(struct core_world *world, const struct core_person *person,
+                              const char *collection, const char *subject)
+{
+    struct ward_request *request =
+        core_request(world, person, &ward_op_record_get, sizeof(struct ward_get));
+    struct ward_get *in = request->in;
+    in->n = 1;
+    in->context = context_of(request, "TREAT");
+    in->items = WARD_ARENA_NEW(request->arena, struct ward_get_item);
+    assert_non_null(in->items);
+    in->items[0] = (struct ward_get_item){.collection = copy(request, collection),
+                                          .subject = copy(request, subject),
+                                          .id = WARD_BYTES_LITERAL("r0"),
+                                          .whole = true};
+    return request;
+}
+
+/* ---- keys and approvals ---- */
+
+struct ward_request *core_create(struct core_world *world, const struct core_person *person,
+                                 const char *name, uint8_t purpose)
+{
+    struct ward_request *request =
+        core_request(world, person, &ward_op_key_create, sizeof(struct ward_key_create));
+    *(struct ward_key_create *)request->in = (struct ward_key_create){
+        .name = copy(request, name), .purpose = purpose, .rotation_period_days = 365};
+    return request;
+}
+
+struct ward_request *core_rotate(struct core_world *world, const struct core_person *person,
+                                 const char *name)
+{
+    struct ward_request *request =
+        core_request(world, person, &ward_op_key_rotate, sizeof(struct ward_key_rotate));
+    ((struct ward_key_rotate *)request->in)->name = copy(request, name);
+    return request;
+}
+
+void core_propose(struct core_node *node, const struct core_person *person, const char *name,
+                  struct core_proposal *ret)
+{
+    struct ward_request *request = core_rotate(node->world, person, name);
+    assert_ok(core_run(node, request));
+    const struct ward_key_outcome *out = request->out;
+    assert_true(out != NULL && out->key == NULL && out->proposal != NULL);
+    assert_string_equal(out->proposal->state, "draft");
+    assert_true(out->proposal->payload.size <= sizeof(ret->memory));
+    memcpy(ret->memory, out->proposal->payload.data, out->proposal->payload.size);
+    ret->payload = WARD_BYTES(ret->memory, out->proposal->payload.size);
+    ret->id = out->proposal->id;
+    ward_request_free(request);
+}
+
+struct ward_request *core_vote_with(struct core_world *world, const struct core_person *person,
+                                    const struct ward_op *op, const struct ward_id *id,
+                                    struct ward_bytes signature)
+{
+    struct ward_request *request = core_request(world, person, op, sizeof(struct ward_approval));
+    struct ward_approval *in = request->in;
+    in->id = *id;
+    assert_ok(ward_arena_copy(request->arena, signature, &in->signature));
+    return request;
+}
+
+struct ward_request *core_vote(struct core_world *world, const struct core_person *person,
+                               const struct ward_op *op, const struct core_proposal *proposal)
+{
+    uint8_t signature[128];
+    enum ward_decision_kind kind = op == &ward_op_approval_submit    ? WARD_DECISION_PROPOSE
+                                   : op == &ward_op_approval_approve ? WARD_DECISION_APPROVE
+                                                                     : WARD_DECISION_REJECT;
+    size_t size = core_person_sign(person, proposal->payload, kind, signature);
+    return core_vote_with(world, person, op, &proposal->id, WARD_BYTES(signature, size));
+}
+
+void core_rotate_fully(struct core_node *node, const char *name)
+{
+    struct core_world *world = node->world;
+    struct core_proposal proposal;
+    core_propose(node, &world->officer_a, name, &proposal);
+    assert_ok(core_run_free(
+        node, core_vote(world, &world->officer_a, &ward_op_approval_submit, &proposal)));
+    assert_ok(core_run_free(
+        node, core_vote(world, &world->officer_b, &ward_op_approval_approve, &proposal)));
+}
+
+uint32_t core_active_version(struct core_node *node, const char *name)
+{
+    struct ward_state *state = ward_state_slot_get(&node->states);
+    const struct ward_key *key = ward_state_key(state, ward_bytes_str(name));
+    uint32_t version = key == NULL || key->active == NULL ? 0 : key->active->version;
+    ward_state_unref(state);
+    return version;
+}
+
+/* ---- by identity "system" ---- */
+
+static ward_status rewrap_page(struct core_node *node, const char *key, struct ward_rewrap *page)
+{
+    struct ward_request *request;
+    assert_ok(ward_internal_new(&ward_op_rewrap, sizeof(*page), 64u << 20, &request));
+    page->key = copy(request, key);
+    *(struct ward_rewrap *)request->in = *page;
+    ward_status status = ward_internal_run(&node->pipeline, request);
+    *page = *(struct ward_rewrap *)request->in;
+    ward_request_free(request);
+    return status;
+}
+
+void core_rewrap_all(struct core_node *node, const char *key)
+{
+    struct ward_rewrap page = {.from_start = true};
+    for (unsigned round = 0; round < 1000; round++) {
+        assert_ok(rewrap_page(node, key, &page));
+        if (page.rows == 0 && page.from_start) {
+            return;
+        }
+        page.from_start = page.rows == 0;
+        if (page.from_start) {
+            page.after = (struct ward_id){0};
+        }
+    }
+    fail_msg("the rewrap of %s does not end", key);
+}
+
+void core_sign_checkpoint(struct core_node *node)
+{
+    struct ward_request *request;
+    assert_ok(ward_internal_new(&ward_op_sign_checkpoint, sizeof(struct ward_sign_checkpoint),
+                                1u << 20, &request));
+    ward_committer_tree(node->committer, &((struct ward_sign_checkpoint *)request->in)->tree);
+    assert_ok(ward_internal_run(&node->pipeline, request));
+    ward_request_free(request);
+}
+
+ward_status core_recover_all(struct core_node *node, size_t *ret_n)
+{
+    struct ward_store_reader *reader = NULL;
+    struct ward_arena *arena = NULL;
+    struct ward_store_snapshot snapshot;
+    ward_status status = WARD_OK;
+    assert_ok(ward_arena_new(64u << 20, &arena));
+    assert_ok(ward_store_reader_open(node->world->store, &reader));
+    assert_ok(ward_store_snapshot(reader, arena, &snapshot));
+    for (size_t i = 0; i < snapshot.n_intents; i++) {
+        struct ward_request *request;
+        assert_ok(
+            ward_internal_new(&ward_op_recover, sizeof(struct ward_recover), 1u << 20, &request));
+        ((struct ward_recover *)request->in)->intent = snapshot.intents[i];
+        status = ward_internal_run(&node->pipeline, request);
+        ward_request_free(request);
+    }
+    *ret_n = snapshot.n_intents;
+    ward_store_reader_close(reader);
+    ward_arena_free(arena);
+    return status;
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Requests as the network would have decoded them. All memory is in the request's arena. */
+#ifndef WARD_TESTS_UNIT_SERVER_CORE_ASK_H
+#define WARD_TESTS_UNIT_SERVER_CORE_ASK_H
+
+#include "server/op/system.h"
+#include "tests/unit/server/core_daemon.h"
+
+/* n items of `count` keys each, context {purpose: TREAT}. */
+struct ward_request *core_generate(struct core_world *world, const struct core_person *person,
+                                   const char *key, size_t n, uint32_t count);
+/* One item; purpose is the context's one value. */
+struct ward_request *core_unwrap(struct core_world *world, const struct core_person *person,
+                                 struct ward_bytes wrapped, const char *purpose);
+/* n records of one subject, ids "r0", "r1", ... */
+struct ward_request *core_put(struct core_world *world, const struct core_person *person,
+                              const char *collection, const char *subject, size_t n,
+                              const char *json);
+/* One record "r0", whole. */
+struct ward_request *core_get(struct core_world *world, const struct core_person *person,
+                              const char *collection, const char *subject);
+
+/* ---- keys and approvals ---- */
+
+struct core_proposal {
+    struct ward_id id;
+    struct ward_bytes payload; /* in `memory` */
+    uint8_t memory[WARD_PROPOSAL_MAX];
+};
+
+struct ward_request *core_create(struct core_world *world, const struct core_person *person,
+                                 const char *name, uint8_t purpose);
+struct ward_request *core_rotate(struct core_world *world, const struct core_person *person,
+                                 const char *name);
+/* Runs rotate, which must end in a proposal. */
+void core_propose(struct core_node *node, const struct core_person *person, const char *name,
+                  struct core_proposal *ret);
+/* A vote with the person's own signature. */
+struct ward_request *core_vote(struct core_world *world, const struct core_person *person,
+                               const struct ward_op *op, const struct core_proposal *proposal);
+/* A vote with any signature. */
+struct ward_request *core_vote_with(struct core_world *world, const struct core_person *person,
+                                    const struct ward_op *op, const struct ward_id *id,
+                                    struct ward_bytes signature);
+/* officer_a proposes and submits, officer_b approves. */
+void core_rotate_fully(struct core_node *node, const char *name);
+
+/* The key as the newest state has it: its active version, 0 when there is none. */
+uint32_t core_active_version(struct core_node *node, const char *name);
+
+/* ---- by identity "system" ---- */
+
+/* Rewraps until no row is left below the active version. */
+void core_rewrap_all(struct core_node *node, const char *key);
+void core_sign_checkpoint(struct core_node *node);
+/* Takes up every intent that the database holds; returns the last outcome. */
+ward_status core_recover_all(struct core_node *node, size_t *ret_n);
+
+#endif
