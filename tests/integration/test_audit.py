@@ -90,7 +90,7 @@ TABLE = [
     ("Audit.Export", "audit.export", "allowed", None, lambda c, r: c["auditor"].export(0, 1, r)),
     ("Audit.Export", "audit.export", "refused", "PERMISSION_DENIED", lambda c, r: c["officer-a"].export(0, 1, r)),
     ("Audit.Export", "audit.export", "bad", "INVALID_ARGUMENT", lambda c, r: c["auditor"].export(5, 1, r)),
-    ("Audit.Checkpoint", "audit.checkpoint", "allowed", None, lambda c, r: c["officer-a"].checkpoint(r)),
+    ("Audit.Checkpoint", "audit.checkpoint", "allowed", None, lambda c, r: c["auditor"].checkpoint(r)),
     ("Audit.Checkpoint", "audit.checkpoint", "refused", "PERMISSION_DENIED", lambda c, r: c["app"].checkpoint(r)),
 ]
 # What cannot fail once it is allowed.

@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Health, metrics, reload and drain: what operators and balancers rely on."""
+import hashlib
+import itertools
 import subprocess
 import threading
 import time
 
 import grpc
 import pytest
+from harness.daemon import genesis
 from harness.processes import wait_until
 from harness.stubs import health_pb2
 
@@ -61,10 +64,29 @@ def test_an_unknown_setting_is_refused_with_its_place(own, line, name):
     assert result.returncode != 0 and name in said and "bad-config.yaml" in said
 
 
-def test_genesis_runs_once(own):
-    result = subprocess.run([own.binary("wardd"), "--config", own.daemons[0].config, "--genesis", "--owner", own.postgres.conninfo("ward_owner")],
-                            env=own.token.environment(), capture_output=True, text=True, timeout=60, check=False)
-    assert result.returncode != 0 and "already" in (result.stdout + result.stderr)
+def test_genesis_again_changes_nothing_and_says_the_same(own):
+    def counts() -> list:
+        return [own.postgres.sql(f"SELECT count(*) FROM ward.{table}") for table in own.postgres.sql(
+            "SELECT tablename FROM pg_tables WHERE schemaname = 'ward' AND tablename NOT LIKE '%audit%' ORDER BY 1").split()]
+    before = counts()
+    assert genesis(own) == own.genesis
+    assert counts() == before
+
+
+def test_genesis_of_another_policy_is_refused(own):
+    text = own.policy.read_text()
+    sha256 = own.policy_sha256
+    try:
+        own.policy.write_text(text + "# another\n")
+        own.policy_sha256 = hashlib.sha256(own.policy.read_bytes()).hexdigest()
+        with pytest.raises(AssertionError, match="policy"):
+            genesis(own)
+        own.policy_sha256 = sha256  # and a file that is not what the configuration names
+        with pytest.raises(AssertionError, match="sha256"):
+            genesis(own)
+    finally:
+        own.policy.write_text(text)
+        own.policy_sha256 = sha256
 
 
 def test_sighup_takes_new_certificates_and_keeps_connections(own):
@@ -94,13 +116,17 @@ def test_sighup_with_a_broken_certificate_keeps_the_old(own):
 
 def test_sigterm_finishes_what_runs_and_exits_with_0(own):
     """Every call is answered, or told UNAVAILABLE before it began; none is lost half-way."""
-    client, codes, stop = own.client("app"), [], threading.Event()
+    client, codes, stop, serial = own.client("app"), [], threading.Event(), itertools.count()
+
+    stored = []
 
     def load() -> None:
         while not stop.is_set():
             try:
-                client.put("drain", "r", b"{}")
+                record = f"r-{next(serial)}"
+                client.put("drain", record, b"{}")
                 codes.append("OK")
+                stored.append(record)
             except grpc.RpcError as error:
                 codes.append(error.code().name)
                 return
@@ -116,5 +142,7 @@ def test_sigterm_finishes_what_runs_and_exits_with_0(own):
     assert set(codes) <= {"OK", "UNAVAILABLE", "CANCELLED"}
     own.daemons[0].start()
     client = own.client("app")
-    assert client.get("drain", "r").version >= codes.count("OK")
+    assert len(stored) == codes.count("OK")
+    for record in stored:
+        assert client.get("drain", record).json == b"{}"
     client.close()

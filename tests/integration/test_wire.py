@@ -145,7 +145,7 @@ def test_a_deadline_of_nothing_is_exceeded(line):
 
 
 @pytest.mark.parametrize("body", [b"\x0b" * 1_000_000, b"\x0b" * 500_000 + b"\x0c" * 500_000, b"\x0a" * 1_000_000, b"\xff" * 1000, b"\x00", b"\x08",
-                                  b"\x12\xff\xff\xff\xff\x0f", b"\x12\x05abc", b"\x80" * 20])
+                                  b"\x12\xff\xff\xff\xff\x0f", b"\x12\x05abc", b"\x80" * 20], ids=range(9))
 def test_nested_a_million_deep_or_no_message_at_all_is_refused(line, body):
     assert line.status(GENERATE, wire.message(body)) in (INVALID_ARGUMENT, INTERNAL)
 

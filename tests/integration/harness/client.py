@@ -2,11 +2,13 @@
 """A client with one identity: grpcio's channel, and the calls as short methods."""
 import itertools
 import json
+import time
 
 import grpc
 import pytest
 
 from . import stubs
+from .processes import wait_until
 from .stubs import approvals_pb2, audit_pb2, common_pb2, data_keys_pb2, keys_pb2, records_pb2
 
 MEGABYTE = 1 << 20
@@ -29,7 +31,7 @@ class Client:
         self.identity, self.timeout = identity, timeout
         self.channel = grpc.secure_channel(target, credentials, options=[
             ("grpc.max_receive_message_length", 4 * MEGABYTE), ("grpc.max_send_message_length", 64 * MEGABYTE),
-            ("grpc.initial_reconnect_backoff_ms", 50), ("grpc.min_reconnect_backoff_ms", 50), ("grpc.max_reconnect_backoff_ms", 200),
+            ("grpc.initial_reconnect_backoff_ms", 50), ("grpc.min_reconnect_backoff_ms", 5000), ("grpc.max_reconnect_backoff_ms", 200),
             ("grpc.enable_retries", 0), ("grpc.use_local_subchannel_pool", 1)])
         self.data_keys = stubs.data_keys_pb2_grpc.DataKeysStub(self.channel)
         self.keys = stubs.keys_pb2_grpc.KeysStub(self.channel)
@@ -130,11 +132,38 @@ class Client:
     def checkpoint(self, request_id: str = ""):
         return self.audit.Checkpoint(audit_pb2.CheckpointRequest(header=header(request_id)), timeout=self.timeout)
 
+    def first_checkpoint(self, request_id: str = ""):
+        """The newest; a daemon that has just begun signs its first within a second or so."""
+        def signed():
+            try:
+                return self.checkpoint(request_id)
+            except grpc.RpcError as error:
+                assert error.code() == grpc.StatusCode.UNAVAILABLE, error.details()
+                return None
+        return wait_until(signed, 10, "a checkpoint is signed", every=0.2)
+
     def export(self, start: int, end: int, request_id: str = ""):
         return self.audit.Export(audit_pb2.ExportRequest(header=header(request_id), start=start, end=end), timeout=self.timeout).leaves
 
+    def settle(self) -> None:
+        """Waits until a checkpoint covers everything that was answered before."""
+        marker = f"settle-{next(_serial)}-{time.monotonic_ns()}"
+        seen = int(self.first_checkpoint(marker).note.split("\n")[1])
+
+        def covered() -> bool:
+            nonlocal seen
+            size = int(self.checkpoint().note.split("\n")[1])
+            while seen < size:
+                page = self.export(seen, size)
+                seen += len(page)
+                if any(json.loads(leaf).get("request") == marker for leaf in page):
+                    return True
+            return False
+        wait_until(covered, 15, "a checkpoint covers the newest entries", every=0.2)
+
     def leaves(self) -> list:
-        """Every leaf of the newest checkpoint, as bytes."""
+        """Every leaf up to now, as bytes."""
+        self.settle()
         size = int(self.checkpoint().note.split("\n")[1])
         found = []
         while len(found) < size:
@@ -163,9 +192,19 @@ def raise_item(result) -> None:
 
 def item_refused(code: int, text: str, call) -> None:
     """The one item of the call is refused with this gRPC code, and its message holds the text."""
-    with pytest.raises(ItemRefused) as caught:
+    with pytest.raises((ItemRefused, grpc.RpcError)) as caught:
         call()
-    assert (caught.value.code, text in caught.value.message) == (code, True), caught.value
+    error = caught.value
+    seen = (error.code, error.message) if isinstance(error, ItemRefused) else (error.code().value[0], error.details())
+    assert (seen[0], text in seen[1]) == (code, True), seen
+
+
+def errors_of(call, n: int) -> list:
+    """(code, message) of each of n items. A call whose items all fail alike fails as a whole with their status."""
+    try:
+        return [(result.error.code, result.error.message) for result in call()]
+    except grpc.RpcError as error:
+        return [(error.code().value[0], error.details())] * n
 
 
 def pae(decision: str, payload: bytes) -> bytes:

@@ -45,6 +45,7 @@ def open_note(note: str, vkey: str) -> tuple:
 
 def verify(auditor, vkey: str) -> list:
     """Fetches the whole log, checks it against its signed checkpoint, returns the entries."""
+    auditor.settle()
     note = auditor.checkpoint().note
     _, size, root = open_note(note, vkey)
     leaves = []
