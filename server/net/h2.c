@@ -89,6 +89,17 @@ static int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *hd, 
     return pay(h2);
 }
 
+/* A type that RFC 9113 does not know, PRIORITY_UPDATE among them: ignored, but not for nothing. */
+static int on_unknown_frame(nghttp2_session *session, void **payload, const nghttp2_frame_hd *hd,
+                            void *user)
+{
+    (void)session;
+    (void)payload;
+    (void)hd;
+    int rv = pay(user);
+    return rv != 0 ? rv : NGHTTP2_ERR_CANCEL;
+}
+
 static int on_ping(struct ward_h2 *h2, const nghttp2_frame *frame)
 {
     if ((frame->hd.flags & NGHTTP2_FLAG_ACK) != 0) {
@@ -297,6 +308,9 @@ static void options_fill(nghttp2_option *option)
     nghttp2_option_set_max_settings(option, SETTINGS_ENTRIES_MAX);
     nghttp2_option_set_max_outbound_ack(option, ACKS_MAX);
     nghttp2_option_set_max_deflate_dynamic_table_size(option, 4096);
+    for (int type = NGHTTP2_CONTINUATION + 1; type <= UINT8_MAX; type++) {
+        nghttp2_option_set_user_recv_extension_type(option, (uint8_t)type);
+    }
 }
 
 static void callbacks_fill(nghttp2_session_callbacks *calls)
@@ -308,6 +322,7 @@ static void callbacks_fill(nghttp2_session_callbacks *calls)
     nghttp2_session_callbacks_set_on_frame_recv_callback(calls, on_frame);
     nghttp2_session_callbacks_set_on_stream_close_callback(calls, on_stream_close);
     nghttp2_session_callbacks_set_on_frame_send_callback(calls, on_frame_sent);
+    nghttp2_session_callbacks_set_unpack_extension_callback(calls, on_unknown_frame);
     nghttp2_session_callbacks_set_send_data_callback(calls, on_body_send);
 }
 
