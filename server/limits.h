@@ -9,7 +9,7 @@
 #define WARD_READ_BATCH_MAX 128u
 #define WARD_COMMIT_BATCH_MAX 1024u      /* requests in one transaction */
 #define WARD_COMMIT_BYTES_MAX (4u << 20) /* and their bytes */
-#define WARD_ATTEMPTS_MAX 3u             /* preparing again after a conflict */
+#define WARD_ATTEMPTS_MAX 16u /* preparing again after a conflict; 3 were too few for 8 writers of one record */
 #define WARD_REDECIDE_MAX 256u           /* deciding again after a moved epoch */
 #define WARD_LEAF_ITEMS_MAX 100u         /* items in one leaf; more are told in parts */
 #define WARD_RESOLVE_MS 1000   /* how long an unknown commit is asked after before we say so */

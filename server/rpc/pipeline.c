@@ -53,13 +53,13 @@ static void decide(struct ward_pipeline *pipeline, struct ward_request *request)
     ward_state_unref(request->state);
     request->state = ward_state_slot_get(pipeline->states);
     request->n_leaf_bodies = 0;
+    request->action = request->op == NULL ? WARD_ACTION_NONE : request->op->action;
     if (request->op == NULL || request->undecodable) {
         return;
     }
     request->n_detail = 0;
     request->told = WARD_OK;
     request->last = false;
-    request->action = request->op->action;
     request->status = request->op->decide == NULL ? WARD_OK : request->op->decide(request);
     request->refused = !ward_ok(request->status);
 }

@@ -7,7 +7,7 @@
  *      v                  step has read      plan or finish
  *   step 0 ------------------> READ ------------> WORK ------------> COMMIT --- more steps: step +
  * 1 any failure on the way ----------------------------------------> COMMIT (entry only) -> DONE
- *   COMMIT: conflict -> step 0 again, at most 3 times; epoch moved -> DECIDE again
+ *   COMMIT: conflict -> step 0 again, at most 16 times; epoch moved -> DECIDE again
  */
 #ifndef WARD_SERVER_RPC_PIPELINE_H
 #define WARD_SERVER_RPC_PIPELINE_H
