@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The auditor's export and its check. Export is the only half that calls the daemon; verify reads a
+ * folder and a public key, and trusts nobody. */
+#ifndef WARD_CLIENT_CLI_AUDIT_H
+#define WARD_CLIENT_CLI_AUDIT_H
+
+#include "client/cli/cli.h"
+#include "proto/note.h"
+
+/* The log's public key in a file of one line. CLI_DONE, or the exit code of what was said. */
+int audit_vkey_read(const char *path, struct ward_note_key *ret);
+
+struct audit_exported {
+    struct ward_checkpoint checkpoint;
+    uint64_t rotations, proposals, files;
+};
+/* Writes the folder up to the newest checkpoint. trusted: the log's key as the auditor was given
+ * it, or NULL: as the daemon says. */
+int audit_export(struct cli *cli, const char *path, const struct ward_note_key *trusted,
+                 struct audit_exported *ret);
+
+/* ---- verify ---- */
+
+struct audit_problem {
+    const char *kind; /* "missing", "altered", "cut", "unsigned", "extra" */
+    char *file;       /* relative to the folder */
+    int64_t leaf;     /* -1: none in particular */
+    char *text;
+};
+
+#define AUDIT_PROBLEMS_MAX 1000
+struct audit_report {
+    struct ward_checkpoint checkpoint;
+    bool signed_size; /* the checkpoint verified; else its size is only what it says */
+    bool broken; /* the check itself could not be done: memory, or a folder that cannot be read */
+    struct audit_problem *problems; /* the first AUDIT_PROBLEMS_MAX */
+    size_t n_problems, total;
+    uint64_t rotations, signatures, recovered;
+};
+
+/* folder: an open directory. trusted: as above; NULL: the folder's own log.vkey. */
+void audit_verify(int folder, const struct ward_note_key *trusted, struct audit_report *ret);
+void audit_report_fini(struct audit_report *report);
+
+#endif

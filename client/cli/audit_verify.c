@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Checks an export with nothing but a public key: checkpoint, log, views, signatures, and that the
+ * folder holds these files and no others. Uses no network. Every byte of the folder is either
+ * computed again from the log or named in the manifest, which itself is computed again. */
+#include "client/cli/audit_verify.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/id.h"
+#include "client/cli/input.h"
+#include "proto/tlog_tiles.h"
+
+void audit_say(struct audit_check *check, const char *kind, const char *file, int64_t leaf,
+               const char *format, ...)
+{
+    struct audit_report *report = check->report;
+    report->total++;
+    if (report->n_problems == AUDIT_PROBLEMS_MAX) {
+        return;
+    }
+    char text[512];
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    struct audit_problem *problem = &report->problems[report->n_problems];
+    *problem = (struct audit_problem){kind, strdup(file), leaf, strdup(text)};
+    report->broken = report->broken || problem->file == NULL || problem->text == NULL;
+    report->n_problems += problem->file != NULL && problem->text != NULL;
+}
+
+bool audit_load(struct audit_check *check, const char *file, struct ward_buffer *out)
+{
+    if (audit_folder_read(check->folder, file, out)) {
+        return true;
+    }
+    switch (errno) {
+    case ENOENT:
+    case ENOTDIR:
+        audit_say(check, "missing", file, -1, "the file is not here");
+        break;
+    case EFBIG:
+        audit_say(check, "altered", file, -1, "the file is larger than it can be");
+        break;
+    case ELOOP:
+    case EINVAL:
+        audit_say(check, "altered", file, -1, "it is not a regular file");
+        break;
+    default:
+        audit_say(check, "missing", file, -1, "the file cannot be read: %s",
+                  strerrordesc_np(errno));
+        break;
+    }
+    return false;
+}
+
+/* ---- key and checkpoint ---- */
+
+/* The key to verify with: the one given, and then the folder's must be the same. */
+static bool find_key(struct audit_check *check, const struct ward_note_key *trusted,
+                     struct ward_note_key *ret)
+{
+    struct ward_buffer text;
+    char vkey[513] = "", given[513] = "";
+    ward_buffer_init(&text, 1024);
+    bool loaded = audit_load(check, "log.vkey", &text);
+    if (loaded && text.size > 1 && text.size < sizeof(vkey) && text.data[text.size - 1] == '\n') {
+        memcpy(vkey, text.data, text.size - 1);
+    }
+    ward_buffer_fini(&text);
+    if (trusted != NULL) {
+        ward_note_key_print(trusted, given);
+        if (loaded && strcmp(given, vkey) != 0) {
+            audit_say(check, "altered", "log.vkey", -1, "it is not the key that was given");
+        }
+        *ret = *trusted;
+        return true;
+    }
+    if (loaded && !ward_ok(ward_note_key_parse(vkey, ret))) {
+        audit_say(check, "altered", "log.vkey", -1, "it is not a note verifier key");
+        return false;
+    }
+    return loaded;
+}
+
+/* What an unsigned checkpoint says, so that the rest can be looked at all the same. */
+static void guess_checkpoint(struct ward_bytes note, struct ward_checkpoint *ret)
+{
+    struct ward_bytes line;
+    char digits[21] = "", *end = NULL;
+    *ret = (struct ward_checkpoint){0};
+    if (cli_next_line(&note, &line) && line.size < sizeof(ret->origin)) {
+        memcpy(ret->origin, line.data, line.size);
+    }
+    if (cli_next_line(&note, &line) && line.size > 0 && line.size < sizeof(digits)) {
+        memcpy(digits, line.data, line.size);
+        ret->size = strtoull(digits, &end, 10);
+    }
+    size_t size = 0;
+    uint8_t root[48];
+    if (cli_next_line(&note, &line) && line.size == WARD_BASE64_SIZE(32) &&
+        ward_base64_decode((const char *)line.data, line.size, root, &size) && size == 32) {
+        memcpy(ret->root, root, 32);
+    }
+}
+
+static bool check_checkpoint(struct audit_check *check, const struct ward_note_key *key)
+{
+    struct ward_buffer note;
+    ward_buffer_init(&note, WARD_NOTE_MAX);
+    bool loaded = audit_load(check, "checkpoint", &note);
+    if (loaded) {
+        ward_status status =
+            key == NULL
+                ? WARD_REFUSAL(WARD_E_INVALID, "checkpoint: no key to verify it with")
+                : ward_note_verify(ward_buffer_view(&note), key, &check->report->checkpoint);
+        check->report->signed_size = ward_ok(status);
+        if (!ward_ok(status)) {
+            const char *refusal = ward_status_refusal(status);
+            audit_say(check, "unsigned", "checkpoint", -1, "%s",
+                      refusal == NULL ? "checkpoint: not readable" : refusal);
+            guess_checkpoint(ward_buffer_view(&note), &check->report->checkpoint);
+        }
+    }
+    ward_buffer_fini(&note);
+    return loaded;
+}
+
+/* ---- views ---- */
+
+static void check_rotations(struct audit_check *check)
+{
+    struct ward_buffer made, found;
+    ward_buffer_init(&made, AUDIT_FILE_MAX);
+    ward_buffer_init(&found, AUDIT_FILE_MAX);
+    audit_rotations_csv(&check->leaves, &made);
+    if (audit_load(check, "rotations.csv", &found) &&
+        !ward_bytes_eq(ward_buffer_view(&made), ward_buffer_view(&found))) {
+        struct ward_bytes a = ward_buffer_view(&made), b = ward_buffer_view(&found), x = {0},
+                          y = {0};
+        unsigned line = 0;
+        bool more_a = true, more_b = true;
+        do {
+            line++;
+            more_a = cli_next_line(&a, &x);
+            more_b = cli_next_line(&b, &y);
+        } while (more_a && more_b && ward_bytes_eq(x, y));
+        audit_say(check, more_b ? "altered" : "cut", "rotations.csv", -1,
+                  "line %u is not what the log gives", line);
+    }
+    ward_buffer_fini(&made);
+    ward_buffer_fini(&found);
+}
+
+static void check_unsigned_rotations(struct audit_check *check)
+{
+    for (size_t i = 0; i < check->leaves.n; i++) {
+        const struct audit_leaf *leaf = &check->leaves.items[i];
+        struct ward_id id;
+        if (!audit_is_rotation(leaf)) {
+            continue;
+        }
+        check->report->rotations++;
+        bool recovered = ward_bytes_eq(leaf->action, WARD_BYTES_LITERAL("system.recover"));
+        if (recovered && leaf->proposal.size == 0) {
+            check->report
+                ->recovered++; /* finished after a crash; its approvals were logged or lost then */
+        } else if (!ward_id_parse(leaf->proposal, &id)) {
+            audit_say(check, "unsigned", "rotations.csv", (int64_t)leaf->index,
+                      "a rotation ran without a proposal that officers signed");
+        }
+    }
+}
+
+static ward_status on_proposal(void *context, struct ward_bytes proposal)
+{
+    return audit_verify_votes(context, proposal);
+}
+
+/* ---- the inventory ---- */
+
+static bool is_proposal_of_log(const struct audit_check *check, const char *path)
+{
+    for (size_t i = 0; i < check->leaves.n; i++) {
+        char expected[AUDIT_APPROVAL_PATH_MAX];
+        audit_approval_path(check->leaves.items[i].proposal, expected);
+        if (strcmp(expected, path) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool belongs(const struct audit_check *check, const char *path)
+{
+    static const char *const names[] = {"checkpoint", "log.vkey", "rotations.csv", AUDIT_MANIFEST};
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (strcmp(path, names[i]) == 0) {
+            return true;
+        }
+    }
+    struct ward_tile tile;
+    bool entries = false;
+    if (ward_tile_path_parse(path, &tile, &entries)) {
+        return tile.width == ward_tile_width(check->report->checkpoint.size,
+                                             entries ? 0 : tile.level, tile.index);
+    }
+    return is_proposal_of_log(check, path);
+}
+
+static bool next_manifest_line(struct ward_bytes *text, struct ward_bytes *line)
+{
+    while (cli_next_line(text, line)) {
+        if (line->size > 0 && line->data[line->size - 1] == ',') {
+            line->size--;
+        }
+        if (line->size > 10 && memcmp(line->data, "{\"path\":\"", 9) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static struct ward_bytes manifest_path(struct ward_bytes line)
+{
+    const uint8_t *start = line.data + 9, *end = memchr(start, '"', line.size - 9);
+    return end == NULL ? (struct ward_bytes){0} : WARD_BYTES(start, (size_t)(end - start));
+}
+
+/* Both are sorted by path: a walk along both tells what each lacks. */
+static void compare_manifests(struct audit_check *check, struct ward_bytes made,
+                              struct ward_bytes found)
+{
+    struct ward_bytes a = {0}, b = {0};
+    bool more_a = next_manifest_line(&made, &a), more_b = next_manifest_line(&found, &b);
+    while (more_a || more_b) {
+        int order = !more_a ? 1 : !more_b ? -1 : ward_bytes_cmp(manifest_path(a), manifest_path(b));
+        struct ward_bytes path = manifest_path(order <= 0 ? a : b);
+        char name[512];
+        (void)snprintf(name, sizeof(name), "%.*s", (int)path.size, (const char *)path.data);
+        if (order == 0 && !ward_bytes_eq(a, b)) {
+            audit_say(check, "altered", name, -1,
+                      "its size or SHA-256 is not that of the manifest");
+        } else if (order < 0) {
+            audit_say(check, "extra", name, -1, "the manifest does not name it");
+        } else if (order > 0) {
+            audit_say(check, "missing", name, -1, "the manifest names it");
+        }
+        if (order <= 0) {
+            more_a = next_manifest_line(&made, &a);
+        }
+        if (order >= 0) {
+            more_b = next_manifest_line(&found, &b);
+        }
+    }
+}
+
+static void check_manifest(struct audit_check *check, const struct audit_files *files)
+{
+    struct ward_buffer made, found;
+    ward_buffer_init(&made, AUDIT_FILE_MAX);
+    ward_buffer_init(&found, AUDIT_FILE_MAX);
+    audit_manifest_json(&check->report->checkpoint, files, &made);
+    if (audit_load(check, AUDIT_MANIFEST, &found) &&
+        !ward_bytes_eq(ward_buffer_view(&made), ward_buffer_view(&found))) {
+        size_t before = check->report->total;
+        compare_manifests(check, ward_buffer_view(&made), ward_buffer_view(&found));
+        if (check->report->total == before) {
+            audit_say(check, "altered", AUDIT_MANIFEST, -1, "it is not as the folder makes it");
+        }
+    }
+    ward_buffer_fini(&made);
+    ward_buffer_fini(&found);
+}
+
+static void check_inventory(struct audit_check *check)
+{
+    struct audit_files files;
+    if (!audit_folder_list(check->folder, check->digest, &files)) {
+        check->report->broken = true;
+    } else {
+        for (size_t i = 0; i < files.n; i++) {
+            if (!files.items[i].regular) {
+                audit_say(check, "altered", files.items[i].path, -1, "it is not a regular file");
+            } else if (!belongs(check, files.items[i].path)) {
+                audit_say(check, "extra", files.items[i].path, -1, "it is no part of this log");
+            }
+        }
+        check_manifest(check, &files);
+    }
+    audit_files_fini(&files);
+}
+
+/* ---- the whole ---- */
+
+static ward_status verify(struct audit_check *check, const struct ward_note_key *trusted)
+{
+    struct ward_note_key key;
+    bool has_key = find_key(check, trusted, &key);
+    if (check_checkpoint(check, has_key ? &key : NULL)) {
+        WARD_TRY(audit_verify_log(check));
+        check_rotations(check);
+        check_unsigned_rotations(check);
+        WARD_TRY(audit_each_proposal(&check->leaves, on_proposal, check));
+    }
+    check_inventory(check);
+    return WARD_OK;
+}
+
+void audit_verify(int folder, const struct ward_note_key *trusted, struct audit_report *ret)
+{
+    *ret = (struct audit_report){0};
+    ret->problems = calloc(AUDIT_PROBLEMS_MAX, sizeof(*ret->problems));
+    struct audit_check check = {.folder = folder, .report = ret};
+    ret->broken = ret->problems == NULL || !ward_ok(ward_digest_new(&check.digest)) ||
+                  !ward_ok(audit_leaves_init(&check.leaves)) || !ward_ok(verify(&check, trusted)) ||
+                  ret->broken;
+    audit_leaves_fini(&check.leaves);
+    ward_digest_free(check.digest);
+}
+
+void audit_report_fini(struct audit_report *report)
+{
+    for (size_t i = 0; i < report->n_problems; i++) {
+        free(report->problems[i].file);
+        free(report->problems[i].text);
+    }
+    free(report->problems);
+    *report = (struct audit_report){0};
+}

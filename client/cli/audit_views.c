@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Views of the log, as pure functions of its leaves and of the signatures that they name. Must not
+ * know files or the network. */
+#include "client/cli/audit_views.h"
+
+#include <stdio.h>
+
+#include "base/id.h"
+#include "proto/canonical.h"
+
+bool audit_is_rotation(const struct audit_leaf *leaf)
+{
+    return ward_bytes_eq(leaf->executed, WARD_BYTES_LITERAL("key.rotate"));
+}
+
+/* RFC 4180. A cell that a spreadsheet would take for a formula gets a quote in front. */
+static void csv_cell(struct ward_buffer *out, struct ward_bytes text, char end)
+{
+    bool quoted = false;
+    for (size_t i = 0; i < text.size; i++) {
+        uint8_t c = text.data[i];
+        quoted = quoted || c == ',' || c == '"' || c == '\n' || c == '\r';
+    }
+    bool formula = text.size > 0 && memchr("=+-@\t", text.data[0], 5) != NULL;
+    if (quoted) {
+        ward_buffer_add_u8(out, '"');
+    }
+    if (formula) {
+        ward_buffer_add_u8(out, '\'');
+    }
+    for (size_t i = 0; i < text.size; i++) {
+        if (text.data[i] == '"') {
+            ward_buffer_add_u8(out, '"');
+        }
+        ward_buffer_add_u8(out, text.data[i]);
+    }
+    if (quoted) {
+        ward_buffer_add_u8(out, '"');
+    }
+    ward_buffer_add_u8(out, (uint8_t)end);
+}
+
+void audit_rotations_csv(const struct audit_leaves *leaves, struct ward_buffer *out)
+{
+    ward_buffer_printf(
+        out, "seq,time,key,from_version,to_version,proposer,approvers,proposal,leaf_hash\n");
+    for (size_t i = 0; i < leaves->n; i++) {
+        const struct audit_leaf *leaf = &leaves->items[i];
+        if (!audit_is_rotation(leaf)) {
+            continue;
+        }
+        char hash[65];
+        ward_hex_encode(WARD_BYTES_ARRAY(leaf->hash), hash);
+        ward_buffer_printf(out, "%llu,", (unsigned long long)leaf->index);
+        csv_cell(out, leaf->time, ',');
+        csv_cell(out, leaf->key, ',');
+        ward_buffer_printf(out, "%lld,%lld,", (long long)leaf->from_version,
+                           (long long)leaf->to_version);
+        csv_cell(out, leaf->proposer, ',');
+        csv_cell(out, leaf->approvers, ',');
+        csv_cell(out, leaf->proposal, ',');
+        csv_cell(out, ward_bytes_str(hash), '\n');
+    }
+}
+
+/* ---- approvals ---- */
+
+void audit_approval_path(struct ward_bytes proposal, char out[static AUDIT_APPROVAL_PATH_MAX])
+{
+    (void)snprintf(out, AUDIT_APPROVAL_PATH_MAX, "approvals/%.*s.json", (int)proposal.size,
+                   (const char *)proposal.data);
+}
+
+static void add_base64(struct ward_buffer *out, struct ward_bytes bytes)
+{
+    ward_buffer_add_u8(out, '"');
+    uint8_t *to = ward_buffer_reserve(out, WARD_BASE64_SIZE(bytes.size) + 1);
+    if (to != NULL) {
+        ward_base64_encode(bytes, (char *)to);
+        out->size += WARD_BASE64_SIZE(bytes.size);
+    }
+    ward_buffer_add_u8(out, '"');
+}
+
+void audit_approval_json(const struct audit_approval *approval, struct ward_buffer *out)
+{
+    WARD_CANONICAL_LITERAL(out, "{\"proposal\":");
+    ward_canonical_text(out, approval->proposal);
+    WARD_CANONICAL_LITERAL(out, ",\n\"payload\":");
+    add_base64(out, approval->payload);
+    WARD_CANONICAL_LITERAL(out, ",\n\"signatures\":[");
+    for (size_t i = 0; i < approval->n; i++) {
+        const struct audit_signature *signature = &approval->signatures[i];
+        ward_buffer_printf(
+            out, "%s\n{\"leaf\":%llu,\"decision\":\"%s\",\"identity\":", i == 0 ? "" : ",",
+            (unsigned long long)signature->leaf->index, audit_leaf_decision(signature->leaf));
+        ward_canonical_text(out, signature->leaf->identity);
+        WARD_CANONICAL_LITERAL(out, ",\"signature\":");
+        add_base64(out, signature->signature);
+        WARD_CANONICAL_LITERAL(out, ",\"certificate\":");
+        add_base64(out, signature->certificate);
+        ward_buffer_add_u8(out, '}');
+    }
+    WARD_CANONICAL_LITERAL(out, "\n]}\n");
+}
+
+ward_status audit_approval_from_leaves(const struct audit_leaves *leaves,
+                                       struct ward_bytes proposal, struct ward_arena *arena,
+                                       struct audit_approval *ret)
+{
+    *ret = (struct audit_approval){.proposal = proposal};
+    for (int pass = 0; pass < 2; pass++) {
+        size_t n = 0;
+        for (size_t i = 0; i < leaves->n; i++) {
+            const struct audit_leaf *leaf = &leaves->items[i];
+            if (audit_leaf_decision(leaf) == NULL || !ward_bytes_eq(leaf->proposal, proposal)) {
+                continue;
+            }
+            if (pass == 1) {
+                ret->signatures[n].leaf = leaf;
+            }
+            n++;
+        }
+        if (pass == 0) {
+            ret->n = n;
+            ret->signatures = WARD_ARENA_ARRAY(arena, struct audit_signature, n);
+            WARD_ENSURE(ret->signatures != NULL, WARD_E_EXHAUSTED);
+        }
+    }
+    return WARD_OK;
+}
+
+static bool seen_before(const struct audit_leaves *leaves, size_t before,
+                        struct ward_bytes proposal)
+{
+    for (size_t i = 0; i < before; i++) {
+        if (ward_bytes_eq(leaves->items[i].proposal, proposal)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+ward_status audit_each_proposal(const struct audit_leaves *leaves,
+                                ward_status (*each)(void *context, struct ward_bytes proposal),
+                                void *context)
+{
+    for (size_t i = 0; i < leaves->n; i++) {
+        struct ward_bytes proposal = leaves->items[i].proposal;
+        struct ward_id id;
+        if (!ward_id_parse(proposal, &id) || seen_before(leaves, i, proposal)) {
+            continue; /* what is no UUID is no file's name either */
+        }
+        WARD_TRY(each(context, proposal));
+    }
+    return WARD_OK;
+}
+
+/* ---- manifest ---- */
+
+void audit_manifest_json(const struct ward_checkpoint *checkpoint, const struct audit_files *files,
+                         struct ward_buffer *out)
+{
+    WARD_CANONICAL_LITERAL(out, "{\"format\":\"ward audit export 1\",\"log\":");
+    ward_canonical_text(out, ward_bytes_str(checkpoint->origin));
+    ward_buffer_printf(out, ",\"size\":%llu,\"files\":[", (unsigned long long)checkpoint->size);
+    bool first = true;
+    for (size_t i = 0; i < files->n; i++) {
+        const struct audit_file *file = &files->items[i];
+        if (!file->regular || strcmp(file->path, AUDIT_MANIFEST) == 0) {
+            continue;
+        }
+        char hex[65];
+        ward_hex_encode(WARD_BYTES_ARRAY(file->sha256), hex);
+        ward_buffer_printf(out, "%s\n{\"path\":", first ? "" : ",");
+        ward_canonical_text(out, ward_bytes_str(file->path));
+        ward_buffer_printf(out, ",\"size\":%llu,\"sha256\":\"%s\"}", (unsigned long long)file->size,
+                           hex);
+        first = false;
+    }
+    WARD_CANONICAL_LITERAL(out, "\n]}\n");
+}

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A load generator on one thread: C connections with M calls in flight on each. Messages are
+ * encoded before the clock runs, since the generator shares the machine with what it measures. */
+#ifndef WARD_CLIENT_CLI_BENCH_H
+#define WARD_CLIENT_CLI_BENCH_H
+
+#include "client/cli/cli.h"
+#include "client/transport.h"
+
+/* Latencies in microseconds, 0 to 2^31, to within 3 %: 32 steps in each doubling. */
+#define BENCH_HISTOGRAM_SIZE (32 * 28)
+struct bench_histogram {
+    uint64_t counts[BENCH_HISTOGRAM_SIZE], n;
+};
+void bench_histogram_add(struct bench_histogram *histogram, uint64_t us);
+/* The latency under which the share of calls lies, share 0 to 1; 0 without calls. */
+double bench_histogram_ms(const struct bench_histogram *histogram, double share);
+
+struct bench_in {
+    const char *key, *collection;
+    const struct cli_pairs *context;
+    uint64_t seconds, connections, in_flight;
+};
+
+struct bench_out {
+    double per_second;                /* keys, rows or connections */
+    struct bench_histogram latencies; /* of calls */
+    uint64_t errors;
+    char first_error[512];
+};
+
+/* What one slot sends, again and again. Numbers in it are written anew for each call, so that every
+ * put is of a record of its own. */
+#define BENCH_NUMBER_DIGITS 10
+struct bench_message {
+    struct ward_buffer bytes;
+    size_t numbers[100]; /* where BENCH_NUMBER_DIGITS digits stand */
+    size_t n_numbers;
+};
+
+struct bench_case {
+    const char *name, *path; /* path NULL: connections */
+    uint32_t rows;           /* in each call */
+    /* What the calls need: keys, records. One message for each of n slots. CLI_DONE or an exit
+     * code. */
+    int (*prepare)(struct cli *cli, const struct bench_in *in, struct bench_message *messages,
+                   size_t n);
+};
+
+extern const struct bench_case bench_cases[];
+extern const size_t bench_n_cases;
+
+int bench_run(struct cli *cli, const struct bench_case *what, const struct bench_in *in,
+              struct bench_out *out);
+/* An answer of that many results, none of which is an error. */
+bool bench_answer_fine(struct ward_bytes answer, uint32_t results);
+
+#endif

@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* ward audit: the checkpoint, the export and its check. */
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "client/cli/audit.h"
+#include "client/cli/audit_folder.h"
+#include "client/cli/input.h"
+
+int audit_vkey_read(const char *path, struct ward_note_key *ret)
+{
+    struct ward_buffer text;
+    char vkey[513] = "";
+    ward_buffer_init(&text, 1024);
+    int exit = cli_read(path, &text);
+    if (exit == CLI_DONE) {
+        struct ward_bytes rest = ward_buffer_view(&text), line = {0};
+        if (cli_next_line(&rest, &line) && line.size < sizeof(vkey)) {
+            memcpy(vkey, line.data, line.size);
+        }
+        if (!ward_ok(ward_note_key_parse(vkey, ret))) {
+            exit = cli_fail(CLI_USAGE, NULL,
+                            "Give the file with the log's key from the deployment's genesis.",
+                            "%s is not a note verifier key (name+hex+base64)", path);
+        }
+    }
+    ward_buffer_fini(&text);
+    return exit;
+}
+
+/* ---- checkpoint ---- */
+
+static int run_checkpoint(struct cli *cli, int argc, char **argv)
+{
+    CLI_PARSE(cli, argc, argv,
+              .doc = "Prints the newest checkpoint, a C2SP signed note, and the log's key.");
+    int exit = cli_connect(cli);
+    if (exit != CLI_DONE) {
+        return exit;
+    }
+    ward_checkpoint_info *info = NULL;
+    ward_error error;
+    if (ward_audit_checkpoint(cli->client, NULL, &info, &error) != WARD_RC_OK) {
+        return cli_fail_call("fetching the newest checkpoint", &error);
+    }
+    bool printed = false;
+    if (cli->json) {
+        struct cli_doc doc;
+        cli_doc_begin(&doc);
+        cli_doc_text(&doc, "note", info->note);
+        cli_doc_text(&doc, "vkey", info->vkey);
+        printed = cli_doc_end(&doc);
+    } else {
+        struct ward_buffer text;
+        struct ward_bytes rest = ward_bytes_str(info->note), line;
+        ward_buffer_init(&text, 65536);
+        while (cli_next_line(&rest, &line)) {
+            cli_escape(line, &text);
+            ward_buffer_add_u8(&text, '\n');
+        }
+        ward_buffer_printf(&text, "\nlog key, as the daemon says: ");
+        cli_escape(ward_bytes_str(info->vkey), &text);
+        ward_buffer_add_u8(&text, '\n');
+        printed = cli_write(ward_buffer_view(&text));
+        ward_buffer_fini(&text);
+    }
+    ward_checkpoint_info_free(info);
+    return printed ? CLI_DONE : CLI_FAILED;
+}
+
+/* ---- export ---- */
+
+static int print_exported(const struct cli *cli, const char *path,
+                          const struct audit_exported *exported, bool trusted)
+{
+    if (!cli->json) {
+        return cli_print(
+                   "%llu entries, %llu rotations, signatures of %llu proposals in %llu files: %s\n"
+                   "The log's key is %s.\n",
+                   (unsigned long long)exported->checkpoint.size,
+                   (unsigned long long)exported->rotations, (unsigned long long)exported->proposals,
+                   (unsigned long long)exported->files, path,
+                   trusted ? "the one that you gave"
+                           : "as the daemon says; verify with the one that you were given")
+                   ? CLI_DONE
+                   : CLI_FAILED;
+    }
+    struct cli_doc doc;
+    cli_doc_begin(&doc);
+    cli_doc_text(&doc, "folder", path);
+    cli_doc_text(&doc, "log", exported->checkpoint.origin);
+    ward_json_member_int(&doc.json, "entries", (int64_t)exported->checkpoint.size);
+    ward_json_name(&doc.json, "root");
+    ward_json_hex(&doc.json, WARD_BYTES_ARRAY(exported->checkpoint.root));
+    ward_json_member_int(&doc.json, "rotations", (int64_t)exported->rotations);
+    ward_json_member_int(&doc.json, "proposals", (int64_t)exported->proposals);
+    ward_json_member_int(&doc.json, "files", (int64_t)exported->files);
+    cli_doc_text(&doc, "key", trusted ? "given" : "served");
+    return cli_doc_end(&doc) ? CLI_DONE : CLI_FAILED;
+}
+
+static int run_export(struct cli *cli, int argc, char **argv)
+{
+    struct cli_texts folders = {.n = 0};
+    const char *vkey = NULL;
+    const struct cli_option options[] = {
+        {"vkey", CLI_TEXT, &vkey, "FILE",
+         "The log's key as you were given it (default: as the daemon says)", 0, 0, false},
+    };
+    CLI_PARSE(cli, argc, argv, .args = "DIR",
+              .doc = "Writes the whole log up to the newest checkpoint into a new folder: "
+                     "tlog-tiles, checkpoint, "
+                     "key, rotations.csv, the officers' signatures, and a manifest.",
+              CLI_OPTIONS(options), .positional = &folders, .min = 1, .max = 1);
+    struct ward_note_key key;
+    int exit = vkey == NULL ? CLI_DONE : audit_vkey_read(vkey, &key);
+    if (exit == CLI_DONE) {
+        exit = cli_connect(cli);
+    }
+    struct audit_exported exported;
+    if (exit == CLI_DONE) {
+        exit = audit_export(cli, folders.texts[0], vkey == NULL ? NULL : &key, &exported);
+    }
+    return exit == CLI_DONE ? print_exported(cli, folders.texts[0], &exported, vkey != NULL) : exit;
+}
+
+/* ---- verify ---- */
+
+static void report_json(const struct audit_report *report, bool verified, bool trusted)
+{
+    struct cli_doc doc;
+    cli_doc_begin(&doc);
+    ward_json_name(&doc.json, "verified");
+    ward_json_bool(&doc.json, verified);
+    cli_doc_text(&doc, "log", report->checkpoint.origin);
+    ward_json_member_int(&doc.json, "size", (int64_t)report->checkpoint.size);
+    ward_json_member_int(&doc.json, "entries", (int64_t)report->checkpoint.size);
+    ward_json_member_int(&doc.json, "rotations", (int64_t)report->rotations);
+    ward_json_member_int(&doc.json, "signatures", (int64_t)report->signatures);
+    ward_json_member_int(&doc.json, "recovered", (int64_t)report->recovered);
+    cli_doc_text(&doc, "key", trusted ? "given" : "from the folder");
+    ward_json_member_int(&doc.json, "problem_count", (int64_t)report->total);
+    ward_json_name(&doc.json, "problems");
+    ward_json_array(&doc.json);
+    for (size_t i = 0; i < report->n_problems; i++) {
+        const struct audit_problem *problem = &report->problems[i];
+        ward_json_object(&doc.json);
+        cli_doc_text(&doc, "kind", problem->kind);
+        cli_doc_text(&doc, "file", problem->file);
+        if (problem->leaf >= 0) {
+            ward_json_member_int(&doc.json, "leaf", problem->leaf);
+        }
+        cli_doc_text(&doc, "text", problem->text);
+        ward_json_object_end(&doc.json);
+    }
+    ward_json_array_end(&doc.json);
+    (void)cli_doc_end(&doc); /* says so itself */
+}
+
+static void report_table(const struct audit_report *report, bool verified, bool trusted)
+{
+    static const char *const columns[] = {"PROBLEM", "LEAF", "FILE", "WHAT"};
+    if (report->n_problems > 0) {
+        struct cli_table table;
+        cli_table_begin(&table, columns, sizeof(columns) / sizeof(columns[0]));
+        for (size_t i = 0; i < report->n_problems; i++) {
+            const struct audit_problem *problem = &report->problems[i];
+            cli_table_text(&table, problem->kind);
+            if (problem->leaf >= 0) {
+                cli_table_number(&table, (uint64_t)problem->leaf);
+            } else {
+                cli_table_text(&table, "");
+            }
+            cli_table_text(&table, problem->file);
+            cli_table_text(&table, problem->text);
+        }
+        (void)cli_table_end(&table);
+    }
+    (void)cli_print("%s: %llu entries, %llu rotations, %llu officers' signatures, %zu problems.\n",
+                    verified ? "Verified" : "NOT verified",
+                    (unsigned long long)report->checkpoint.size,
+                    (unsigned long long)report->rotations, (unsigned long long)report->signatures,
+                    report->total);
+    if (!trusted) {
+        (void)cli_print("The log's key came from the folder itself: give the one that you trust "
+                        "with --vkey.\n");
+    }
+    (void)cli_print(
+        "That the signing certificates are officers' is what the log says; no CA was asked.\n");
+}
+
+static int run_verify(struct cli *cli, int argc, char **argv)
+{
+    struct cli_texts folders = {.n = 0};
+    const char *vkey = NULL;
+    const struct cli_option options[] = {
+        {"vkey", CLI_TEXT, &vkey, "FILE",
+         "The log's key as you were given it (default: the folder's own)", 0, 0, false},
+    };
+    CLI_PARSE(cli, argc, argv, .args = "DIR",
+              .doc = "Checks an export without any network: every leaf, the tree, the checkpoint, "
+                     "the signatures, and "
+                     "that no file is missing, altered, cut or added.",
+              CLI_OPTIONS(options), .positional = &folders, .min = 1, .max = 1);
+    struct ward_note_key key;
+    int exit = vkey == NULL ? CLI_DONE : audit_vkey_read(vkey, &key);
+    if (exit != CLI_DONE) {
+        return exit;
+    }
+    int folder = audit_folder_open(folders.texts[0]);
+    if (folder < 0) {
+        return cli_fail(CLI_FAILED, NULL, "Give the folder of an export.", "cannot open %s: %s",
+                        folders.texts[0], strerrordesc_np(errno));
+    }
+    struct audit_report report;
+    audit_verify(folder, vkey == NULL ? NULL : &key, &report);
+    (void)close(folder);
+    bool verified = !report.broken && report.total == 0;
+    if (report.broken) {
+        (void)cli_fail(CLI_FAILED, "What could not be checked is not verified.", NULL,
+                       "the check could not be done to its end");
+    }
+    if (cli->json) {
+        report_json(&report, verified, vkey != NULL);
+    } else {
+        report_table(&report, verified, vkey != NULL);
+    }
+    audit_report_fini(&report);
+    return verified ? CLI_DONE : CLI_FAILED;
+}
+
+static const struct cli_verb verbs[] = {
+    {"checkpoint", run_checkpoint, "the newest signed tree head"},
+    {"export", run_export, "the whole log into a folder"},
+    {"verify", run_verify, "check such a folder, offline"},
+    {NULL, NULL, NULL},
+};
+
+const struct cli_noun cli_noun_audit = {
+    "audit", verbs, NULL, "The audit log: checkpoint, export, and its check without trust."};

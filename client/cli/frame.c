@@ -1,0 +1,330 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From the command line to a verb, and from a failure to words and an exit code: what happened,
+ * what it means, what to do. Must not know what the verbs do. */
+#include "client/cli/cli.h"
+
+#include <argp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "client/cli/options.h"
+
+static const struct cli_noun *const nouns[] = {
+    &cli_noun_key,   &cli_noun_data_key, &cli_noun_record, &cli_noun_approval,
+    &cli_noun_audit, &cli_noun_status,   &cli_noun_bench,
+};
+#define N_NOUNS (sizeof(nouns) / sizeof(nouns[0]))
+
+/* ---- failing ---- */
+
+static void say_line(const char *before, const char *text)
+{
+    struct ward_buffer line;
+    ward_buffer_init(&line, 65536);
+    ward_buffer_add(&line, ward_bytes_str(before));
+    cli_escape(ward_bytes_str(text), &line);
+    ward_buffer_add_u8(&line, '\n');
+    (void)fwrite(line.data, 1, line.size, stderr);
+    ward_buffer_fini(&line);
+}
+
+int cli_fail(enum cli_exit exit, const char *meaning, const char *advice, const char *format, ...)
+{
+    char text[8192];
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    say_line("ward: ", text);
+    if (meaning != NULL) {
+        say_line("  ", meaning);
+    }
+    if (advice != NULL) {
+        say_line("  ", advice);
+    }
+    return exit;
+}
+
+struct advice {
+    const char *meaning, *advice;
+};
+
+/* What a code means to the person at the terminal. */
+static struct advice advice_of(const ward_error *error)
+{
+    switch (error->code) {
+    case WARD_RC_OK:
+    case WARD_RC_CANCELLED:
+        break;
+    case WARD_RC_INVALID_ARGUMENT:
+        return (struct advice){"The input was refused; nothing was changed.",
+                               "Correct what is named, and try again."};
+    case WARD_RC_DEADLINE_EXCEEDED:
+        return (struct advice){"It is not known whether the daemon did it.",
+                               "Look first, then try again, with --timeout if it needs longer."};
+    case WARD_RC_NOT_FOUND:
+        return (struct advice){"There is no such thing, or this identity may not see it.",
+                               "Look at the name, and at --profile."};
+    case WARD_RC_ALREADY_EXISTS:
+        return (struct advice){"Names are never used twice; nothing was changed.",
+                               "Choose another name."};
+    case WARD_RC_PERMISSION_DENIED:
+        return (struct advice){
+            "Policy does not let this identity do that; the refusal is in the audit log.",
+            "Use another --profile, or ask for the policy to be changed."};
+    case WARD_RC_RESOURCE_EXHAUSTED:
+        return (struct advice){"A limit or a quota was reached; nothing was changed.",
+                               "Send less at a time, or wait."};
+    case WARD_RC_FAILED_PRECONDITION:
+    case WARD_RC_ABORTED:
+    case WARD_RC_OUT_OF_RANGE:
+        return (struct advice){"The state of the thing forbids it now; nothing was changed.",
+                               "Look at it with `show`, then try again."};
+    case WARD_RC_UNIMPLEMENTED:
+        return (struct advice){"The daemon does not know this call.",
+                               "Compare `ward --version` with the daemon's."};
+    case WARD_RC_UNAVAILABLE:
+        return error->answered
+                   ? (struct advice){"The daemon answers, but its HSM, database or audit log does "
+                                     "not.",
+                                     "Try again shortly; the daemon's log names the cause."}
+                   : (struct advice){"The daemon could not be reached.",
+                                     "Is it running, and is `server` in the profile right?"};
+    case WARD_RC_UNAUTHENTICATED:
+        return (struct advice){"One side's certificate is not accepted by the other.",
+                               "Look at ca, certificate, key and server_name in the profile."};
+    case WARD_RC_UNKNOWN:
+    case WARD_RC_INTERNAL:
+    case WARD_RC_DATA_LOSS:
+        return (struct advice){"A fault of Ward's, or of what it stands on.",
+                               "The daemon's log has more; please report it."};
+    }
+    return (struct advice){NULL, NULL};
+}
+
+enum cli_exit cli_exit_of(const ward_error *error)
+{
+    return error->code == WARD_RC_UNAVAILABLE || error->code == WARD_RC_DEADLINE_EXCEEDED
+               ? CLI_UNREACHABLE
+               : CLI_FAILED;
+}
+
+int cli_fail_call(const char *tried, const ward_error *error)
+{
+    struct advice advice = advice_of(error);
+    return cli_fail(cli_exit_of(error), advice.meaning, advice.advice, "%s: %s (%s)", tried,
+                    error->message, ward_rc_name(error->code));
+}
+
+/* ---- connecting ---- */
+
+int cli_load_profile(struct cli *cli)
+{
+    char path[CLI_PATH_MAX], text[8192];
+    if (cli->profile.loaded) {
+        return CLI_DONE;
+    }
+    if (cli->config_file == NULL) {
+        if (!cli_profile_default_path(path)) {
+            return cli_fail(CLI_USAGE, NULL, "Give --config FILE or set WARD_CONFIG.",
+                            "it is not known where the profiles file is");
+        }
+        cli->config_file = path;
+    }
+    bool loaded =
+        cli_profile_load(cli->config_file, cli->profile_name, &cli->profile, text, sizeof(text));
+    if (cli->config_file == path) {
+        cli->config_file = NULL;
+    }
+    if (!loaded) {
+        return cli_fail(CLI_USAGE, "Without a profile it is not known whom to call, and as whom.",
+                        "Give --profile NAME and --config FILE, or set WARD_CONFIG.", "%s", text);
+    }
+    if (cli_profile_key_is_open(cli->profile.key)) {
+        (void)cli_fail(CLI_DONE, "Who reads this key can act in your name.", "chmod 600 it.",
+                       "warning: others may read %s", cli->profile.key);
+    }
+    return CLI_DONE;
+}
+
+static ward_config *make_config(const struct cli *cli)
+{
+    const struct cli_profile *profile = &cli->profile;
+    ward_config *config = ward_config_new();
+    if (config == NULL) {
+        return NULL;
+    }
+    const char *name = profile->server_name[0] == 0 ? NULL : profile->server_name;
+    if (ward_config_set_server(config, profile->server) != WARD_RC_OK ||
+        ward_config_set_server_name(config, name) != WARD_RC_OK ||
+        ward_config_set_ca_file(config, profile->ca) != WARD_RC_OK ||
+        ward_config_set_certificate_file(config, profile->certificate) != WARD_RC_OK ||
+        ward_config_set_key_file(config, profile->key) != WARD_RC_OK) {
+        ward_config_free(config);
+        return NULL;
+    }
+    if (cli->timeout_ms != 0) {
+        ward_config_set_timeout_ms(config, cli->timeout_ms);
+    }
+    return config;
+}
+
+int cli_connect(struct cli *cli)
+{
+    if (cli->client != NULL) {
+        return CLI_DONE;
+    }
+    int exit = cli_load_profile(cli);
+    if (exit != CLI_DONE) {
+        return exit;
+    }
+    ward_config *config = make_config(cli);
+    if (config == NULL) {
+        return cli_fail(CLI_FAILED, NULL, NULL, "there is no more memory");
+    }
+    ward_error error;
+    ward_rc rc = ward_client_new(config, &cli->client, &error);
+    ward_config_free(config);
+    if (rc != WARD_RC_OK) {
+        return cli_fail(rc == WARD_RC_INVALID_ARGUMENT ? CLI_USAGE : CLI_FAILED, NULL,
+                        "Correct the profile.", "profile \"%s\": %s", cli->profile.name,
+                        error.message);
+    }
+    return CLI_DONE;
+}
+
+/* ---- finding the verb ---- */
+
+static void print_nouns(FILE *to)
+{
+    (void)fputs("usage: ward [OPTION...] NOUN VERB [OPTION...]\n\n", to);
+    for (size_t i = 0; i < N_NOUNS; i++) {
+        (void)fprintf(to, "  %-10s %s\n", nouns[i]->name, nouns[i]->help);
+    }
+    (void)fputs(
+        "\nOptions everywhere:\n"
+        "  --profile NAME     whom to be: a profile of the profiles file\n"
+        "  --config FILE      the profiles file (default: $WARD_CONFIG, else "
+        "~/.config/ward/profiles.yaml)\n"
+        "  --output FORM      table or json (default: table on a terminal, else json)\n"
+        "  --timeout SECONDS  how long one call may take (default: 10)\n"
+        "  --version\n\n"
+        "`ward NOUN --help` lists a noun's verbs, `ward NOUN VERB --help` a verb's options.\n"
+        "Exit codes: 0 done, 1 refused or failed, 2 usage, 3 unreachable, 4 waits for approval.\n",
+        to);
+}
+
+static void print_verbs(const struct cli_noun *noun, FILE *to)
+{
+    (void)fprintf(to, "usage: ward %s VERB [OPTION...]\n\n%s\n\n", noun->name, noun->help);
+    for (const struct cli_verb *verb = noun->verbs; verb->name != NULL; verb++) {
+        (void)fprintf(to, "  %-11s %s\n", verb->name, verb->help);
+    }
+    (void)fprintf(to, "\n`ward %s VERB --help` lists a verb's options.\n", noun->name);
+}
+
+struct top {
+    struct cli *cli;
+    int noun; /* its place in argv; 0: none was given */
+};
+
+enum { KEY_HELP = 0x400, KEY_VERSION };
+
+static error_t parse_top(int key, char *value, struct argp_state *state)
+{
+    struct top *top = state->input;
+    (void)value;
+    switch (key) {
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = top->cli;
+        return 0;
+    case KEY_HELP:
+        print_nouns(stdout);
+        exit(CLI_DONE);
+    case KEY_VERSION:
+        (void)printf("ward %s\n", ward_version());
+        exit(CLI_DONE);
+    case ARGP_KEY_ARG:
+        top->noun = state->next - 1;
+        state->next = state->argc; /* the rest is the verb's */
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static int find_noun(struct cli *cli, int argc, char **argv)
+{
+    static const struct argp_option options[] = {
+        {"help", KEY_HELP, NULL, 0, NULL, 0}, {"version", KEY_VERSION, NULL, 0, NULL, 0}, {0}};
+    const struct argp_child children[] = {{&cli_global_argp, 0, NULL, 0}, {0}};
+    const struct argp argp = {.options = options, .parser = parse_top, .children = children};
+    struct top top = {.cli = cli};
+    char name[] = "ward";
+    argv[0] = name;
+    if (argp_parse(&argp, argc, argv, ARGP_IN_ORDER | ARGP_NO_HELP, NULL, &top) != 0) {
+        return -1;
+    }
+    return top.noun;
+}
+
+static bool is_help(const char *text)
+{
+    return strcmp(text, "--help") == 0 || strcmp(text, "help") == 0;
+}
+
+/* argv begins with the noun. */
+static int run_noun(struct cli *cli, const struct cli_noun *noun, int argc, char **argv)
+{
+    char name[128];
+    if (noun->verbs == NULL) {
+        (void)snprintf(name, sizeof(name), "ward %s", noun->name);
+        argv[0] = name;
+        return noun->run(cli, argc, argv);
+    }
+    if (argc < 2) {
+        print_verbs(noun, stderr);
+        return CLI_USAGE;
+    }
+    if (is_help(argv[1])) {
+        print_verbs(noun, stdout);
+        return CLI_DONE;
+    }
+    for (const struct cli_verb *verb = noun->verbs; verb->name != NULL; verb++) {
+        if (strcmp(verb->name, argv[1]) == 0) {
+            (void)snprintf(name, sizeof(name), "ward %s %s", noun->name, verb->name);
+            argv[1] = name;
+            return verb->run(cli, argc - 1, argv + 1);
+        }
+    }
+    char advice[64];
+    (void)snprintf(advice, sizeof(advice), "`ward %s --help` lists its verbs.", noun->name);
+    return cli_fail(CLI_USAGE, NULL, advice, "%s has no verb \"%s\"", noun->name, argv[1]);
+}
+
+int cli_main(int argc, char **argv)
+{
+    argp_err_exit_status = CLI_USAGE;
+    struct cli cli = {.json = isatty(STDOUT_FILENO) == 0};
+    int at = find_noun(&cli, argc, argv);
+    if (at <= 0) {
+        print_nouns(stderr);
+        return CLI_USAGE;
+    }
+    if (is_help(argv[at])) {
+        print_nouns(stdout);
+        return CLI_DONE;
+    }
+    for (size_t i = 0; i < N_NOUNS; i++) {
+        if (strcmp(nouns[i]->name, argv[at]) == 0) {
+            int exit = run_noun(&cli, nouns[i], argc - at, argv + at);
+            ward_client_free(cli.client);
+            return exit;
+        }
+    }
+    return cli_fail(CLI_USAGE, NULL, "`ward --help` lists them.", "there is no noun \"%s\"",
+                    argv[at]);
+}

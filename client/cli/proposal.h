@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A proposal at the officer's own desk: parsed strictly from its payload, rendered from that and
+ * from nothing that the daemon says beside it, and signed. */
+#ifndef WARD_CLIENT_CLI_PROPOSAL_H
+#define WARD_CLIENT_CLI_PROPOSAL_H
+
+#include "client/cli/cli.h"
+#include "proto/proposal.h"
+
+struct cli_proposal {
+    struct ward_arena *arena;
+    struct ward_bytes payload; /* borrowed */
+    struct ward_proposal parsed;
+    char id[WARD_ID_TEXT_SIZE], digest[65];
+};
+
+/* CLI_DONE, or the exit code of what was said: a payload that is not canonical is never shown. */
+int cli_proposal_open(struct ward_bytes payload, struct cli_proposal *ret);
+void cli_proposal_close(struct cli_proposal *proposal);
+/* What, who, why, its consequences in numbers, until when; for a person. now_us: wall time. */
+void cli_proposal_render(const struct cli_proposal *proposal, int64_t now_us,
+                         struct ward_buffer *out);
+
+/* The PAE of the payload under the decision, signed with the PEM private key in the file: ECDSA
+ * P-256 or P-384 with SHA-256, or Ed25519. out has WARD_SIGNATURE_MAX bytes. */
+int cli_sign(const char *key_file, struct ward_bytes payload, enum ward_decision_kind decision,
+             uint8_t *out, size_t *ret_size);
+
+/* After create or rotate answered with a proposal: checks that it is what was asked for, signs it
+ * as the proposer, submits it, and tells what the colleagues have to do. wait: until it is decided.
+ * Returns the exit code: CLI_WAITS, or after waiting CLI_DONE when it was executed. */
+int cli_propose(struct cli *cli, const ward_proposal_info *info, const char *action,
+                const char *object, bool wait);
+
+#endif

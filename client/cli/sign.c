@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* An officer's signature, and the proposer's half of a guarded operation. The private key is read
+ * from its file by OpenSSL, used once and freed. */
+#include "client/cli/proposal.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+
+#include "client/error.h"
+#include "proto/wire_limits.h"
+
+#define PAE_MAX (1024u * 1024)
+#define WAIT_POLL_MS 1000
+
+/* Encrypted keys are refused: no password is asked for, and none is taken from anywhere. */
+static int no_password(char *buffer, int size, int writing, void *context)
+{
+    (void)buffer;
+    (void)size;
+    (void)writing;
+    (void)context;
+    return -1;
+}
+
+static EVP_PKEY *load_key(const char *path)
+{
+    FILE *file = fopen(path, "re");
+    if (file == NULL) {
+        return NULL;
+    }
+    EVP_PKEY *key = PEM_read_PrivateKey(file, NULL, no_password, NULL);
+    (void)fclose(file);
+    return key;
+}
+
+static bool sign_bytes(EVP_PKEY *key, struct ward_bytes bytes, uint8_t *out, size_t *ret_size)
+{
+    bool edwards = EVP_PKEY_is_a(key, "ED25519") == 1, curve = EVP_PKEY_is_a(key, "EC") == 1;
+    EVP_MD_CTX *context = EVP_MD_CTX_new();
+    size_t size = WARD_SIGNATURE_MAX;
+    bool fine = (edwards || curve) && context != NULL &&
+                EVP_DigestSignInit_ex(context, NULL, edwards ? NULL : "SHA256", NULL, NULL, key,
+                                      NULL) == 1 &&
+                EVP_DigestSign(context, out, &size, bytes.data, bytes.size) == 1;
+    EVP_MD_CTX_free(context);
+    *ret_size = size;
+    return fine;
+}
+
+int cli_sign(const char *key_file, struct ward_bytes payload, enum ward_decision_kind decision,
+             uint8_t *out, size_t *ret_size)
+{
+    EVP_PKEY *key = load_key(key_file);
+    if (key == NULL) {
+        return cli_fail(CLI_FAILED, "Without it nothing can be signed; nothing was changed.",
+                        "Look at `key` in the profile.", "cannot read the private key %s: %s",
+                        key_file, ward_error_openssl());
+    }
+    struct ward_buffer pae;
+    ward_buffer_init(&pae, PAE_MAX);
+    ward_proposal_pae(payload, decision, &pae);
+    bool fine = !pae.failed && sign_bytes(key, ward_buffer_view(&pae), out, ret_size);
+    ward_buffer_fini(&pae);
+    EVP_PKEY_free(key);
+    if (!fine) {
+        return cli_fail(CLI_FAILED, "Approvals are signed with ECDSA (P-256 or P-384) or Ed25519.",
+                        "Use a certificate with such a key.", "cannot sign with %s: %s", key_file,
+                        ward_error_openssl());
+    }
+    return CLI_DONE;
+}
+
+/* ---- proposing ---- */
+
+static int print_outcome(const struct cli *cli, const struct cli_proposal *proposal,
+                         const char *state)
+{
+    if (cli->json) {
+        struct cli_doc doc;
+        cli_doc_begin(&doc);
+        cli_doc_text(&doc, "proposal", proposal->id);
+        cli_doc_text(&doc, "state", state);
+        ward_json_member(&doc.json, "action", proposal->parsed.action);
+        ward_json_member(&doc.json, "object", proposal->parsed.object);
+        ward_json_member_int(&doc.json, "approvals_needed", proposal->parsed.approvals);
+        cli_doc_text(&doc, "digest", proposal->digest);
+        return cli_doc_end(&doc) ? CLI_DONE : CLI_FAILED;
+    }
+    return cli_print("Proposal %s is %s.\n", proposal->id, state) ? CLI_DONE : CLI_FAILED;
+}
+
+static bool is_pending(const char *state)
+{
+    return strcmp(state, "open") == 0 || strcmp(state, "draft") == 0;
+}
+
+/* Asks once a second until it is decided; the state is copied out. */
+static int wait_until_decided(struct cli *cli, const char *id, char state[32])
+{
+    for (;;) {
+        ward_proposals *shown = NULL;
+        ward_error error;
+        if (ward_show_proposal(cli->client, NULL, id, &shown, &error) != WARD_RC_OK) {
+            return cli_fail_call("waiting for approval", &error);
+        }
+        (void)snprintf(state, 32, "%s", shown->items[0]->state);
+        ward_proposals_free(shown);
+        if (!is_pending(state)) {
+            return CLI_DONE;
+        }
+        struct timespec pause = {.tv_sec = WAIT_POLL_MS / 1000};
+        (void)nanosleep(&pause, NULL);
+    }
+}
+
+static int tell_and_wait(struct cli *cli, const struct cli_proposal *proposal, const char *state,
+                         bool wait)
+{
+    (void)fprintf(stderr,
+                  "It waits for %u approval%s. Another officer reads it and decides:\n"
+                  "  ward --profile NAME approval approve %s\n",
+                  proposal->parsed.approvals, proposal->parsed.approvals == 1 ? "" : "s",
+                  proposal->id);
+    if (!wait) {
+        int exit = print_outcome(cli, proposal, state);
+        return exit == CLI_DONE ? CLI_WAITS : exit;
+    }
+    char decided[32];
+    int exit = wait_until_decided(cli, proposal->id, decided);
+    if (exit != CLI_DONE) {
+        return exit;
+    }
+    exit = print_outcome(cli, proposal, decided);
+    return exit == CLI_DONE && strcmp(decided, "executed") != 0 ? CLI_FAILED : exit;
+}
+
+static int submit(struct cli *cli, const struct cli_proposal *proposal, bool wait)
+{
+    uint8_t signature[WARD_SIGNATURE_MAX];
+    size_t size = 0;
+    int exit =
+        cli_sign(cli->profile.key, proposal->payload, WARD_DECISION_PROPOSE, signature, &size);
+    if (exit != CLI_DONE) {
+        return exit;
+    }
+    ward_proposals *submitted = NULL;
+    ward_error error;
+    if (ward_submit_proposal(cli->client, NULL, proposal->id, signature, size, &submitted,
+                             &error) != WARD_RC_OK) {
+        return cli_fail_call("submitting the proposal", &error);
+    }
+    exit = tell_and_wait(cli, proposal, submitted->items[0]->state, wait);
+    ward_proposals_free(submitted);
+    return exit;
+}
+
+int cli_propose(struct cli *cli, const ward_proposal_info *info, const char *action,
+                const char *object, bool wait)
+{
+    struct cli_proposal proposal;
+    int exit = cli_proposal_open(WARD_BYTES(info->payload, info->payload_size), &proposal);
+    if (exit != CLI_DONE) {
+        return exit;
+    }
+    if (strcmp(proposal.id, info->id) != 0 ||
+        !ward_bytes_eq(proposal.parsed.action, ward_bytes_str(action)) ||
+        !ward_bytes_eq(proposal.parsed.object, ward_bytes_str(object))) {
+        exit = cli_fail(CLI_FAILED, "It was not signed, so it cannot run.",
+                        "Tell your security team: the daemon did not propose what was asked.",
+                        "the proposal is not %s of %s", action, object);
+    } else {
+        struct ward_buffer text;
+        ward_buffer_init(&text, PAE_MAX);
+        cli_proposal_render(&proposal, ward_wall_us(&ward_clock_system), &text);
+        (void)fwrite(text.data, 1, text.size, stderr);
+        ward_buffer_fini(&text);
+        exit = submit(cli, &proposal, wait);
+    }
+    cli_proposal_close(&proposal);
+    return exit;
+}
