@@ -26,7 +26,8 @@
     X(SYSTEM_REWRAP, "system.rewrap", KEY, SYSTEM)                    \
     X(SYSTEM_RECOVER, "system.recover", KEY, SYSTEM)                  \
     X(SYSTEM_START, "system.start", NONE, SYSTEM)                     \
-    X(SYSTEM_SUMMARY, "system.summary", NONE, SYSTEM)
+    X(SYSTEM_SUMMARY, "system.summary", NONE, SYSTEM)                 \
+    X(SYSTEM_ATTEST, "system.attest", NONE, SYSTEM)
 
 enum ward_action {
 #define WARD_ACTION_ENUM(e, name, object, kinds) WARD_ACTION_##e,

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "backends/pkcs11/kek_pkcs11.h"
+#include "server/attestation.h"
 #include "server/index_key.h"
 #include "server/jobs/internal.h"
 #include "server/jobs/jobs.h"
@@ -26,6 +27,7 @@ struct ward_app {
     const struct ward_config *config;
     struct ward_kek *kek;
     struct ward_store *store;
+    struct ward_attestation *attestation;
     struct ward_state_slot states;
     bool has_states;
     struct ward_pipeline pipeline;
@@ -86,27 +88,6 @@ static ward_status refresh(void *context, struct ward_store_reader *reader)
     return WARD_OK;
 }
 
-/* Every KEK version that is used must be in the token, with the attributes that Ward gave it. */
-static void check_keys(struct ward_kek_session *session, const struct ward_store_snapshot *snapshot)
-{
-    size_t bad = 0;
-    for (size_t i = 0; i < snapshot->n_versions; i++) {
-        const struct ward_kek_ref ref = {snapshot->versions[i].kek, snapshot->versions[i].version};
-        struct ward_kek_attest attest;
-        ward_status status = ward_kek_attest(session, &ref, &attest);
-        bool good = ward_ok(status) && attest.present && attest.sensitive &&
-                    attest.non_extractable && attest.never_wrap_with_decrypt;
-        bad += !good;
-    }
-    if (bad > 0) {
-        ward_log_number(
-            WARD_LOG_ERROR,
-            "KEK versions are missing from the token or have attributes that Ward did not "
-            "give them; requests that need them fail",
-            "versions", (long long)bad);
-    }
-}
-
 static ward_status first_state(struct ward_app *app, struct ward_kek_session *session)
 {
     ward_auto(ward_arena_freep) struct ward_arena *arena = NULL;
@@ -118,7 +99,6 @@ static ward_status first_state(struct ward_app *app, struct ward_kek_session *se
     ward_store_reader_close(reader);
     WARD_TRY(status);
     WARD_ENSURE(snapshot.n_index_keys == 1, WARD_E_STATE);
-    check_keys(session, &snapshot);
     struct ward_index *index;
     status = ward_index_key_open(session, &snapshot.deployment.id, snapshot.index_keys[0].wrapped,
                                  &index);
@@ -131,7 +111,8 @@ static ward_status first_state(struct ward_app *app, struct ward_kek_session *se
                             ward_bytes_str(app->config->node), index, &state));
     ward_state_slot_init(&app->states, state);
     app->has_states = true;
-    return WARD_OK;
+    size_t bad;
+    return ward_attestation_check(app->attestation, session, state, &bad);
 }
 
 /* ---- what the network and the jobs call ---- */
@@ -301,6 +282,7 @@ static ward_status start(struct ward_app *app)
     WARD_TRY(ward_rpc_new(&rpc, &handler, &app->rpc));
     WARD_TRY(ward_store_postgres_open(config->database_conninfo, &app->store));
     WARD_TRY(ward_app_open_kek(config, &app->kek));
+    WARD_TRY(ward_attestation_new(&app->attestation));
     struct ward_kek_session *session = NULL;
     WARD_TRY(ward_kek_session_open(app->kek, &session));
     ward_status status = ward_kek_probe(session);
@@ -312,6 +294,7 @@ static ward_status start(struct ward_app *app)
         return status;
     }
     ward_pipeline_init(&app->pipeline, &app->states, &ward_clock_system);
+    app->pipeline.attestation = app->attestation;
     app->pipeline.complete = complete;
     app->pipeline.complete_context = app;
     app->has_pipeline = true;
@@ -394,6 +377,7 @@ void ward_app_stop(struct ward_app *app)
     if (app->has_states) {
         ward_state_slot_fini(&app->states);
     }
+    ward_attestation_free(app->attestation);
     ward_kek_close(app->kek);
     ward_store_close(app->store);
     free(app);

@@ -12,8 +12,9 @@
 #include "base/log.h"
 #include "base/secret.h"
 
-#define SECRET_POOL_BYTES (2u << 20) /* within the default limit of 8 MiB, ring buffers included \
-                                      */
+#define SECRET_POOL_BYTES                                                  \
+    (2u << 20) /* within the default limit of 8 MiB, ring buffers included \
+                */
 
 static bool swap_is_on(void)
 {

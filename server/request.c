@@ -78,9 +78,10 @@ struct ward_decision ward_request_ask(const struct ward_request *request, enum w
 {
     enum ward_object_kind kind = ward_action_object(action);
     if (kind != WARD_OBJECT_NONE && !ward_name_valid(object)) {
-        return (struct ward_decision){.status = kind == WARD_OBJECT_KEY
-                                                    ? WARD_REFUSAL(WARD_E_INVALID, "key: not a name: " NAME_RULE)
-                                                    : WARD_REFUSAL(WARD_E_INVALID, "collection: not a name: " NAME_RULE)};
+        return (struct ward_decision){
+            .status = kind == WARD_OBJECT_KEY
+                          ? WARD_REFUSAL(WARD_E_INVALID, "key: not a name: " NAME_RULE)
+                          : WARD_REFUSAL(WARD_E_INVALID, "collection: not a name: " NAME_RULE)};
     }
     struct ward_decide_in in = {.action = action, .object = object};
     in.subject =

@@ -14,6 +14,7 @@
 #define TICK_MS 100
 #define SUMMARY_TICKS 100
 #define RECOVER_TICKS 600
+#define ATTEST_TICKS 36000
 #define REWRAP_ARENA (64u << 20)
 #define SMALL_ARENA (1u << 20)
 #define SNAPSHOT_ARENA (256u << 20)
@@ -104,6 +105,23 @@ static void summarise(struct ward_jobs *jobs)
     ward_request_free(request);
 }
 
+/* ---- attestation ---- */
+
+static void attest(struct ward_jobs *jobs)
+{
+    struct ward_request *request;
+    if (!ward_ok(ward_internal_new(&ward_op_attest, sizeof(struct ward_attest), SMALL_ARENA,
+                                   &request))) {
+        return;
+    }
+    ((struct ward_attest *)request->in)->attestation = jobs->config.pipeline->attestation;
+    ward_status status = ward_internal_run(jobs->config.pipeline, request);
+    if (!ward_ok(status)) {
+        tell_failure("the hourly look at the keys in the HSM failed", status);
+    }
+    ward_request_free(request);
+}
+
 /* ---- recovery ---- */
 
 static void recover_one(struct ward_jobs *jobs, const struct ward_store_intent *intent)
@@ -162,6 +180,9 @@ static void *tick(void *argument)
         }
         if (n % RECOVER_TICKS == 0) {
             recover(jobs, false);
+        }
+        if (n % ATTEST_TICKS == 0) {
+            attest(jobs);
         }
     }
     summarise(jobs);

@@ -3,6 +3,7 @@
  *   every second   a checkpoint, when there is news; the epoch, in case another daemon moved it
  *   every 10 s     the summary of attempts without an identity, when there were any
  *   after a change the rewrap of subject keys that are below their key's active version
+ *   every hour     the attributes of every key in the HSM
  *   at start, and every minute: what a crash left between intent and outcome */
 #ifndef WARD_SERVER_JOBS_JOBS_H
 #define WARD_SERVER_JOBS_JOBS_H

@@ -57,6 +57,6 @@ extern const struct ward_op ward_op_approval_list, ward_op_approval_show, ward_o
 extern const struct ward_op ward_op_audit_export, ward_op_audit_checkpoint;
 /* Internal, by identity "system". */
 extern const struct ward_op ward_op_sign_checkpoint, ward_op_rewrap, ward_op_recover, ward_op_start,
-    ward_op_summary;
+    ward_op_summary, ward_op_attest;
 
 #endif

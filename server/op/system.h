@@ -23,6 +23,11 @@ struct ward_recover {
     struct ward_store_intent intent;
 };
 
+struct ward_attestation;
+struct ward_attest {
+    struct ward_attestation *attestation;
+};
+
 struct ward_summary {
     unsigned handshakes_failed, requests_refused;
     unsigned long long overloaded;

@@ -21,6 +21,7 @@ struct ward_pipeline {
     struct ward_queue reads, work, commits;
     struct ward_state_slot *states;
     const struct ward_clock *clock;
+    struct ward_attestation *attestation; /* NULL: every key is as it was made */
     void (*complete)(void *context, struct ward_list *requests); /* answers go out; any thread */
     void *complete_context;
     /* Counters for metrics. */
