@@ -148,7 +148,7 @@ struct ward_pkcs11_config hsm_token_config(const struct hsm_token *token)
                                        .module_path = token->module,
                                        .token_label = token->label,
                                        .pin_file = token->pin_file,
-                                       .deadline_ms = 5000,
+                                       .deadline_ms = 30000,
                                        .start_deadline_ms = 20000,
                                        .working_copies = true,
                                        .module_params =
