@@ -158,10 +158,24 @@ static ward_status add_parts(struct ward_request *request, const struct ward_lea
     return WARD_OK;
 }
 
+/* What is not given out was not allowed, whatever was settled before. */
+static void settle_failed(struct ward_request *request)
+{
+    for (size_t i = 0; i < request->n_leaf_items; i++) {
+        if (request->leaf_items[i].code == NULL) {
+            request->leaf_items[i].outcome = outcome_of(request->status, request->refused);
+            request->leaf_items[i].code = code_of(request->status);
+        }
+    }
+}
+
 void ward_entry_describe(struct ward_request *request, struct ward_digest *digest)
 {
     if (request->op != NULL && request->op->silent) {
         return;
+    }
+    if (!ward_ok(request->status)) {
+        settle_failed(request);
     }
     struct ward_leaf leaf;
     ward_status status = describe_common(request, digest, &leaf);
