@@ -108,18 +108,13 @@ void ward_pipeline_after_commit(struct ward_pipeline *pipeline, struct ward_requ
 void ward_pipeline_again(struct ward_pipeline *pipeline, struct ward_request *request,
                          bool from_step0, struct ward_routes *routes)
 {
-    if (!ward_ok(request->status) && !request->refused) { /* failed: what happened, happened */
-        ward_state_unref(request->state);
-        request->state = ward_state_slot_get(pipeline->states);
-        request->n_leaf_bodies = 0;
-        ward_list_push(&routes->commits, &request->link);
-        return;
-    }
     unsigned step = request->step;
     bool last = request->last;
     size_t n_detail = request->n_detail;
     if (request->redecided++ >= WARD_REDECIDE_MAX) {
         request->status = WARD_STATUS(WARD_E_UNAVAILABLE);
+        request->refused = false;
+        request->n_leaf_bodies = 0;
         ward_list_push(&routes->commits, &request->link);
         return;
     }

@@ -63,10 +63,22 @@ static bool needs_entry(const struct ward_request *request)
 
 /* ---- what a transaction is made of ---- */
 
-static ward_status know_head(struct ward_committer *c)
+/* Decided under a later epoch than that of the head that we know: another daemon moved it, and the
+ * jobs heard of it before we did. */
+static bool outrun(const struct ward_committer *c, const struct group *group)
+{
+    for (size_t i = 0; i < group->n; i++) {
+        if (group->requests[i]->state->epoch > c->head.epoch) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static ward_status know_head(struct ward_committer *c, const struct group *group)
 {
     bool lock = contended(c);
-    if (c->head_known && !lock) {
+    if (c->head_known && !lock && !outrun(c, group)) {
         return WARD_OK;
     }
     WARD_TRY(ward_store_head(c->writer, lock, &c->head));
@@ -80,34 +92,43 @@ static ward_status know_head(struct ward_committer *c)
     return WARD_OK;
 }
 
-/* Whatever was decided under another epoch than the head's is decided again. */
+static void fail_request(struct ward_committer *c, struct ward_request *request, ward_status status)
+{
+    request->status = status;
+    request->refused = false;
+    ward_entry_describe(request, c->digest);
+}
+
+/* Whatever was decided under another epoch than the head's is decided again. What has failed stays
+ * failed; and while nobody can read what is in force now, nobody is answered under what was. */
 static void prune_stale(struct ward_committer *c, struct group *group)
 {
     size_t kept = 0;
     bool refreshed = false;
+    ward_status status = WARD_OK;
     for (size_t i = 0; i < group->n; i++) {
         struct ward_request *request = group->requests[i];
-        if (request->state->epoch == c->head.epoch) {
+        bool decided = ward_ok(request->status) || request->refused;
+        if (request->state->epoch == c->head.epoch || !decided) {
             group->requests[kept++] = request;
             continue;
         }
         if (!refreshed) {
             refreshed = true;
-            ward_status status = c->config.refresh(c->config.refresh_context, c->reader);
+            status = c->config.refresh(c->config.refresh_context, c->reader);
             if (!ward_ok(status)) {
                 ward_log_status(WARD_LOG_WARN, "reading the new policy and keys failed", status);
             }
+        }
+        if (!ward_ok(status)) {
+            fail_request(c, request, WARD_STATUS(WARD_E_UNAVAILABLE));
+            group->requests[kept++] = request;
+            continue;
         }
         bool from_step0 = request->op == NULL || !request->op->alone || request->step == 0;
         ward_pipeline_again(c->config.pipeline, request, from_step0, &c->routes);
     }
     group->n = kept;
-}
-
-static void fail_request(struct ward_committer *c, struct ward_request *request, ward_status status)
-{
-    request->status = status;
-    ward_entry_describe(request, c->digest);
 }
 
 /* False: an object of the request is in the batch already, so it is prepared again after this
@@ -206,7 +227,7 @@ static ward_status fill(struct ward_committer *c, struct group *group)
 static enum ward_commit_outcome attempt(struct ward_committer *c, struct group *group,
                                         ward_status *status)
 {
-    *status = know_head(c);
+    *status = know_head(c, group);
     if (!ward_ok(*status)) {
         return WARD_COMMIT_UNAVAILABLE;
     }
@@ -350,7 +371,7 @@ static void commit_group(struct ward_committer *c, struct group group)
             settle(c, top);
             depth--;
             tries = 0;
-        } else if (outcome == WARD_COMMIT_UNAVAILABLE || tries++ > TRIES_MAX) {
+        } else if (outcome == WARD_COMMIT_UNAVAILABLE || (again && tries++ > TRIES_MAX)) {
             ward_log_status(WARD_LOG_WARN, "no commit: requests are answered UNAVAILABLE", status);
             while (depth > 0) {
                 give_up(c, &todo[--depth]);
