@@ -16,7 +16,16 @@ struct racer {
     const uint8_t (*subjects)[WARD_HASH_SIZE]; /* the first records' race */
     int faults;
     unsigned committed, moved, conflicts;
+    char odd[64]; /* the last outcome that must not be */
 };
+
+static void note(struct racer *racer, enum ward_commit_outcome outcome, ward_status status)
+{
+    char text[64];
+    racer->faults++;
+    (void)snprintf(racer->odd, sizeof(racer->odd), "%s, %.40s", outcome_name(outcome),
+                   ward_status_describe(status, text, sizeof(text)));
+}
 
 static void add_text_leaf(struct racer *racer, struct ward_digest *digest, struct ward_merkle *tree,
                           struct ward_buffer *leaves, int batch, int leaf)
@@ -46,7 +55,9 @@ static enum ward_commit_outcome append(struct racer *racer, struct ward_store_wr
         bool lock = racer->number == 1; /* one of them is careful and locks first */
         status = ward_store_head(writer, lock, &head);
         if (!ward_ok(status)) {
-            racer->faults += status.code != WARD_E_CONFLICT;
+            if (status.code != WARD_E_CONFLICT) {
+                note(racer, WARD_COMMIT_UNAVAILABLE, status);
+            }
             continue;
         }
         ward_buffer_reset(&leaves);
@@ -63,7 +74,9 @@ static enum ward_commit_outcome append(struct racer *racer, struct ward_store_wr
             break;
         }
         racer->moved++;
-        racer->faults += outcome != WARD_COMMIT_HEAD_MOVED && outcome != WARD_COMMIT_RETRY;
+        if (outcome != WARD_COMMIT_HEAD_MOVED && outcome != WARD_COMMIT_RETRY) {
+            note(racer, outcome, status);
+        }
     }
     ward_buffer_fini(&leaves);
     return outcome;
@@ -98,6 +111,7 @@ static void run_racers(struct fixture *fx, struct racer *racers, void *(*body)(v
     }
     for (int i = 0; i < WRITERS; i++) {
         assert_int_equal(pthread_join(threads[i], NULL), 0);
+        assert_string_equal(racers[i].odd, "");
         assert_int_equal(racers[i].faults, 0);
     }
 }

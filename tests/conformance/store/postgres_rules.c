@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the daemon's role may not do, and what servers and schemas the store refuses. */
+#include "tests/conformance/store/postgres_support.h"
+
+#include <string.h>
+
+static void assert_refused(ward_status status, enum ward_code code, const char *text)
+{
+    assert_code(status, code);
+    assert_non_null(ward_status_refusal(status));
+    assert_string_equal(ward_status_refusal(status), text);
+}
+
+static ward_status new_head(struct fixture *fx)
+{
+    struct ward_store_writer *writer = NULL;
+    struct ward_head head;
+    assert_ok(ward_store_writer_open(fx->store, &writer));
+    ward_status status = ward_store_head(writer, false, &head);
+    ward_store_writer_close(writer);
+    return status;
+}
+
+static ward_status head_of(const char *conninfo)
+{
+    struct ward_store *store = NULL;
+    struct ward_store_writer *writer = NULL;
+    struct ward_head head;
+    assert_ok(ward_store_postgres_open(conninfo, &store));
+    assert_ok(ward_store_writer_open(store, &writer));
+    ward_status status = ward_store_head(writer, false, &head);
+    ward_store_writer_close(writer);
+    ward_store_close(store);
+    return status;
+}
+
+static void the_daemon_cannot_change_or_delete_what_was_written(void **state)
+{
+    struct fixture *fx = *state;
+    static const char *const statements[] = {
+        "UPDATE ward.audit_batch SET count = 1",
+        "UPDATE ward.audit_batch_0 SET count = 1",
+        "DELETE FROM ward.audit_batch",
+        "DELETE FROM ward.audit_batch_0",
+        "TRUNCATE ward.audit_batch",
+        "DROP TABLE ward.audit_batch_0",
+        "ALTER TABLE ward.audit_batch DETACH PARTITION ward.audit_batch_0",
+        "UPDATE ward.record SET sealed = ''",
+        "DELETE FROM ward.record",
+        "TRUNCATE ward.record",
+        "DELETE FROM ward.subject_key",
+        "UPDATE ward.subject_key SET subject_hash = subject_hash",
+        "UPDATE ward.policy SET text = ''",
+        "DELETE FROM ward.policy",
+        "UPDATE ward.vote SET decision = 1",
+        "DELETE FROM ward.vote",
+        "UPDATE ward.proposal SET payload = ''",
+        "DELETE FROM ward.proposal",
+        "UPDATE ward.checkpoint SET note = ''",
+        "DELETE FROM ward.checkpoint",
+        "UPDATE ward.deployment SET origin = 'x'",
+        "DELETE FROM ward.deployment",
+        "UPDATE ward.kek SET name = 'x'",
+        "DELETE FROM ward.kek",
+        "UPDATE ward.kek_version SET version = 2",
+        "DELETE FROM ward.kek_version",
+        "UPDATE ward.index_key SET wrapped = ''",
+        "INSERT INTO ward.head (size, epoch, fence, frontier) VALUES (0, 0, 0, '')",
+        "DELETE FROM ward.head",
+        "TRUNCATE ward.head",
+        "INSERT INTO ward.migration (version) VALUES (2)",
+        "CREATE TABLE ward.mine ()",
+        "CREATE TABLE public.mine ()",
+        "ALTER TABLE ward.head DROP CONSTRAINT head_size_check",
+        "CREATE OR REPLACE FUNCTION ward.expect_one(n bigint) RETURNS void LANGUAGE sql AS ''",
+        "SELECT ward.grant_daemon('ward_daemon')",
+        "SET ROLE ward_owner",
+    };
+    (void)fixture_begin(fx, 1);
+    assert_outcome(fixture_commit(fx, fx->w), WARD_COMMITTED);
+    for (size_t i = 0; i < sizeof(statements) / sizeof(statements[0]); i++) {
+        char sqlstate[6];
+        postgres_try(pg.daemon, statements[i], sqlstate);
+        if (strcmp(sqlstate, "42501") != 0) {
+            print_error("%s: %s\n", statements[i], sqlstate);
+        }
+        assert_string_equal(sqlstate, "42501"); /* insufficient_privilege */
+    }
+    char sqlstate[6];
+    postgres_try(pg.daemon, "SELECT count(*) FROM ward.audit_batch", sqlstate);
+    assert_string_equal(sqlstate, "00000");
+}
+
+static void others_see_nothing_of_the_schema(void **state)
+{
+    char sqlstate[6], conninfo[160];
+    (void)state;
+    postgres_sql(&pg, "DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'stranger') "
+                      "THEN CREATE ROLE stranger; END IF; END $$");
+    (void)snprintf(conninfo, sizeof(conninfo), "%s options='-c role=stranger'", pg.superuser);
+    postgres_try(conninfo, "SELECT * FROM ward.record", sqlstate);
+    assert_string_equal(sqlstate, "42501");
+    postgres_try(conninfo, "SELECT ward.expect_one(1)", sqlstate);
+    assert_string_equal(sqlstate, "42501");
+}
+
+static void a_server_that_may_lose_commits_is_refused(void **state)
+{
+    struct fixture *fx = *state;
+    struct ward_head head;
+    set_server("fsync", "off");
+    ward_status by_head = ward_store_head(fx->w, false, &head);
+    (void)fixture_begin(fx, 1);
+    enum ward_commit_outcome by_commit = fixture_commit(fx, fx->w2);
+    ward_status status = fx->status;
+    set_server("fsync", NULL);
+    assert_refused(by_head, WARD_E_STATE, "database: fsync is off");
+    assert_outcome(by_commit, WARD_COMMIT_UNAVAILABLE);
+    assert_code(status, WARD_E_STATE);
+
+    set_server("full_page_writes", "off");
+    by_head = ward_store_head(fx->w, true, &head);
+    set_server("full_page_writes", NULL);
+    assert_refused(by_head, WARD_E_STATE, "database: full_page_writes is off");
+    (void)fixture_begin(fx, 1);
+    assert_outcome(fixture_commit(fx, fx->w), WARD_COMMITTED); /* no lock was left */
+}
+
+static void every_weaker_synchronous_commit_is_refused(void **state)
+{
+    struct fixture *fx = *state;
+    static const struct {
+        const char *value;
+        bool refused;
+    } cases[] = {{"off", true},
+                 {"local", true},
+                 {"remote_write", true},
+                 {"on", false},
+                 {"remote_apply", false}};
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char sql[80];
+        (void)snprintf(sql, sizeof(sql), "ALTER ROLE ward_daemon SET synchronous_commit = %s",
+                       cases[i].value);
+        postgres_sql(&pg, sql);
+        if (cases[i].refused) {
+            assert_refused(new_head(fx), WARD_E_STATE, "database: synchronous_commit is not on");
+        } else {
+            assert_ok(new_head(fx));
+        }
+    }
+}
+
+static void a_server_that_only_reads_is_unavailable(void **state)
+{
+    struct fixture *fx = *state;
+    postgres_sql(&pg, "ALTER ROLE ward_daemon SET default_transaction_read_only = on");
+    assert_code(new_head(fx), WARD_E_UNAVAILABLE);
+}
+
+static void a_server_without_a_free_connection_is_unavailable(void **state)
+{
+    struct fixture *fx = *state;
+    postgres_sql(&pg, "ALTER ROLE ward_daemon CONNECTION LIMIT 1");
+    assert_code(new_head(fx), WARD_E_UNAVAILABLE);
+    (void)fixture_begin(fx, 1);
+    assert_outcome(fixture_commit(fx, fx->w), WARD_COMMITTED); /* its connection is there */
+}
+
+static void a_server_elsewhere_must_be_verified(void **state)
+{
+    static const char *const conninfos[] = {
+        "host=192.0.2.1 dbname=ward", "host=192.0.2.1 dbname=ward sslmode=require",
+        "hostaddr=192.0.2.1 dbname=ward sslmode=verify-ca", "host=/tmp,192.0.2.1 dbname=ward",
+        "postgresql://db.example.invalid/ward"};
+    (void)state;
+    int64_t began = now_ms();
+    for (size_t i = 0; i < 4; i++) {
+        assert_refused(head_of(conninfos[i]), WARD_E_STATE,
+                       "database: a server on another machine needs sslmode=verify-full");
+    }
+    assert_in_range(now_ms() - began, 0, 500);
+    assert_true(!ward_ok(head_of(conninfos[4]))); /* its name does not resolve */
+    assert_code(head_of("host=/nonexistent dbname=ward"), WARD_E_UNAVAILABLE);
+    assert_code(head_of("host=127.0.0.1 port=1 dbname=ward"), WARD_E_UNAVAILABLE);
+}
+
+static void what_is_no_connection_string_is_refused_at_once(void **state)
+{
+    static const char *const conninfos[] = {"host", "no_such_option=1", "host='unclosed",
+                                            "postgresql://[::1"};
+    (void)state;
+    for (size_t i = 0; i < sizeof(conninfos) / sizeof(conninfos[0]); i++) {
+        struct ward_store *store = NULL;
+        assert_refused(ward_store_postgres_open(conninfos[i], &store), WARD_E_INVALID,
+                       "database: the connection string does not parse");
+        assert_null(store);
+    }
+}
+
+static void a_missing_schema_is_named_and_used_once_it_is_there(void **state)
+{
+    struct fixture *fx = *state;
+    uint64_t epoch;
+    postgres_sql(&pg, "SET client_min_messages = error; DROP SCHEMA ward CASCADE");
+    assert_refused(new_head(fx), WARD_E_STATE,
+                   "database: no schema that this role may use; run wardd --genesis once");
+    assert_ok(ward_store_postgres_migrate(pg.owner, "ward_daemon"));
+    assert_ok(new_head(fx));
+    assert_ok(ward_store_epoch(fx->r, &epoch));
+}
+
+static void a_schema_of_another_version_is_refused(void **state)
+{
+    struct fixture *fx = *state;
+    postgres_sql(&pg, "UPDATE ward.migration SET version = 99");
+    assert_refused(new_head(fx), WARD_E_STATE,
+                   "database: its schema is of another version; migrate it");
+    assert_refused(ward_store_postgres_migrate(pg.owner, "ward_daemon"), WARD_E_STATE,
+                   "database: its schema is newer than this program");
+}
+
+static void migration_is_idempotent_and_keeps_what_is_there(void **state)
+{
+    struct fixture *fx = *state;
+    struct ward_id kek = a_kek(fx, "records");
+    (void)a_subject_key(fx, &kek);
+    assert_ok(ward_store_postgres_migrate(pg.owner, "ward_daemon"));
+    assert_ok(ward_store_postgres_migrate(pg.owner, "ward_daemon"));
+    assert_head_unmoved(fx);
+    (void)a_subject_key(fx, &kek);
+}
+
+static void *migrate(void *ret)
+{
+    *(ward_status *)ret = ward_store_postgres_migrate(pg.owner, "ward_daemon");
+    return NULL;
+}
+
+static void two_that_migrate_at_once_do_it_once(void **state)
+{
+    struct fixture *fx = *state;
+    pthread_t threads[3];
+    ward_status statuses[3] = {0};
+    postgres_sql(&pg, "SET client_min_messages = error; DROP SCHEMA ward CASCADE");
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(pthread_create(&threads[i], NULL, migrate, &statuses[i]), 0);
+    }
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
+        assert_ok(statuses[i]);
+    }
+    assert_ok(new_head(fx));
+}
+
+static void a_migration_that_fails_leaves_nothing(void **state)
+{
+    (void)state;
+    postgres_sql(&pg, "SET client_min_messages = error; DROP SCHEMA ward CASCADE");
+    static const char *const roles[] = {"no such role", "x; DROP TABLE ward.head", "\"", "'"};
+    for (size_t i = 0; i < 4; i++) {
+        assert_code(ward_store_postgres_migrate(pg.owner, roles[i]), WARD_E_STATE);
+        assert_int_equal(
+            postgres_number(&pg, "SELECT count(*) FROM pg_namespace WHERE nspname = 'ward'"), 0);
+    }
+    assert_refused(ward_store_postgres_migrate(pg.owner, ""), WARD_E_INVALID,
+                   "database: the daemon's role is empty or too long");
+    assert_code(ward_store_postgres_migrate(pg.daemon, "ward_daemon"), WARD_E_STATE);
+    postgres_sql(&pg, "CREATE SCHEMA ward AUTHORIZATION ward_owner");
+    assert_refused(ward_store_postgres_migrate(pg.owner, "ward_daemon"), WARD_E_STATE,
+                   "database: schema \"ward\" is there but is not ours");
+}
+
+static void a_value_that_a_rule_of_the_schema_forbids_fails_the_commit(void **state)
+{
+    struct fixture *fx = *state;
+    struct ward_effect effects[3] = {
+        {.kind = WARD_EFFECT_KEK,
+         .kek = {.name = ward_bytes_str("x"),
+                 .backend = ward_bytes_str("hsm"),
+                 .purpose = 9,
+                 .created_us = 1}},
+        {.kind = WARD_EFFECT_KEK,
+         .kek = {.name = WARD_BYTES_LITERAL("\xff\xfe"),
+                 .backend = ward_bytes_str("hsm"),
+                 .purpose = 1,
+                 .created_us = 1}},
+        {.kind = WARD_EFFECT_CHECKPOINT},
+    };
+    effects[2].checkpoint.size = UINT64_MAX; /* more than the server's type holds */
+    effects[2].checkpoint.note = ward_bytes_str("note");
+    effects[2].checkpoint.created_us = 1;
+    for (size_t i = 0; i < 3; i++) {
+        assert_outcome(fixture_effect(fx, &effects[i]), WARD_COMMIT_FAILED);
+        assert_code(fx->status, WARD_E_INTERNAL);
+    }
+    assert_head_unmoved(fx);
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, over_postgres_setup, over_postgres_teardown)
+
+int postgres_suite_rules(void)
+{
+    const struct CMUnitTest tests[] = {
+        T(the_daemon_cannot_change_or_delete_what_was_written),
+        T(others_see_nothing_of_the_schema),
+        T(a_server_that_may_lose_commits_is_refused),
+        T(every_weaker_synchronous_commit_is_refused),
+        T(a_server_that_only_reads_is_unavailable),
+        T(a_server_without_a_free_connection_is_unavailable),
+        T(a_server_elsewhere_must_be_verified),
+        T(what_is_no_connection_string_is_refused_at_once),
+        T(a_missing_schema_is_named_and_used_once_it_is_there),
+        T(a_schema_of_another_version_is_refused),
+        T(migration_is_idempotent_and_keeps_what_is_there),
+        T(two_that_migrate_at_once_do_it_once),
+        T(a_migration_that_fails_leaves_nothing),
+        T(a_value_that_a_rule_of_the_schema_forbids_fails_the_commit),
+    };
+    return cmocka_run_group_tests_name("rules", tests, NULL, NULL);
+}
