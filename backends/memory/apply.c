@@ -265,11 +265,6 @@ static ward_status append(struct ward_memory_state *state, const struct ward_com
 ward_status ward_memory_apply(struct ward_memory_state *state, const struct ward_commit *commit,
                               uint32_t *ret_rewrapped, enum ward_commit_outcome *ret_outcome)
 {
-    ward_status status = apply_rows(state, commit, ret_rewrapped);
-    if (!ward_ok(status)) {
-        *ret_outcome = status.code == WARD_E_CONFLICT ? WARD_COMMIT_CONFLICT : WARD_COMMIT_FAILED;
-        return status;
-    }
     if (state->head.epoch != commit->epoch) {
         *ret_outcome = WARD_COMMIT_STALE;
         WARD_FAIL(WARD_E_STALE);
@@ -278,6 +273,12 @@ ward_status ward_memory_apply(struct ward_memory_state *state, const struct ward
         *ret_outcome = WARD_COMMIT_HEAD_MOVED;
         WARD_FAIL(WARD_E_CONFLICT);
     }
-    *ret_outcome = WARD_COMMITTED;
-    return commit->n_leaves > 0 ? append(state, commit) : WARD_OK;
+    ward_status status = commit->n_leaves > 0 ? append(state, commit) : WARD_OK;
+    if (ward_ok(status)) {
+        status = apply_rows(state, commit, ret_rewrapped);
+    }
+    *ret_outcome = ward_ok(status) ? WARD_COMMITTED
+                                   : (status.code == WARD_E_CONFLICT ? WARD_COMMIT_CONFLICT
+                                                                     : WARD_COMMIT_FAILED);
+    return status;
 }

@@ -43,6 +43,8 @@ static ward_status send_all(struct ward_pg_writer *writer, const struct ward_com
         WARD_TRY(ward_pg_send(conn, WARD_PG_BEGIN));
         n++;
     }
+    WARD_TRY(send_head(writer, commit));
+    n++;
     for (size_t i = 0; i < commit->n_effects; i++) {
         WARD_TRY(ward_pg_send_effect(conn, &commit->effects[i]));
         n++;
@@ -59,8 +61,7 @@ static ward_status send_all(struct ward_pg_writer *writer, const struct ward_com
         WARD_TRY(ward_pg_send_rewrapped(conn, commit));
         *ret_rewrap = (ptrdiff_t)n++;
     }
-    WARD_TRY(send_head(writer, commit));
-    *ret_n = n + 1;
+    *ret_n = n;
     return WARD_OK;
 }
 

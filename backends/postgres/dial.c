@@ -169,7 +169,8 @@ static ward_status check_version(struct ward_pg_conn *conn)
     ward_auto(ward_pg_clearp) PGresult *result = NULL;
     ward_status status = ward_pg_result(conn, &result);
     if (status.code == WARD_E_STATE) {
-        return WARD_REFUSAL(WARD_E_STATE, "database: no schema that this role may use; migrate it");
+        return WARD_REFUSAL(WARD_E_STATE,
+                            "database: no schema that this role may use; run wardd --genesis once");
     }
     WARD_TRY(status);
     bool same = PQntuples(result) == 1 && PQgetlength(result, 0, 0) == 4 &&

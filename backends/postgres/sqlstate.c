@@ -38,6 +38,7 @@ static const struct meaning meanings[] = {
     {"3F", WARD_E_STATE, WARD_COMMIT_FAILED},            /* no such schema */
     {"42501", WARD_E_STATE, WARD_COMMIT_FAILED},         /* the role lacks a right */
     {"42P01", WARD_E_STATE, WARD_COMMIT_FAILED},         /* no such table */
+    {"42704", WARD_E_STATE, WARD_COMMIT_FAILED},         /* no such role */
     {"42883", WARD_E_STATE, WARD_COMMIT_FAILED},         /* no such function */
     {"42703", WARD_E_STATE, WARD_COMMIT_FAILED},         /* no such column */
 };

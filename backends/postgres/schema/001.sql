@@ -114,8 +114,8 @@ CREATE TABLE ward.subject_key (
 CREATE INDEX subject_key_kek ON ward.subject_key (kek, id);
 
 -- EXTERNAL: ciphertext does not compress. subject_key names ward.subject_key without a foreign key, whose
--- triggers take a third of the time of a put: ward.insert_records inserts by joining it, and whoever ends
--- a subject key moves the epoch, so that of the two commits the later one meets the other at the head.
+-- triggers take a third of the time of a put: ward.insert_records inserts by joining it, and every commit
+-- takes the head first, so that nobody ends a subject key between the two.
 CREATE TABLE ward.record (
     id_hash bytea NOT NULL CHECK (octet_length(id_hash) = 32),
     version integer NOT NULL CHECK (version > 0),
@@ -163,8 +163,8 @@ BEGIN
 END
 $$;
 
--- The audit row of a batch, and the head after it. The row comes second: two daemons that append the same
--- numbers meet at the head, not at the unique index.
+-- The head after a batch, and the batch's audit row. The row comes second: two daemons that append the
+-- same numbers meet at the head, not at the unique index.
 CREATE FUNCTION ward.advance_head(old_size bigint, n integer, new_leaves bytea, old_epoch bigint,
                                   old_fence bigint, new_frontier bytea, bump boolean) RETURNS void
 LANGUAGE plpgsql SET search_path = '' AS $$
