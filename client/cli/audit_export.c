@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/id.h"
@@ -13,6 +14,8 @@
 #include "client/cli/audit_views.h"
 #include "proto/tlog_tiles.h"
 
+#define FRESH_TRIES 20
+#define FRESH_PAUSE_MS 250
 #define BUNDLE_MAX ((size_t)WARD_TILE_WIDTH * (WARD_TILE_ENTRY_MAX + 2))
 
 struct export
@@ -253,31 +256,98 @@ static int write_key(const struct export *export, const struct ward_note_key *ke
     return write_file(export, "log.vkey", WARD_BYTES(vkey, size + 1));
 }
 
-static int take_checkpoint(struct export *export, const struct ward_note_key *trusted)
+static int verify_note(struct export *export, const ward_checkpoint_info *info,
+                       const struct ward_note_key *trusted, struct ward_note_key *key)
 {
-    ward_checkpoint_info *info = NULL;
-    ward_error error;
-    if (ward_audit_checkpoint(export->cli->client, NULL, &info, &error) != WARD_RC_OK) {
-        return cli_fail_call("fetching the newest checkpoint", &error);
-    }
-    struct ward_note_key key;
     ward_status status = WARD_OK;
     if (trusted != NULL) {
-        key = *trusted;
+        *key = *trusted;
     } else {
-        status = ward_note_key_parse(info->vkey, &key);
+        status = ward_note_key_parse(info->vkey, key);
     }
     if (ward_ok(status)) {
-        status = ward_note_verify(ward_bytes_str(info->note), &key, &export->out->checkpoint);
+        status = ward_note_verify(ward_bytes_str(info->note), key, &export->out->checkpoint);
     }
-    int exit = CLI_DONE;
-    if (!ward_ok(status)) {
-        const char *refusal = ward_status_refusal(status);
-        exit = cli_fail(
-            CLI_FAILED, "The log is not the one that this key belongs to, or was tampered with.",
-            "Compare the --vkey file with the one from the deployment's genesis.",
-            "the checkpoint does not verify: %s", refusal == NULL ? "unreadable" : refusal);
+    if (ward_ok(status)) {
+        return CLI_DONE;
     }
+    const char *refusal = ward_status_refusal(status);
+    return cli_fail(CLI_FAILED,
+                    "The log is not the one that this key belongs to, or was tampered with.",
+                    "Compare the --vkey file with the one from the deployment's genesis.",
+                    "the checkpoint does not verify: %s", refusal == NULL ? "unreadable" : refusal);
+}
+
+static int fetch_checkpoint(struct export *export, const char *request_id,
+                            ward_checkpoint_info **ret)
+{
+    const ward_call call = {.request_id = request_id};
+    ward_error error;
+    return ward_audit_checkpoint(export->cli->client, &call, ret, &error) == WARD_RC_OK
+               ? CLI_DONE
+               : cli_fail_call("fetching the newest checkpoint", &error);
+}
+
+/* Is the leaf of the request with this id among those from `start` to `end`? */
+static bool has_request(struct export *export, uint64_t start, uint64_t end, const char *request_id)
+{
+    char text[64];
+    (void)snprintf(text, sizeof(text), "\"request\":\"%s\"", request_id);
+    ward_leaves *page = NULL;
+    bool found = false;
+    while (!found && start < end &&
+           ward_audit_export(export->cli->client, NULL, start, end, &page, NULL) == WARD_RC_OK) {
+        for (size_t i = 0; i < page->n && !found; i++) {
+            found = memmem(page->items[i].json, page->items[i].size, text, strlen(text)) != NULL;
+        }
+        start = page->n == 0 ? end : start + page->n;
+        ward_leaves_free(page);
+    }
+    return found;
+}
+
+/* Checkpoints are signed about once a second: waits for one that covers the moment at which the
+ * export was asked for, which the first question for a checkpoint marks in the log with its id. */
+static int fresh_checkpoint(struct export *export, const struct ward_note_key *trusted,
+                            struct ward_note_key *key, ward_checkpoint_info **ret)
+{
+    struct ward_id id;
+    char request_id[WARD_ID_TEXT_SIZE];
+    if (!ward_ok(ward_id_random(&id))) {
+        return cli_fail(CLI_FAILED, NULL, NULL, "there is no randomness");
+    }
+    ward_id_print(&id, request_id);
+    uint64_t first = 0;
+    for (int i = 0;; i++) {
+        int exit = fetch_checkpoint(export, i == 0 ? request_id : NULL, ret);
+        if (exit == CLI_DONE) {
+            exit = verify_note(export, *ret, trusted, key);
+        }
+        if (exit != CLI_DONE) {
+            return exit;
+        }
+        uint64_t size = export->out->checkpoint.size;
+        first = i == 0 ? size : first;
+        if (has_request(export, first, size, request_id)) {
+            return CLI_DONE;
+        }
+        if (i == FRESH_TRIES) {
+            (void)cli_fail(CLI_DONE, "The last seconds of the log are not in this export.", NULL,
+                           "warning: no newer checkpoint came in time");
+            return CLI_DONE;
+        }
+        ward_checkpoint_info_free(*ret);
+        *ret = NULL;
+        struct timespec pause = {.tv_nsec = FRESH_PAUSE_MS * 1000000L};
+        (void)nanosleep(&pause, NULL);
+    }
+}
+
+static int take_checkpoint(struct export *export, const struct ward_note_key *trusted)
+{
+    struct ward_note_key key;
+    ward_checkpoint_info *info = NULL;
+    int exit = fresh_checkpoint(export, trusted, &key, &info);
     if (exit == CLI_DONE) {
         exit = write_file(export, "checkpoint", ward_bytes_str(info->note));
     }
