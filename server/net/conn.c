@@ -8,15 +8,13 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include <openssl/crypto.h>
-
 #include "base/clock.h"
 
 #define OUTPUT_CHUNK (64u * 1024)     /* bytes taken from HTTP/2 at a time */
 #define OUTPUT_MAX (OUTPUT_CHUNK * 2) /* with the frame that overshoots */
 #define TURN_READ_MAX (256u * 1024)   /* per connection, so that others come to their turn */
 #define TURN_WRITE_MAX (1024u * 1024)
-#define TURN_HANDSHAKES_MAX 4          /* each costs about a millisecond */
+#define TURN_HANDSHAKES_MAX 2          /* each costs about a millisecond */
 #define WAITING_MAX (4u * 1024 * 1024) /* answers unread: no more requests are read */
 #define BLOCKED_US (30LL * 1000000)    /* a socket that takes nothing */
 #define STALLED_US (60LL * 1000000)    /* a window that does not open */
@@ -130,7 +128,7 @@ static bool read_some(struct ward_conn *conn, size_t *total)
     *total += size;
     conn->received = true;
     ward_status status = ward_h2_receive(conn->h2, WARD_BYTES(loop->input, size), loop->now_us);
-    OPENSSL_cleanse(loop->input, size);
+    explicit_bzero(loop->input, size);
     ward_conn_touch(conn);
     if (!ward_ok(status)) {
         conn->ending = true;

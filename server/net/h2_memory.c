@@ -5,8 +5,6 @@
 
 #include <stdlib.h>
 
-#include <openssl/crypto.h>
-
 #include "base/bytes.h"
 
 #define CLASSES 6
@@ -66,7 +64,7 @@ static void give(void *ptr, void *context)
         return;
     }
     struct block *block = (struct block *)ptr - 1;
-    OPENSSL_cleanse(ptr, block->size);
+    explicit_bzero(ptr, block->size);
     uint32_t class = block->class;
     if (class == CLASSES || memory->kept[class].size == KEPT_MAX) {
         free(block);
@@ -91,7 +89,7 @@ static void *retake(void *ptr, size_t size, void *context)
     struct block *block = (struct block *)ptr - 1;
     if (block->class < CLASSES && block->class == class_of(size)) {
         if (size < block->size) {
-            OPENSSL_cleanse((uint8_t *)ptr + size, block->size - size);
+            explicit_bzero((uint8_t *)ptr + size, block->size - size);
         }
         block->size = (uint32_t)size;
         return ptr;

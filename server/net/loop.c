@@ -144,8 +144,8 @@ static void *run(void *user)
     while (!atomic_load(&loop->stop)) {
         /* Asleep is said before the last look: who posts after it sees it and writes to wake_fd. */
         atomic_store(&loop->asleep, true);
-        /* ONCE in any case: without it NONBLOCK goes on as long as any descriptor is ready, and one whose
-         * handshake was put off to the next turn stays ready. */
+        /* ONCE in any case: without it NONBLOCK goes on as long as any descriptor is ready, and one
+         * whose handshake was put off to the next turn stays ready. */
         int flags = may_sleep(loop) ? EVLOOP_ONCE : EVLOOP_ONCE | EVLOOP_NONBLOCK;
         if ((flags & EVLOOP_NONBLOCK) != 0) {
             atomic_store(&loop->asleep, false);

@@ -17,7 +17,7 @@
 #define BUFFERED_SESSION_MAX \
     (32u * 1024 * 1024) /* incomplete messages of a connection, and of all */
 #define BUFFERED_MAX (256u * 1024 * 1024)
-#define REFUSED_BUDGET (16u * 1024)
+#define REFUSED_BUDGET (64u * 1024)
 
 static struct ward_stream *stream_of(struct ward_h2_stream *h2)
 {

@@ -70,6 +70,9 @@ static ward_status malformed(void)
 /* Ten bytes at most, and no bit lost in the tenth. */
 static uint64_t varint(struct ward_cursor *cursor)
 {
+    if (cursor->at < cursor->end && *cursor->at < 0x80) {
+        return *cursor->at++; /* nearly all of them */
+    }
     uint64_t value = 0;
     for (unsigned shift = 0; shift < 70; shift += 7) {
         uint8_t byte = ward_cursor_u8(cursor);
