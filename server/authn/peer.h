@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Who is at the other end of a connection: made once, from the peer certificate alone, and then shared
- * by every request of the connection. Immutable; counted references, any thread. */
+/* Who is at the other end of a connection: made once, from the peer certificate alone, and then
+ * shared by every request of the connection. Immutable; counted references, any thread. */
 #ifndef WARD_SERVER_AUTHN_PEER_H
 #define WARD_SERVER_AUTHN_PEER_H
 
@@ -21,8 +21,9 @@ struct ward_peer {
     ward_status status;               /* UNAUTHENTICATED with a refusal text when it names nobody */
 };
 
-/* der: the peer's leaf certificate. Never fails for a bad certificate: `status` says so and identity is
- * empty. Two SAN URIs: "certificate: more than one SAN URI"; NUL, bad characters, longer than 511: refused. */
+/* der: the peer's leaf certificate. Never fails for a bad certificate: `status` says so and
+ * identity is empty. Two SAN URIs: "certificate: more than one SAN URI"; NUL, bad characters,
+ * longer than 511: refused. */
 ward_status ward_peer_new(struct ward_bytes der, const char *address, struct ward_peer **ret);
 struct ward_peer *ward_peer_ref(struct ward_peer *peer);
 void ward_peer_unref(struct ward_peer *peer);

@@ -33,6 +33,7 @@ struct ward_h2 {
     const struct ward_h2_events *events;
     void *context;
     struct ward_h2_stream *streams;
+    struct ward_h2_stream *in_headers; /* whose header block is being read: they do not mix */
     size_t n_streams, waiting;
     uint64_t begun;
     struct ward_buffer *out; /* only during ward_h2_send */
@@ -129,6 +130,7 @@ static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame
         return 0;
     }
     earn(h2, CREDIT_PER_REQUEST);
+    h2->in_headers = NULL;
     struct ward_h2_stream *stream = h2->events->begin(h2->context);
     if (stream == NULL) {
         (void)nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, frame->hd.stream_id,
@@ -143,6 +145,7 @@ static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame
         h2->streams->previous = stream;
     }
     h2->streams = stream;
+    h2->in_headers = stream;
     h2->n_streams++;
     h2->begun++;
     return nghttp2_session_set_stream_user_data(session, stream->id, stream);
@@ -151,12 +154,12 @@ static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame
 static int on_header(nghttp2_session *session, const nghttp2_frame *frame, nghttp2_rcbuf *name,
                      nghttp2_rcbuf *value, uint8_t flags, void *user)
 {
+    (void)session;
     (void)flags;
-    (void)user;
     if (frame->headers.cat != NGHTTP2_HCAT_REQUEST) {
         return 0; /* a request's trailers say nothing to us */
     }
-    struct ward_h2_stream *stream = stream_of(session, frame->hd.stream_id);
+    struct ward_h2_stream *stream = ((struct ward_h2 *)user)->in_headers;
     if (stream != NULL) {
         nghttp2_vec n = nghttp2_rcbuf_get_buf(name), v = nghttp2_rcbuf_get_buf(value);
         stream->h2->events->header(stream, WARD_BYTES(n.base, n.len), WARD_BYTES(v.base, v.len));
@@ -207,6 +210,9 @@ static void stream_closed(struct ward_h2 *h2, struct ward_h2_stream *stream)
     }
     if (stream->next != NULL) {
         stream->next->previous = stream->previous;
+    }
+    if (h2->in_headers == stream) {
+        h2->in_headers = NULL;
     }
     h2->n_streams--;
     h2->waiting -= stream->body.size - stream->sent;

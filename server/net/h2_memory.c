@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Blocks for nghttp2, kept by size class and always zero while they wait. A block's head remembers
+/* Blocks for nghttp2, kept by size and always zero while they wait. A block's head remembers
  * how much was asked for, so that giving it back wipes just that. It knows nothing of HTTP. */
 #include "server/net/h2_memory.h"
 
@@ -7,30 +7,30 @@
 
 #include "base/bytes.h"
 
-#define CLASSES 6
-#define CLASS_SMALLEST 32
-#define KEPT_MAX 1024 /* blocks of one class */
+#define BINS 6
+#define BIN_SMALLEST 32
+#define KEPT_MAX 1024 /* blocks of one size */
 
 struct block {
     _Alignas(16) struct block *next; /* while it waits */
-    uint32_t class, size;            /* class CLASSES: too large to keep */
+    uint32_t bin, size;              /* bin BINS: too large to keep */
 };
 
 struct ward_h2_memory {
     struct {
         struct block *first;
         size_t size;
-    } kept[CLASSES];
+    } kept[BINS];
     nghttp2_mem calls;
 };
 
-static uint32_t class_of(size_t size)
+static uint32_t bin_of(size_t size)
 {
-    uint32_t class = 0;
-    while (class < CLASSES && size > (size_t)CLASS_SMALLEST << class) {
-        class ++;
+    uint32_t bin = 0;
+    while (bin < BINS && size > (size_t)BIN_SMALLEST << bin) {
+        bin++;
     }
-    return class;
+    return bin;
 }
 
 static void *take(size_t size, void *context)
@@ -39,20 +39,20 @@ static void *take(size_t size, void *context)
     if (size > UINT32_MAX / 2) {
         return NULL;
     }
-    uint32_t class = class_of(size);
+    uint32_t bin = bin_of(size);
     struct block *block;
-    if (class < CLASSES && memory->kept[class].first != NULL) {
-        block = memory->kept[class].first;
-        memory->kept[class].first = block->next;
-        memory->kept[class].size--;
+    if (bin < BINS && memory->kept[bin].first != NULL) {
+        block = memory->kept[bin].first;
+        memory->kept[bin].first = block->next;
+        memory->kept[bin].size--;
     } else {
-        size_t room = class < CLASSES ? (size_t)CLASS_SMALLEST << class : size;
+        size_t room = bin < BINS ? (size_t)BIN_SMALLEST << bin : size;
         block = calloc(1, sizeof(*block) + room);
         if (block == NULL) {
             return NULL;
         }
     }
-    block->class = class;
+    block->bin = bin;
     block->size = (uint32_t)size;
     return block + 1;
 }
@@ -65,14 +65,14 @@ static void give(void *ptr, void *context)
     }
     struct block *block = (struct block *)ptr - 1;
     explicit_bzero(ptr, block->size);
-    uint32_t class = block->class;
-    if (class == CLASSES || memory->kept[class].size == KEPT_MAX) {
+    uint32_t bin = block->bin;
+    if (bin == BINS || memory->kept[bin].size == KEPT_MAX) {
         free(block);
         return;
     }
-    block->next = memory->kept[class].first;
-    memory->kept[class].first = block;
-    memory->kept[class].size++;
+    block->next = memory->kept[bin].first;
+    memory->kept[bin].first = block;
+    memory->kept[bin].size++;
 }
 
 static void *take_zeroed(size_t count, size_t size, void *context)
@@ -87,7 +87,7 @@ static void *retake(void *ptr, size_t size, void *context)
         return take(size, context);
     }
     struct block *block = (struct block *)ptr - 1;
-    if (block->class < CLASSES && block->class == class_of(size)) {
+    if (block->bin < BINS && block->bin == bin_of(size)) {
         if (size < block->size) {
             explicit_bzero((uint8_t *)ptr + size, block->size - size);
         }
@@ -116,10 +116,10 @@ void ward_h2_memory_free(struct ward_h2_memory *memory)
     if (memory == NULL) {
         return;
     }
-    for (uint32_t class = 0; class < CLASSES; class ++) {
-        while (memory->kept[class].first != NULL) {
-            struct block *block = memory->kept[class].first;
-            memory->kept[class].first = block->next;
+    for (uint32_t bin = 0; bin < BINS; bin++) {
+        while (memory->kept[bin].first != NULL) {
+            struct block *block = memory->kept[bin].first;
+            memory->kept[bin].first = block->next;
             free(block);
         }
     }

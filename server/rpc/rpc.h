@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The network side of the daemon: loop threads that accept, speak TLS, HTTP/2 and gRPC, decode
- * messages into requests, and encode answers. It knows the pipeline only by the three calls below. */
+ * messages into requests, and encode answers. It knows the pipeline only by the three calls below.
+ */
 #ifndef WARD_SERVER_RPC_RPC_H
 #define WARD_SERVER_RPC_RPC_H
 
 #include "server/request.h"
 
 struct ward_rpc_config {
-    const char *listen;           /* "127.0.0.1:7443", "[::1]:7443"; port 0: any, see ward_rpc_port */
+    const char *listen; /* "127.0.0.1:7443", "[::1]:7443"; port 0: any, see ward_rpc_port */
     const char *certificate_file; /* PEM chain */
     const char *key_file;         /* PEM */
     const char *client_ca_file;   /* PEM */
@@ -20,8 +21,9 @@ struct ward_rpc_config {
 
 struct ward_rpc_handler {
     void *context;
-    /* On a loop thread, at the end of its turn: all requests that became complete in it, in order. Each has
-     * peer, op, method, in, header fields and deadline; or a status and refused = true. Ownership moves. */
+    /* On a loop thread, at the end of its turn: all requests that became complete in it, in order.
+     * Each has peer, op, method, in, header fields and deadline; or a status and refused = true.
+     * Ownership moves. */
     void (*submit)(void *context, struct ward_list *requests);
     /* Any thread: for grpc.health.v1. */
     bool (*serving)(void *context);
@@ -35,9 +37,10 @@ struct ward_rpc_stats { /* all loops together; any thread */
 
 struct ward_rpc;
 
-/* Binds and loads certificates; starts nothing. Errors: UNAVAILABLE for the socket, INVALID with text for files. */
-ward_status ward_rpc_new(const struct ward_rpc_config *config, const struct ward_rpc_handler *handler,
-                         struct ward_rpc **ret);
+/* Binds and loads certificates; starts nothing. Errors: UNAVAILABLE for the socket, INVALID with
+ * text for files. */
+ward_status ward_rpc_new(const struct ward_rpc_config *config,
+                         const struct ward_rpc_handler *handler, struct ward_rpc **ret);
 unsigned ward_rpc_port(const struct ward_rpc *rpc);
 ward_status ward_rpc_start(struct ward_rpc *rpc); /* starts the loop threads */
 /* Any thread: answers move to the loops of their origins, which encode, write and free them. */
