@@ -32,6 +32,7 @@ struct ward_app {
     bool has_states;
     struct ward_pipeline pipeline;
     bool has_pipeline;
+    struct ward_trust *trust;
     struct ward_worker *workers[PEERS_MAX];
     struct ward_reader *readers[PEERS_MAX];
     struct ward_committer *committer;
@@ -266,6 +267,20 @@ static ward_status start_edges(struct ward_app *app)
     return ward_rpc_start(app->rpc);
 }
 
+#define CLIENT_CA_MAX (1u << 20)
+
+/* The CAs of clients a second time: TLS has them for handshakes, we for votes out of the database.
+ */
+static ward_status load_trust(struct ward_app *app)
+{
+    ward_auto(ward_arena_freep) struct ward_arena *arena = NULL;
+    struct ward_bytes pem;
+    WARD_TRY(ward_arena_new(2 * CLIENT_CA_MAX, &arena));
+    WARD_TRY(ward_config_read_file(app->config->tls_client_ca, CLIENT_CA_MAX, arena, &pem));
+    return app->trust == NULL ? ward_trust_new(pem, &app->trust)
+                              : ward_trust_replace(app->trust, pem);
+}
+
 static ward_status start(struct ward_app *app)
 {
     const struct ward_config *config = app->config;
@@ -280,6 +295,7 @@ static ward_status start(struct ward_app *app)
                                         .handshake_timeout_s = 10};
     const struct ward_rpc_handler handler = {app, submit, serving, count_unidentified};
     WARD_TRY(ward_rpc_new(&rpc, &handler, &app->rpc));
+    WARD_TRY(load_trust(app));
     WARD_TRY(ward_store_postgres_open(config->database_conninfo, &app->store));
     WARD_TRY(ward_app_open_kek(config, &app->kek));
     WARD_TRY(ward_attestation_new(&app->attestation));
@@ -297,6 +313,7 @@ static ward_status start(struct ward_app *app)
     app->pipeline.attestation = app->attestation;
     app->pipeline.complete = complete;
     app->pipeline.complete_context = app;
+    app->pipeline.trust = app->trust;
     app->has_pipeline = true;
     WARD_TRY(start_stages(app, session));
     WARD_TRY(first_entry(app));
@@ -329,6 +346,9 @@ void ward_app_reload(struct ward_app *app, const struct ward_config *config)
     (void)config;
     ward_log_level_set(config->log_level);
     ward_status status = ward_rpc_reload(app->rpc);
+    if (ward_ok(status)) {
+        status = load_trust(app);
+    }
     if (ward_ok(status)) {
         ward_log(WARD_LOG_INFO, "certificates and operational settings were read anew");
     } else {
@@ -378,6 +398,7 @@ void ward_app_stop(struct ward_app *app)
         ward_state_slot_fini(&app->states);
     }
     ward_attestation_free(app->attestation);
+    ward_trust_free(app->trust);
     ward_kek_close(app->kek);
     ward_store_close(app->store);
     free(app);

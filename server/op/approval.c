@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Submit, Approve and Reject. A vote is a signature over the payload by the key of the certificate
- * on which it came; every stored vote is verified again before it counts, so that a row written
- * into the database by hand counts for nothing. The last approval needed runs the operation at
- * once. */
+ * on which it came; every stored vote is verified again before it counts, and its certificate is
+ * held against our CAs again, so that a row written into the database by hand counts for nothing.
+ * The last approval needed runs the operation at once. */
+#include "server/authn/trust.h"
 #include "server/op/data_key.h"
 #include "server/op/key_making.h"
 #include "server/op/proposing.h"
@@ -16,6 +17,7 @@ struct approval_notes {
     uint8_t from, to;            /* the proposal's state */
     bool runs;
     struct ward_key_making making;
+    struct ward_bytes approvers; /* identities, when it runs */
 };
 
 /* A stored vote that verified: whose it is comes from its certificate, not from its row. */
@@ -153,9 +155,10 @@ static ward_status finish_submit(struct ward_request *request, struct ward_worke
 
 /* ---- approve ---- */
 
-static ward_status check_stored(const struct ward_store_proposal *stored,
+static ward_status check_stored(struct ward_trust *trust, const struct ward_store_proposal *stored,
                                 const struct ward_store_vote *row, struct checked_vote *ret)
 {
+    WARD_TRY(ward_trust_check(trust, row->certificate));
     WARD_TRY(
         ward_proposal_verify(stored->payload, row->decision, row->certificate, row->signature));
     WARD_TRY(ward_peer_new(row->certificate, "", &ret->peer));
@@ -173,7 +176,7 @@ struct tally {
 };
 
 static ward_status count_stored(struct ward_request *request, const struct approval_notes *notes,
-                                struct tally *tally)
+                                struct ward_trust *trust, struct tally *tally)
 {
     size_t n = notes->stored.n_votes;
     tally->checked = WARD_ARENA_ARRAY(request->arena, struct checked_vote, n);
@@ -181,7 +184,7 @@ static ward_status count_stored(struct ward_request *request, const struct appro
     WARD_ENSURE(tally->checked != NULL && tally->votes != NULL, WARD_E_EXHAUSTED);
     for (size_t i = 0; i < n; i++) {
         struct checked_vote *checked = &tally->checked[tally->n_checked++];
-        if (!ward_ok(check_stored(&notes->stored, &notes->stored.votes[i], checked))) {
+        if (!ward_ok(check_stored(trust, &notes->stored, &notes->stored.votes[i], checked))) {
             continue; /* a forged or broken row counts for nothing */
         }
         bool proposes = notes->stored.votes[i].decision == WARD_DECISION_PROPOSE &&
@@ -205,17 +208,9 @@ static void release(struct tally *tally)
     }
 }
 
-static ward_status tell_run(struct ward_request *request, const struct approval_notes *notes,
-                            const struct tally *tally)
+static ward_status name_approvers(struct ward_request *request, struct approval_notes *notes,
+                                  const struct tally *tally)
 {
-    char id[WARD_ID_TEXT_SIZE];
-    ward_id_print(&notes->proposal.id, id);
-    struct ward_bytes text;
-    WARD_TRY(ward_arena_copy(request->arena, ward_bytes_str(id), &text));
-    ward_request_detail_text(request, "executed", notes->proposal.action);
-    WARD_TRY(ward_key_making_tell(&notes->making, request));
-    ward_request_detail_text(request, "proposal", text);
-    ward_request_detail_text(request, "proposer", notes->proposal.proposer);
     struct ward_buffer names;
     ward_buffer_init(&names, 16384);
     for (size_t i = 0; i < tally->n; i++) {
@@ -223,22 +218,20 @@ static ward_status tell_run(struct ward_request *request, const struct approval_
         ward_buffer_add_u8(&names, ' ');
     }
     ward_buffer_add(&names, ward_bytes_str(request->peer->identity));
-    ward_status status = names.failed
-                             ? WARD_STATUS(WARD_E_EXHAUSTED)
-                             : ward_arena_copy(request->arena, ward_buffer_view(&names), &text);
+    ward_status status =
+        names.failed ? WARD_STATUS(WARD_E_EXHAUSTED)
+                     : ward_arena_copy(request->arena, ward_buffer_view(&names), &notes->approvers);
     ward_buffer_fini(&names);
-    WARD_TRY(status);
-    ward_request_detail_text(request, "approvers", text);
-    return WARD_OK;
+    return status;
 }
 
 static ward_status weigh(struct ward_request *request, struct approval_notes *notes,
-                         struct tally *tally)
+                         struct ward_trust *trust, struct tally *tally)
 {
     const struct ward_policy *policy = request->state->policy;
     struct ward_vote mine = {.identity = ward_bytes_str(request->peer->identity),
                              .public_key_hash = request->peer->public_key_hash};
-    WARD_TRY(count_stored(request, notes, tally));
+    WARD_TRY(count_stored(request, notes, trust, tally));
     WARD_TRY(ward_quorum_may_vote(policy, tally->proposer, tally->votes, tally->n, &mine));
     tally->votes[tally->n] = mine;
     uint32_t given = ward_quorum_count(policy, tally->proposer, tally->votes, tally->n + 1);
@@ -258,7 +251,7 @@ static ward_status weigh(struct ward_request *request, struct approval_notes *no
             .object = notes->proposal.object};
         WARD_TRY(ward_decide(policy, &ask).status);
         WARD_TRY(ward_key_making_of_proposal(request->state, &notes->proposal, &notes->making));
-        return tell_run(request, notes, tally);
+        return name_approvers(request, notes, tally);
     }
     request->last = true;
     return WARD_OK;
@@ -275,7 +268,7 @@ static ward_status finish_approve(struct ward_request *request, struct ward_work
     }
     WARD_TRY(cast_vote(request, notes, worker, WARD_DECISION_APPROVE));
     struct tally tally = {0};
-    ward_status status = weigh(request, notes, &tally);
+    ward_status status = weigh(request, notes, worker->pipeline->trust, &tally);
     release(&tally);
     WARD_TRY(status);
     notes->making.created_us = now;
@@ -301,10 +294,26 @@ static ward_status commit_vote(struct ward_request *request, struct ward_batch *
     return notes->runs ? ward_key_making_intent(&notes->making, request->state, batch) : WARD_OK;
 }
 
+/* Told only once it is done: the entry of one that failed must not read like a rotation. */
+static ward_status tell_run(struct ward_request *request, const struct approval_notes *notes)
+{
+    char id[WARD_ID_TEXT_SIZE];
+    ward_id_print(&notes->proposal.id, id);
+    struct ward_bytes text;
+    WARD_TRY(ward_arena_copy(request->arena, ward_bytes_str(id), &text));
+    ward_request_detail_text(request, "executed", notes->proposal.action);
+    WARD_TRY(ward_key_making_tell(&notes->making, request));
+    ward_request_detail_text(request, "proposal", text);
+    ward_request_detail_text(request, "proposer", notes->proposal.proposer);
+    ward_request_detail_text(request, "approvers", notes->approvers);
+    return WARD_OK;
+}
+
 static ward_status finish_run(struct ward_request *request, struct ward_worker *worker)
 {
     struct approval_notes *notes = request->work;
-    return ward_key_making_effect(&notes->making, worker);
+    WARD_TRY(ward_key_making_effect(&notes->making, worker));
+    return tell_run(request, notes);
 }
 
 static ward_status commit_run(struct ward_request *request, struct ward_batch *batch)

@@ -13,6 +13,7 @@
 #define WARD_SERVER_RPC_PIPELINE_H
 
 #include "base/clock.h"
+#include "server/authn/trust.h"
 #include "server/op/op.h"
 #include "server/state.h"
 #include "server/work/queue.h"
@@ -24,6 +25,7 @@ struct ward_pipeline {
     struct ward_attestation *attestation; /* NULL: every key is as it was made */
     void (*complete)(void *context, struct ward_list *requests); /* answers go out; any thread */
     void *complete_context;
+    struct ward_trust *trust; /* the CAs of clients, for stored votes; NULL: none counts */
     /* Counters for metrics. */
     atomic_ullong allowed, refused, failed, overloaded, latency_us, completed;
 };

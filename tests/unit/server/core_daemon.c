@@ -214,6 +214,9 @@ void core_world_init(struct core_world *world)
     *world = (struct core_world){.clock.base = {.wall_us = wall_us, .monotonic_us = monotonic_us}};
     (void)pthread_mutex_init(&world->policy_lock, NULL);
     core_ca_init(&world->ca, "unit test clients");
+    char *pem = core_ca_pem(&world->ca);
+    assert_ok(ward_trust_new(ward_bytes_str(pem), &world->trust));
+    free(pem);
     core_person_init(&world->app, &world->ca, NULL, DOMAIN "app", 30);
     core_person_init(&world->officer_a, &world->ca, NULL, DOMAIN "officer-a", 30);
     core_person_init(&world->officer_a2, &world->ca, NULL, DOMAIN "officer-a2", 30);
@@ -235,6 +238,7 @@ void core_world_fini(struct core_world *world)
     for (size_t i = 0; i < sizeof(persons) / sizeof(persons[0]); i++) {
         core_person_fini(persons[i]);
     }
+    ward_trust_free(world->trust);
     core_ca_fini(&world->ca);
     ward_store_close(world->store);
     ward_kek_close(world->kek);
@@ -332,6 +336,7 @@ void core_node_start(struct core_node *node, struct core_world *world, const cha
             ward_pipeline_init(&node->pipeline, &node->states, &world->clock.base);
             node->pipeline.complete = complete;
             node->pipeline.complete_context = node;
+            node->pipeline.trust = world->trust;
         }
         assert_ok(ward_worker_new(&node->pipeline, session, &node->workers[i]));
         assert_ok(ward_worker_start(node->workers[i]));

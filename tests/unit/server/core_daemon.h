@@ -25,6 +25,7 @@ struct core_world {
     struct ward_kek *kek;
     struct core_clock clock;
     struct core_ca ca;
+    struct ward_trust *trust;
     /* Those whom the policy names. officer_a2 is officer_a's second identity; officer_bk has
      * officer_a's key under officer_b's name. */
     struct core_person app, officer_a, officer_a2, officer_b, officer_bk, officer_c, auditor;

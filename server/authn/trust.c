@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Chains are built as the handshake builds them: same CAs, same purpose, same depth. Whom a
+ * certificate names is not looked at here. */
+#include "server/authn/trust.h"
+
+#include <limits.h>
+#include <pthread.h>
+#include <stdlib.h>
+
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/x509v3.h>
+
+#define CHAIN_DEPTH_MAX 4
+
+struct ward_trust {
+    pthread_mutex_t lock;
+    X509_STORE *authorities;
+};
+
+static void free_bio(BIO **bio)
+{
+    (void)BIO_free(*bio);
+}
+
+static void free_store(X509_STORE **store)
+{
+    X509_STORE_free(*store);
+}
+
+static void free_certificate(X509 **certificate)
+{
+    X509_free(*certificate);
+}
+
+static void free_context(X509_STORE_CTX **context)
+{
+    X509_STORE_CTX_free(*context);
+}
+
+static ward_status add_next(X509_STORE *store, BIO *in, bool *ret_end)
+{
+    ward_auto(free_certificate) X509 *authority = PEM_read_bio_X509(in, NULL, NULL, NULL);
+    *ret_end = authority == NULL && ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE;
+    bool added = authority != NULL && X509_STORE_add_cert(store, authority) == 1;
+    ERR_clear_error();
+    WARD_REQUIRE(*ret_end || added, "client_ca: a certificate that does not parse");
+    return WARD_OK;
+}
+
+static ward_status load(struct ward_bytes pem, X509_STORE **ret)
+{
+    WARD_REQUIRE(pem.size <= INT_MAX, "client_ca: too large");
+    ward_auto(free_bio) BIO *in = BIO_new_mem_buf(pem.data, (int)pem.size);
+    ward_auto(free_store) X509_STORE *store = X509_STORE_new();
+    WARD_ENSURE(in != NULL && store != NULL, WARD_E_EXHAUSTED);
+    unsigned n = 0;
+    for (bool end = false; !end; n++) {
+        WARD_TRY(add_next(store, in, &end));
+    }
+    WARD_REQUIRE(n > 1, "client_ca: no certificate in it");
+    *ret = WARD_TAKE(store);
+    return WARD_OK;
+}
+
+ward_status ward_trust_new(struct ward_bytes pem, struct ward_trust **ret)
+{
+    struct ward_trust *trust = calloc(1, sizeof(*trust));
+    WARD_ENSURE(trust != NULL, WARD_E_EXHAUSTED);
+    (void)pthread_mutex_init(&trust->lock, NULL); /* cannot fail with default attributes on Linux */
+    ward_status status = load(pem, &trust->authorities);
+    if (!ward_ok(status)) {
+        ward_trust_free(trust);
+        return status;
+    }
+    *ret = trust;
+    return WARD_OK;
+}
+
+void ward_trust_free(struct ward_trust *trust)
+{
+    if (trust != NULL) {
+        X509_STORE_free(trust->authorities);
+        (void)pthread_mutex_destroy(&trust->lock);
+        free(trust);
+    }
+}
+
+ward_status ward_trust_replace(struct ward_trust *trust, struct ward_bytes pem)
+{
+    ward_auto(free_store) X509_STORE *store = NULL;
+    WARD_TRY(load(pem, &store));
+    (void)pthread_mutex_lock(&trust->lock);
+    X509_STORE *old = trust->authorities;
+    trust->authorities = store;
+    (void)pthread_mutex_unlock(&trust->lock);
+    store = old;
+    return WARD_OK;
+}
+
+static X509_STORE *current(struct ward_trust *trust)
+{
+    (void)pthread_mutex_lock(&trust->lock);
+    X509_STORE *store = trust->authorities;
+    if (X509_STORE_up_ref(store) != 1) {
+        store = NULL;
+    }
+    (void)pthread_mutex_unlock(&trust->lock);
+    return store;
+}
+
+static bool chains(X509_STORE *store, X509 *certificate)
+{
+    ward_auto(free_context) X509_STORE_CTX *context = X509_STORE_CTX_new();
+    if (context == NULL || X509_STORE_CTX_init(context, store, certificate, NULL) != 1 ||
+        X509_STORE_CTX_set_purpose(context, X509_PURPOSE_SSL_CLIENT) != 1) {
+        return false;
+    }
+    X509_STORE_CTX_set_depth(context, CHAIN_DEPTH_MAX);
+    return X509_verify_cert(context) == 1;
+}
+
+ward_status ward_trust_check(struct ward_trust *trust, struct ward_bytes der)
+{
+    WARD_ENSURE(trust != NULL && der.size > 0 && der.size <= INT_MAX, WARD_E_DENIED);
+    ward_auto(free_store) X509_STORE *store = current(trust);
+    WARD_ENSURE(store != NULL, WARD_E_EXHAUSTED);
+    const uint8_t *at = der.data;
+    ward_auto(free_certificate) X509 *certificate = d2i_X509(NULL, &at, (long)der.size);
+    bool good = certificate != NULL && at == der.data + der.size && chains(store, certificate);
+    ERR_clear_error();
+    WARD_ENSURE(good, WARD_E_DENIED);
+    return WARD_OK;
+}

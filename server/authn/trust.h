@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The CAs that vouch for clients, outside of TLS: a certificate that comes out of the database,
+ * with a vote, is held against them again. Any thread. */
+#ifndef WARD_SERVER_AUTHN_TRUST_H
+#define WARD_SERVER_AUTHN_TRUST_H
+
+#include "base/bytes.h"
+#include "base/status.h"
+
+struct ward_trust;
+
+/* pem: one or more CA certificates. INVALID when there is none, or one that does not parse. */
+ward_status ward_trust_new(struct ward_bytes pem, struct ward_trust **ret);
+void ward_trust_free(struct ward_trust *trust);
+/* Other CAs from now on; on failure the old ones stay. */
+ward_status ward_trust_replace(struct ward_trust *trust, struct ward_bytes pem);
+/* OK when the certificate (DER) is a client's, valid now, and one of the CAs issued it; DENIED
+ * otherwise, and when trust is NULL. */
+ward_status ward_trust_check(struct ward_trust *trust, struct ward_bytes der);
+
+#endif
