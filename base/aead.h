@@ -31,4 +31,14 @@ ward_status ward_aead_open(struct ward_aead *aead, const uint8_t key[static WARD
                            const uint8_t iv[static WARD_AEAD_IV_SIZE], struct ward_bytes aad,
                            struct ward_bytes sealed, uint8_t *out);
 
+/* The same for many calls under one key, which is set up once. Whatever comes between, forget must
+ * follow: the key schedule stays until then, or until the next call of ward_aead_key, _seal or
+ * _open. seal_next and open_next without a key are INTERNAL. */
+ward_status ward_aead_key(struct ward_aead *aead, const uint8_t key[static WARD_AEAD_KEY_SIZE]);
+ward_status ward_aead_seal_next(struct ward_aead *aead, const uint8_t iv[static WARD_AEAD_IV_SIZE],
+                                struct ward_bytes aad, struct ward_bytes plain, uint8_t *out);
+ward_status ward_aead_open_next(struct ward_aead *aead, const uint8_t iv[static WARD_AEAD_IV_SIZE],
+                                struct ward_bytes aad, struct ward_bytes sealed, uint8_t *out);
+ward_status ward_aead_forget(struct ward_aead *aead);
+
 #endif

@@ -199,6 +199,59 @@ static void text_is_sealed_and_opened_in_place(void **state)
     assert_memory_equal(text, before, 100);
 }
 
+static void one_key_seals_and_opens_many_as_single_calls_do(void **state)
+{
+    (void)state;
+    struct ward_bytes aad = WARD_BYTES_LITERAL("context"), text = WARD_BYTES_LITERAL("text");
+    uint8_t single[20], sealed[20], out[4], other_iv[sizeof(iv)];
+    memcpy(other_iv, iv, sizeof(iv));
+    assert_ok(ward_aead_seal(aead, key, iv, aad, text, single));
+    assert_ok(ward_aead_key(aead, key));
+    for (int i = 0; i < 3; i++) { /* in turns, and on after a refusal */
+        assert_ok(ward_aead_seal_next(aead, iv, aad, text, sealed));
+        assert_memory_equal(sealed, single, sizeof(single));
+        assert_ok(ward_aead_open_next(aead, iv, aad, WARD_BYTES_ARRAY(sealed), out));
+        assert_memory_equal(out, "text", 4);
+        other_iv[11] ^= 1;
+        assert_code(ward_aead_open_next(aead, other_iv, aad, WARD_BYTES_ARRAY(sealed), out),
+                    WARD_E_CIPHERTEXT);
+        assert_memory_equal(out, "\0\0\0\0", 4);
+        other_iv[11] ^= 1;
+        assert_code(ward_aead_open_next(aead, iv, aad, WARD_BYTES(sealed, 15), out),
+                    WARD_E_CIPHERTEXT);
+    }
+    /* A second key takes the first one's place. */
+    uint8_t other_key[sizeof(key)] = {0xff};
+    assert_ok(ward_aead_key(aead, other_key));
+    assert_code(ward_aead_open_next(aead, iv, aad, WARD_BYTES_ARRAY(sealed), out),
+                WARD_E_CIPHERTEXT);
+    assert_ok(ward_aead_forget(aead));
+}
+
+static void without_a_key_nothing_is_sealed_or_opened(void **state)
+{
+    (void)state;
+    struct ward_bytes aad = WARD_BYTES_LITERAL("context"), text = WARD_BYTES_LITERAL("text");
+    uint8_t sealed[20], out[4];
+    struct ward_aead *fresh = NULL;
+    assert_ok(ward_aead_new(&fresh));
+    assert_code(ward_aead_seal_next(fresh, iv, aad, text, sealed), WARD_E_INTERNAL);
+    assert_ok(ward_aead_key(fresh, key));
+    assert_ok(ward_aead_seal_next(fresh, iv, aad, text, sealed));
+    assert_ok(ward_aead_forget(fresh));
+    for (int i = 0; i < 2; i++) {
+        assert_code(ward_aead_seal_next(fresh, iv, aad, text, sealed), WARD_E_INTERNAL);
+        memset(out, 7, sizeof(out));
+        assert_code(ward_aead_open_next(fresh, iv, aad, WARD_BYTES_ARRAY(sealed), out),
+                    WARD_E_INTERNAL);
+        assert_memory_equal(out, "\0\0\0\0", 4);
+        /* A single call between ends the key that was set up for many. */
+        assert_ok(ward_aead_key(fresh, key));
+        assert_ok(ward_aead_open(fresh, key, iv, aad, WARD_BYTES_ARRAY(sealed), out));
+    }
+    ward_aead_free(fresh);
+}
+
 static void an_openssl_without_the_algorithm_is_reported(void **state)
 {
     (void)state;
@@ -232,6 +285,8 @@ int main(void)
         cmocka_unit_test(a_missing_context_is_our_bug),
         cmocka_unit_test(what_openssl_cannot_count_is_refused),
         cmocka_unit_test(text_is_sealed_and_opened_in_place),
+        cmocka_unit_test(one_key_seals_and_opens_many_as_single_calls_do),
+        cmocka_unit_test(without_a_key_nothing_is_sealed_or_opened),
         cmocka_unit_test(an_openssl_without_the_algorithm_is_reported),
         cmocka_unit_test(freeing_nothing_is_fine),
     };
