@@ -36,7 +36,7 @@ static bool lock_all(void)
     struct rlimit limit;
     bool unlimited = getrlimit(RLIMIT_MEMLOCK, &limit) == 0 && limit.rlim_cur == RLIM_INFINITY;
     /* With a finite limit MCL_FUTURE would make later allocations fail instead of this call. */
-    return unlimited && mlockall(MCL_CURRENT | MCL_FUTURE) == 0;
+    return unlimited && mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) == 0;
 }
 
 ward_status ward_harden(void)
