@@ -75,11 +75,13 @@ ward_status ward_pg_take_audit(const struct ward_pg_query *query, const PGresult
     WARD_ENSURE(page.leaves != NULL, WARD_E_EXHAUSTED);
     int n = PQntuples(result);
     for (row.row = 0; row.row < n && !page.full; row.row++) {
+        struct page before = page;
         ward_status status = add_row(&page, &row, r->arena);
-        if (!ward_ok(status) && page.n == 0) {
-            return status;
-        }
         if (!ward_ok(status)) {
+            page = before; /* none of a bad row's leaves */
+            if (page.n == 0) {
+                return status;
+            }
             break;
         }
     }
