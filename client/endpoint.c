@@ -9,6 +9,7 @@
 #include <arpa/inet.h>
 #include <openssl/bio.h>
 #include <openssl/err.h>
+#include <openssl/x509err.h>
 #include <openssl/x509v3.h>
 #include <sys/socket.h>
 
@@ -94,7 +95,7 @@ static ward_rc parse_server(const char *server, struct ward_endpoint *ret, ward_
     if (host_size > 2 && host[0] == '[' && host[host_size - 1] == ']') {
         host++;
         host_size -= 2;
-    } else if (memchr(host, ':', host_size) != NULL) {
+    } else if (strcspn(host, "[]:") < host_size) {
         host_size = 0; /* an IPv6 address wants brackets */
     }
     size_t port_size = colon == NULL ? 0 : strlen(colon + 1);
@@ -153,9 +154,11 @@ static ward_rc load_files(const struct ward_endpoint_in *in, SSL_CTX *tls, ward_
         return bad_file(error, "certificate", in->certificate_file);
     }
     if (SSL_CTX_use_PrivateKey_file(tls, in->key_file, SSL_FILETYPE_PEM) != 1) {
-        return bad_file(error, "key", in->key_file);
-    }
-    if (SSL_CTX_check_private_key(tls) != 1) {
+        unsigned long code = ERR_peek_last_error();
+        if (ERR_GET_LIB(code) != ERR_LIB_X509 ||
+            ERR_GET_REASON(code) != X509_R_KEY_VALUES_MISMATCH) {
+            return bad_file(error, "key", in->key_file);
+        }
         return ward_error_set(error, WARD_RC_INVALID_ARGUMENT,
                               "key: %s does not belong to the certificate %s", in->key_file,
                               in->certificate_file);

@@ -284,7 +284,7 @@ static nghttp2_nv header(const char *name, const char *value)
 
 static void call_begin(struct ward_transport_call *call, struct ward_transport *transport)
 {
-    call->error = (ward_error){0};
+    call->error.message[0] = 0;
     call->unprocessed = false;
     call->sent = 0;
     call->http_status = 0;
@@ -351,9 +351,14 @@ ward_rc ward_transport_submit(struct ward_transport *transport, struct ward_tran
 void ward_transport_finish(struct ward_transport_call *call, ward_rc code, bool answered,
                            const char *text)
 {
-    char copy[sizeof(call->error.message)]; /* text may lie in the error that is written */
-    (void)snprintf(copy, sizeof(copy), "%s", text);
-    (void)ward_error_set(&call->error, code, "%s", copy);
+    if (code == WARD_RC_OK) { /* the way of nearly every call: no text is printed */
+        call->error.code = code;
+        call->error.message[0] = 0;
+    } else {
+        char copy[sizeof(call->error.message)]; /* text may lie in the error that is written */
+        (void)snprintf(copy, sizeof(copy), "%s", text);
+        (void)ward_error_set(&call->error, code, "%s", copy);
+    }
     call->error.answered = answered;
     call_unlink(call);
     call->done(call);
