@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the service needs of the database. Two kinds of connection: a reader (the reader pool's own;
- * one query for each kind in a drained batch) and a writer (the committer's own; one transaction, one
- * round trip, for a whole batch). Every slot mandatory; one conformance suite over postgres and memory.
- * Output memory comes from the arena handed in, of a read from the read's own arena (CHANGED: each
- * struct ward_read carries its arena, so that rows live and are wiped with their request). */
+ * one query for each kind in a drained batch) and a writer (the committer's own; one transaction,
+ * one round trip, for a whole batch). Every slot mandatory; one conformance suite over postgres and
+ * memory. Output memory comes from the arena handed in, of a read from the read's own arena
+ * (CHANGED: each struct ward_read carries its arena, so that rows live and are wiped with their
+ * request). */
 #ifndef WARD_BACKENDS_STORE_H
 #define WARD_BACKENDS_STORE_H
 
@@ -39,10 +40,10 @@ struct ward_store_index_key {
 
 struct ward_store_deployment {
     struct ward_id id;
-    struct ward_bytes origin;               /* the log's name */
+    struct ward_bytes origin; /* the log's name */
     uint8_t genesis_policy_hash[WARD_HASH_SIZE];
     uint32_t schema_version;
-    struct ward_id log_key;                 /* the signer's ref, version 1 */
+    struct ward_id log_key; /* the signer's ref, version 1 */
     uint8_t log_algorithm;
     struct ward_bytes log_public_key;
     int64_t created_us;
@@ -72,18 +73,19 @@ struct ward_store_snapshot {
     size_t n_intents;
 };
 
-/* ---- reads: an operation adds what it needs, the reader pool answers all of one kind at once ---- */
+/* ---- reads: an operation adds what it needs, the reader pool answers all of one kind at once ----
+ */
 
 enum ward_read_kind {
-    WARD_READ_SUBJECT_KEY, /* by subject_hash, newest generation in state active */
+    WARD_READ_SUBJECT_KEY,    /* by subject_hash, newest generation in state active */
     WARD_READ_RECORD_VERSION, /* newest version number of a record; 0 when there is none */
-    WARD_READ_RECORD,      /* a record (version 0: the newest) with the subject key it names */
-    WARD_READ_REWRAP_PAGE, /* the next subject keys of a KEK below a version, by id */
-    WARD_READ_ROWS,        /* how many subject keys each version of a KEK holds */
-    WARD_READ_PROPOSAL,    /* one with its votes */
-    WARD_READ_PROPOSALS,   /* a page, newest first, with votes */
-    WARD_READ_AUDIT,       /* leaves from start to end */
-    WARD_READ_CHECKPOINT,  /* the newest */
+    WARD_READ_RECORD,         /* a record (version 0: the newest) with the subject key it names */
+    WARD_READ_REWRAP_PAGE,    /* the next subject keys of a KEK below a version, by id */
+    WARD_READ_ROWS,           /* how many subject keys each version of a KEK holds */
+    WARD_READ_PROPOSAL,       /* one with its votes */
+    WARD_READ_PROPOSALS,      /* a page, newest first, with votes */
+    WARD_READ_AUDIT,          /* leaves from start to end */
+    WARD_READ_CHECKPOINT,     /* the newest */
 };
 
 struct ward_store_subject_key {
@@ -98,8 +100,13 @@ struct ward_store_vote {
     int64_t created_us;
 };
 
-enum ward_proposal_state { WARD_PROPOSAL_DRAFT = 1, WARD_PROPOSAL_OPEN = 2, WARD_PROPOSAL_EXECUTING = 3,
-                           WARD_PROPOSAL_EXECUTED = 4, WARD_PROPOSAL_REJECTED = 5 };
+enum ward_proposal_state {
+    WARD_PROPOSAL_DRAFT = 1,
+    WARD_PROPOSAL_OPEN = 2,
+    WARD_PROPOSAL_EXECUTING = 3,
+    WARD_PROPOSAL_EXECUTED = 4,
+    WARD_PROPOSAL_REJECTED = 5
+};
 
 struct ward_store_proposal {
     struct ward_id id;
@@ -113,7 +120,7 @@ struct ward_store_proposal {
 struct ward_read {
     enum ward_read_kind kind;
     struct ward_arena *arena; /* where this read's rows go: its request's own */
-    ward_status status; /* written: OK, NOT_FOUND, UNAVAILABLE */
+    ward_status status;       /* written: OK, NOT_FOUND, UNAVAILABLE */
     union {
         struct {
             uint8_t subject_hash[WARD_HASH_SIZE];
@@ -150,7 +157,7 @@ struct ward_read {
         } proposal;
         struct {
             bool all;
-            int64_t before_us;  /* page: created before; 0: from the newest */
+            int64_t before_us; /* page: created before; 0: from the newest */
             struct ward_id before_id;
             uint32_t limit;
             const struct ward_store_proposal *proposals;
@@ -159,7 +166,8 @@ struct ward_read {
         struct {
             uint64_t start, end;
             size_t max_bytes;
-            const struct ward_bytes *leaves; /* written: from start on, as many as fit, at least one */
+            const struct ward_bytes
+                *leaves; /* written: from start on, as many as fit, at least one */
             size_t n;
         } audit;
         struct {
@@ -196,19 +204,20 @@ struct ward_rewrapped { /* compare and swap; a row that moved meanwhile is skipp
     uint32_t kek_version;
 };
 
-enum ward_effect_kind { /* administrative: one transaction of their own */
-    WARD_EFFECT_KEK,           /* insert */
-    WARD_EFFECT_KEK_VERSION,   /* insert */
-    WARD_EFFECT_KEK_STATE,     /* compare and swap of a version's state */
-    WARD_EFFECT_INTENT,        /* insert */
-    WARD_EFFECT_INTENT_DONE,   /* delete */
-    WARD_EFFECT_PROPOSAL,      /* insert */
-    WARD_EFFECT_PROPOSAL_STATE, /* compare and swap */
-    WARD_EFFECT_VOTE,          /* insert */
-    WARD_EFFECT_CHECKPOINT,    /* insert; a size that is there already is left alone */
-    WARD_EFFECT_DEPLOYMENT,    /* insert; genesis */
-    WARD_EFFECT_POLICY,        /* insert version with text */
-    WARD_EFFECT_INDEX_KEY,     /* insert */
+enum ward_effect_kind {                          /* administrative: one transaction of their own */
+                        WARD_EFFECT_KEK,         /* insert */
+                        WARD_EFFECT_KEK_VERSION, /* insert */
+                        WARD_EFFECT_KEK_STATE,   /* compare and swap of a version's state */
+                        WARD_EFFECT_INTENT,      /* insert */
+                        WARD_EFFECT_INTENT_DONE, /* delete */
+                        WARD_EFFECT_PROPOSAL,    /* insert */
+                        WARD_EFFECT_PROPOSAL_STATE, /* compare and swap */
+                        WARD_EFFECT_VOTE,           /* insert */
+                        WARD_EFFECT_CHECKPOINT,     /* insert; a size that is there already is left
+                                                       alone */
+                        WARD_EFFECT_DEPLOYMENT,     /* insert; genesis */
+                        WARD_EFFECT_POLICY,         /* insert version with text */
+                        WARD_EFFECT_INDEX_KEY,      /* insert */
 };
 
 struct ward_effect {
@@ -216,15 +225,36 @@ struct ward_effect {
     union {
         struct ward_store_kek kek;
         struct ward_store_kek_version kek_version;
-        struct { struct ward_id kek; uint32_t version; uint8_t from, to; } kek_state;
+        struct {
+            struct ward_id kek;
+            uint32_t version;
+            uint8_t from, to;
+        } kek_state;
         struct ward_store_intent intent;
-        struct { struct ward_id id; } intent_done;
+        struct {
+            struct ward_id id;
+        } intent_done;
         struct ward_store_proposal proposal; /* votes are effects of their own */
-        struct { struct ward_id id; uint8_t from, to; } proposal_state;
-        struct { struct ward_id proposal; struct ward_store_vote vote; } vote;
-        struct { uint64_t size; struct ward_bytes note; int64_t created_us; } checkpoint;
+        struct {
+            struct ward_id id;
+            uint8_t from, to;
+        } proposal_state;
+        struct {
+            struct ward_id proposal;
+            struct ward_store_vote vote;
+        } vote;
+        struct {
+            uint64_t size;
+            struct ward_bytes note;
+            int64_t created_us;
+        } checkpoint;
         struct ward_store_deployment deployment;
-        struct { uint32_t version; struct ward_bytes text; uint8_t hash[WARD_HASH_SIZE]; int64_t created_us; } policy;
+        struct {
+            uint32_t version;
+            struct ward_bytes text;
+            uint8_t hash[WARD_HASH_SIZE];
+            int64_t created_us;
+        } policy;
         struct ward_store_index_key index_key;
     };
 };
@@ -244,8 +274,9 @@ struct ward_commit {
     const struct ward_effect *effects; /* in order */
     size_t n_effects;
     bool bump_epoch;
-    /* the audit row: leaves first_seq .. first_seq + n_leaves - 1, each with a u16 length before it.
-     * n_leaves 0: no audit row and the head stays (a checkpoint), but the epoch is still compared. */
+    /* the audit row: leaves first_seq .. first_seq + n_leaves - 1, each with a u16 length before
+     * it. n_leaves 0: no audit row and the head stays (a checkpoint), but the epoch is still
+     * compared. */
     uint64_t first_seq;
     uint32_t n_leaves;
     struct ward_bytes leaves;
@@ -277,20 +308,23 @@ struct ward_store_ops {
     void (*reader_close)(struct ward_store_reader *reader);
     ward_status (*writer_open)(struct ward_store *store, struct ward_store_writer **ret);
     void (*writer_close)(struct ward_store_writer *writer);
-    ward_status (*snapshot)(struct ward_store_reader *reader, struct ward_arena *arena, struct ward_store_snapshot *ret);
+    ward_status (*snapshot)(struct ward_store_reader *reader, struct ward_arena *arena,
+                            struct ward_store_snapshot *ret);
     ward_status (*epoch)(struct ward_store_reader *reader, uint64_t *ret);
     /* Fills each read's status and outputs. Itself fails only when nothing was tried. */
     ward_status (*read)(struct ward_store_reader *reader, struct ward_read **reads, size_t n);
-    /* The head as it is; with lock it begins the transaction that the next commit on this writer uses
-     * (SELECT ... FOR UPDATE). Also what refuses fsync, synchronous_commit or full_page_writes off (STATE). */
+    /* The head as it is; with lock it begins the transaction that the next commit on this writer
+     * uses (SELECT ... FOR UPDATE). Also what refuses fsync, synchronous_commit or full_page_writes
+     * off (STATE). */
     ward_status (*head)(struct ward_store_writer *writer, bool lock, struct ward_head *ret);
     void (*unlock)(struct ward_store_writer *writer); /* rolls back what head(lock) began */
     /* One transaction; ret_status says more for the log. */
-    enum ward_commit_outcome (*commit)(struct ward_store_writer *writer, const struct ward_commit *commit,
-                                       ward_status *ret_status);
+    enum ward_commit_outcome (*commit)(struct ward_store_writer *writer,
+                                       const struct ward_commit *commit, ward_status *ret_status);
     /* After UNKNOWN: takes the head FOR UPDATE, which waits for the doubtful transaction, and looks
      * whether the row at commit->first_seq is ours, byte by byte. UNAVAILABLE: ask again later. */
-    ward_status (*resolve)(struct ward_store_writer *writer, const struct ward_commit *commit, bool *ret_committed);
+    ward_status (*resolve)(struct ward_store_writer *writer, const struct ward_commit *commit,
+                           bool *ret_committed);
 };
 
 struct ward_store {
@@ -314,14 +348,18 @@ ward_status ward_store_epoch(struct ward_store_reader *reader, uint64_t *ret);
 ward_status ward_store_read(struct ward_store_reader *reader, struct ward_read **reads, size_t n);
 ward_status ward_store_head(struct ward_store_writer *writer, bool lock, struct ward_head *ret);
 void ward_store_unlock(struct ward_store_writer *writer);
-enum ward_commit_outcome ward_store_commit(struct ward_store_writer *writer, const struct ward_commit *commit,
+enum ward_commit_outcome ward_store_commit(struct ward_store_writer *writer,
+                                           const struct ward_commit *commit,
                                            ward_status *ret_status);
-ward_status ward_store_resolve(struct ward_store_writer *writer, const struct ward_commit *commit, bool *ret_committed);
+ward_status ward_store_resolve(struct ward_store_writer *writer, const struct ward_commit *commit,
+                               bool *ret_committed);
 
-/* backends/postgres: conninfo as libpq takes it, for the daemon's role and for the owner's (migration). */
+/* backends/postgres: conninfo as libpq takes it, for the daemon's role and for the owner's
+ * (migration). */
 ward_status ward_store_postgres_open(const char *conninfo, struct ward_store **ret);
 /* Creates or migrates the schema with the owner's role and grants the daemon's role what it needs:
- * SELECT, INSERT; UPDATE of head, kek, kek_version, proposal, subject_key; DELETE of intent. Idempotent. */
+ * SELECT, INSERT; UPDATE of head, kek, kek_version, proposal, subject_key; DELETE of intent.
+ * Idempotent. */
 ward_status ward_store_postgres_migrate(const char *owner_conninfo, const char *daemon_role);
 /* backends/memory: for tests; nothing outlives it. */
 ward_status ward_store_memory_open(struct ward_store **ret);

@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "backends/pkcs11/kek_pkcs11.h"
-#include "server/attestation.h"
+#include "server/work/attestation.h"
 #include "server/index_key.h"
 #include "server/jobs/internal.h"
 #include "server/jobs/jobs.h"

@@ -9,11 +9,12 @@
 #define WARD_READ_BATCH_MAX 128u
 #define WARD_COMMIT_BATCH_MAX 1024u      /* requests in one transaction */
 #define WARD_COMMIT_BYTES_MAX (4u << 20) /* and their bytes */
-#define WARD_ATTEMPTS_MAX 16u /* preparing again after a conflict; 3 were too few for 8 writers of one record */
-#define WARD_REDECIDE_MAX 256u           /* deciding again after a moved epoch */
-#define WARD_LEAF_ITEMS_MAX 100u         /* items in one leaf; more are told in parts */
-#define WARD_RESOLVE_MS 1000   /* how long an unknown commit is asked after before we say so */
-#define WARD_CONTENDED_MS 5000 /* after another daemon appended: take the head's lock first */
+#define WARD_ATTEMPTS_MAX \
+    16u /* preparing again after a conflict; 3 were too few for 8 writers of one record */
+#define WARD_REDECIDE_MAX 256u   /* deciding again after a moved epoch */
+#define WARD_LEAF_ITEMS_MAX 100u /* items in one leaf; more are told in parts */
+#define WARD_RESOLVE_MS 1000     /* how long an unknown commit is asked after before we say so */
+#define WARD_CONTENDED_MS 5000   /* after another daemon appended: take the head's lock first */
 #define WARD_CHECKPOINT_MS 1000
 #define WARD_REWRAP_PAGE 500u
 #define WARD_INTENT_AGE_US (300LL * 1000000) /* another node's intent is left alone for so long */

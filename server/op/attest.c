@@ -2,7 +2,7 @@
 /* Reads back what the HSM says of every KEK version that is in use: at start and hourly. One that
  * is missing, or whose attributes are not those that Ward gave it, is named in the entry and no
  * longer used, on every daemon that sees it, until the attributes are right again. */
-#include "server/attestation.h"
+#include "server/work/attestation.h"
 #include "server/op/op.h"
 #include "server/op/system.h"
 #include "server/work/worker.h"

@@ -5,8 +5,8 @@
 
 #include "server/op/op.h"
 
-/* What became of a batch as a whole, for the entry: the status that all items share, else OK. The caller
- * gets each item's own in any case. statuses: n of them. */
+/* What became of a batch as a whole, for the entry: the status that all items share, else OK. The
+ * caller gets each item's own in any case. statuses: n of them. */
 ward_status ward_op_all_alike(const ward_status *statuses, size_t n);
 
 /* What a KEK item's failure means to a caller: a missing key object is an unavailable key. */

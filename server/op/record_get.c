@@ -148,13 +148,14 @@ static ward_status open_item(struct ward_request *request, struct ward_worker *w
     WARD_ENSURE(kek->out_size == WARD_AEAD_KEY_SIZE, WARD_E_CIPHERTEXT);
     struct ward_record_binding binding = {.collection = item->collection,
                                           .version = note->read->record.version,
-                                          .schema_version = note->read->record.schema_version};
+                                          .schema_version = note->read->record.schema_version,
+                                          .names = {item->subject, item->id}};
     memcpy(binding.id_hash, note->place.id_hash, WARD_HASH_SIZE);
     item->version = binding.version;
     struct ward_bytes key = WARD_BYTES(opener->plain, WARD_AEAD_KEY_SIZE),
                       sealed = note->read->record.sealed;
     if (item->whole) {
-        return ward_record_open(&worker->crypto, key, &binding, sealed, request->arena,
+        return ward_record_open(&worker->crypto, key, &binding, sealed, request->arena, NULL,
                                 &item->json);
     }
     const struct ward_bytes *names = item->fields;

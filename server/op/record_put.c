@@ -240,8 +240,8 @@ static ward_status seal_item(struct ward_request *request, struct ward_worker *w
     item->version = note->version->record_version.version + 1;
     struct ward_record_binding binding = {.collection = item->collection,
                                           .version = item->version,
-                                          .schema_version =
-                                              note->target.collection->schema_version};
+                                          .schema_version = note->target.collection->schema_version,
+                                          .names = {item->subject, item->id}};
     memcpy(binding.id_hash, note->place.id_hash, WARD_HASH_SIZE);
     WARD_TRY(ward_record_seal(&worker->crypto, WARD_BYTES(subject->plain, WARD_AEAD_KEY_SIZE),
                               &binding, item->json, request->arena, &note->sealed));

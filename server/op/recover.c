@@ -37,10 +37,12 @@ static ward_status read(struct ward_request *request, struct ward_digest *digest
 {
     (void)digest;
     const struct ward_recover *in = request->in;
+    struct ward_read *read;
     if (!has_proposal(in)) {
+        WARD_TRY(ward_request_add_read(request, WARD_READ_ROWS, &read));
+        read->rows.kek = in->intent.kek;
         return WARD_OK;
     }
-    struct ward_read *read;
     WARD_TRY(ward_request_add_read(request, WARD_READ_PROPOSAL, &read));
     read->proposal.id = in->intent.proposal;
     return WARD_OK;
@@ -68,6 +70,22 @@ static ward_status finish_proposal(struct ward_request *request, struct ward_wor
     return WARD_OK;
 }
 
+/* The outcome of a making removes its intent in the same commit: what the keyring or a row names
+ * was never left half-made, whatever an intent says, and nor was the log's own key. */
+static ward_status check_unused(const struct ward_request *request, const struct ward_kek_ref *ref)
+{
+    const struct ward_read *rows = request->reads[0];
+    WARD_TRY(rows->status);
+    const struct ward_key *key = ward_state_key_by_id(request->state, &ref->id);
+    bool used = (key != NULL && ward_key_version_find(key, ref->version) != NULL) ||
+                ward_id_eq(&ref->id, &request->state->log_key.id);
+    for (size_t i = 0; i < rows->rows.n; i++) {
+        used |= rows->rows.versions[i] == ref->version && rows->rows.counts[i] > 0;
+    }
+    WARD_ENSURE(!used, WARD_E_STATE);
+    return WARD_OK;
+}
+
 static ward_status finish(struct ward_request *request, struct ward_worker *worker)
 {
     const struct ward_recover *in = request->in;
@@ -76,10 +94,7 @@ static ward_status finish(struct ward_request *request, struct ward_worker *work
         return finish_proposal(request, worker, notes);
     }
     struct ward_kek_ref ref = {in->intent.kek, in->intent.version};
-    /* Never a version that rows may name: an intent's outcome removes the intent in the same
-     * commit. */
-    const struct ward_key *key = ward_state_key_by_id(request->state, &ref.id);
-    WARD_ENSURE(key == NULL || ward_key_version_find(key, ref.version) == NULL, WARD_E_STATE);
+    WARD_TRY(check_unused(request, &ref));
     ward_status status = ward_kek_destroy(worker->session, &ref);
     if (!ward_ok(status) && status.code != WARD_E_NOT_FOUND) {
         return status;

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
-#include "server/attestation.h"
+#include "server/work/attestation.h"
 #include "server/audit/entry.h"
 #include "server/limits.h"
 #include "proto/wire_limits.h"

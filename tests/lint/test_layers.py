@@ -10,7 +10,7 @@ LAYERS = {
     "backends/": ["base/", "backends/"],
     "server/net/": ["base/", "server/net/", "server/limits.h"],
     "server/op/": ["base/", "proto/", "policy/", "backends/", "server/op/", "server/audit/", "server/work/",
-                   "server/authn/peer.h", "server/request.h", "server/state.h", "server/limits.h"],
+                   "server/authn/peer.h", "server/authn/trust.h", "server/request.h", "server/state.h", "server/limits.h"],
     "server/": ["base/", "proto/", "policy/", "backends/", "server/"],
     "client/": ["base/", "proto/", "policy/", "client/"],
 }

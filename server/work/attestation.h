@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Which KEK versions the HSM no longer vouches for. Asked on every path that would use a key;
  * filled by the attestation at start and every hour. */
-#ifndef WARD_SERVER_ATTESTATION_H
-#define WARD_SERVER_ATTESTATION_H
+#ifndef WARD_SERVER_WORK_ATTESTATION_H
+#define WARD_SERVER_WORK_ATTESTATION_H
 
 #include "backends/kek.h"
 

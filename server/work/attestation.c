@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A list that is nearly always empty, behind one atomic count: the common case takes no lock. */
-#include "server/attestation.h"
+#include "server/work/attestation.h"
 
 #include <stdlib.h>
 
