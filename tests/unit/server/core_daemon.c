@@ -108,9 +108,8 @@ static void write_leaf(struct ward_merkle *tree, int64_t now_us, struct ward_byt
     ward_digest_free(digest);
 }
 
-enum ward_commit_outcome core_world_write(struct core_world *world,
-                                          const struct ward_effect *effects, size_t n,
-                                          bool bump_epoch, const char *leaf_body)
+enum ward_commit_outcome core_world_commit(struct core_world *world, struct ward_commit *commit,
+                                           const char *leaf_body)
 {
     struct ward_store_writer *writer = NULL;
     struct ward_head head;
@@ -118,21 +117,26 @@ enum ward_commit_outcome core_world_write(struct core_world *world,
     ward_buffer_init(&leaves, 65536);
     assert_ok(ward_store_writer_open(world->store, &writer));
     assert_ok(ward_store_head(writer, true, &head));
-    struct ward_commit commit = {.effects = effects,
-                                 .n_effects = n,
-                                 .bump_epoch = bump_epoch,
-                                 .first_seq = head.tree.size,
-                                 .epoch = head.epoch,
-                                 .tree = &head.tree};
+    commit->first_seq = head.tree.size;
+    commit->epoch = head.epoch;
+    commit->tree = &head.tree;
     if (leaf_body != NULL) {
         write_leaf(&head.tree, wall_us(&world->clock.base), ward_bytes_str(leaf_body), &leaves);
-        commit.n_leaves = 1;
-        commit.leaves = ward_buffer_view(&leaves);
+        commit->n_leaves = 1;
+        commit->leaves = ward_buffer_view(&leaves);
     }
     ward_status status;
-    enum ward_commit_outcome outcome = ward_store_commit(writer, &commit, &status);
+    enum ward_commit_outcome outcome = ward_store_commit(writer, commit, &status);
     ward_store_writer_close(writer);
     return outcome;
+}
+
+enum ward_commit_outcome core_world_write(struct core_world *world,
+                                          const struct ward_effect *effects, size_t n,
+                                          bool bump_epoch, const char *leaf_body)
+{
+    struct ward_commit commit = {.effects = effects, .n_effects = n, .bump_epoch = bump_epoch};
+    return core_world_commit(world, &commit, leaf_body);
 }
 
 static struct ward_effect policy_effect(struct core_world *world, const char *text)

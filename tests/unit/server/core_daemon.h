@@ -48,6 +48,10 @@ enum ward_commit_outcome core_world_write(struct core_world *world,
                                           const struct ward_effect *effects, size_t n,
                                           bool bump_epoch, const char *leaf_body);
 
+/* The same with rows of every kind: the caller fills those, the head's members are set here. */
+enum ward_commit_outcome core_world_commit(struct core_world *world, struct ward_commit *commit,
+                                           const char *leaf_body);
+
 struct core_node {
     struct core_world *world;
     struct ward_bytes name;

@@ -1,0 +1,376 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Making a key stops half-way, everywhere that it can: what the caller is told, what is left, and
+ * what recovery makes of it. */
+#include "tests/unit/server/core_ask.h"
+#include "tests/unit/server/core_log.h"
+
+static struct core_world world;
+static struct core_node node;
+
+static int start(void **state)
+{
+    (void)state;
+    core_world_init(&world);
+    core_node_start(&node, &world, "node-1");
+    core_make_key(&node, "app/keys", WARD_PURPOSE_DATA_KEYS);
+    return 0;
+}
+
+static int stop(void **state)
+{
+    (void)state;
+    ward_store_memory_set_fault(world.store, NULL, NULL);
+    core_node_stop(&node);
+    core_world_fini(&world);
+    return 0;
+}
+
+static const json_t *newest(struct core_log *log)
+{
+    core_log_open(log, &world);
+    return log->leaves[log->n - 1];
+}
+
+/* Takes up n intents; the last one's entry says this. */
+static void recovers(size_t n, const char *outcome, const char *how)
+{
+    size_t found;
+    (void)core_recover_all(&node, &found);
+    assert_int_equal(found, n);
+    struct core_log log;
+    const json_t *leaf = newest(&log);
+    assert_string_equal(core_text(leaf, "action"), "system.recover");
+    assert_string_equal(core_text(leaf, "identity"), "system");
+    assert_string_equal(core_text(leaf, "outcome"), outcome);
+    assert_string_equal(core_detail(leaf, "recovered"), how);
+    core_log_close(&log);
+}
+
+static void has_intents(size_t n)
+{
+    struct ward_store_reader *reader = NULL;
+    struct ward_arena *arena = NULL;
+    struct ward_store_snapshot snapshot;
+    assert_ok(ward_arena_new(1u << 20, &arena));
+    assert_ok(ward_store_reader_open(world.store, &reader));
+    assert_ok(ward_store_snapshot(reader, arena, &snapshot));
+    assert_int_equal(snapshot.n_intents, n);
+    ward_store_reader_close(reader);
+    ward_arena_free(arena);
+}
+
+static void create_fails(enum fake_kek_fault fault, enum ward_code code, const char *name)
+{
+    fake_kek_set_fault(world.kek, fault);
+    struct ward_request *request = core_create(&world, &world.officer_a, "app/new", 1);
+    assert_code(core_run(&node, request), code);
+    core_expect_entry(&world, request, "failed", name);
+    ward_request_free(request);
+    fake_kek_set_fault(world.kek, FAKE_KEK_FINE);
+    assert_int_equal(core_active_version(&node, "app/new"), 0);
+    has_intents(1);
+}
+
+static void a_creation_without_the_hsm_is_undone(void **state)
+{
+    (void)state;
+    size_t before = fake_kek_objects(world.kek);
+    create_fails(FAKE_KEK_CREATE_AWAY, WARD_E_UNAVAILABLE, "UNAVAILABLE");
+    recovers(1, "allowed", "undone");
+    has_intents(0);
+    assert_int_equal(fake_kek_objects(world.kek), before);
+    core_make_key(&node, "app/new", WARD_PURPOSE_DATA_KEYS);
+}
+
+static void a_key_that_was_made_in_doubt_is_destroyed(void **state)
+{
+    (void)state;
+    size_t before = fake_kek_objects(world.kek);
+    create_fails(FAKE_KEK_CREATE_DOUBT, WARD_E_UNAVAILABLE, "UNAVAILABLE");
+    assert_int_equal(fake_kek_objects(world.kek), before + 1);
+    recovers(1, "allowed", "undone");
+    assert_int_equal(fake_kek_objects(world.kek), before);
+    has_intents(0);
+}
+
+static void a_key_with_bad_attributes_is_never_active(void **state)
+{
+    (void)state;
+    size_t before = fake_kek_objects(world.kek);
+    create_fails(FAKE_KEK_CREATE_WEAK, WARD_E_STATE, "FAILED_PRECONDITION");
+    recovers(1, "allowed", "undone");
+    assert_int_equal(fake_kek_objects(world.kek), before);
+}
+
+static void undoing_waits_for_the_hsm(void **state)
+{
+    (void)state;
+    create_fails(FAKE_KEK_CREATE_DOUBT, WARD_E_UNAVAILABLE, "UNAVAILABLE");
+    fake_kek_set_fault(world.kek, FAKE_KEK_AWAY);
+    recovers(1, "failed", "");
+    has_intents(1);
+    fake_kek_set_fault(world.kek, FAKE_KEK_FINE);
+    recovers(1, "allowed", "undone");
+    has_intents(0);
+}
+
+/* ---- an approved rotation ---- */
+
+static struct ward_request *last_approval(struct core_proposal *proposal)
+{
+    core_propose(&node, &world.officer_a, "app/keys", proposal);
+    assert_ok(core_run_free(
+        &node, core_vote(&world, &world.officer_a, &ward_op_approval_submit, proposal)));
+    return core_vote(&world, &world.officer_b, &ward_op_approval_approve, proposal);
+}
+
+static void shows(const struct core_proposal *proposal, const char *state)
+{
+    struct ward_request *show = core_vote_with(&world, &world.officer_c, &ward_op_approval_show,
+                                               &proposal->id, (struct ward_bytes){0});
+    assert_ok(core_run(&node, show));
+    assert_string_equal(((struct ward_approval *)show->in)->proposal.state, state);
+    ward_request_free(show);
+}
+
+static void is_finished_later(const struct core_proposal *proposal)
+{
+    assert_int_equal(core_active_version(&node, "app/keys"), 1);
+    shows(proposal, "executing");
+    has_intents(1);
+    recovers(1, "allowed", "finished");
+    assert_int_equal(core_active_version(&node, "app/keys"), 2);
+    shows(proposal, "executed");
+    has_intents(0);
+}
+
+static void a_rotation_without_the_hsm_is_finished_later(void **state)
+{
+    (void)state;
+    struct core_proposal proposal;
+    struct ward_request *approval = last_approval(&proposal);
+    fake_kek_set_fault(world.kek, FAKE_KEK_CREATE_AWAY);
+    assert_code(core_run(&node, approval), WARD_E_UNAVAILABLE);
+    fake_kek_set_fault(world.kek, FAKE_KEK_FINE);
+    struct core_log log;
+    core_log_open(&log, &world);
+    const json_t *leaf = core_log_one(&log, approval->request_id);
+    assert_string_equal(core_text(leaf, "outcome"), "failed");
+    assert_string_equal(core_detail(leaf, "executed"), "");
+    core_log_close(&log);
+    ward_request_free(approval);
+    is_finished_later(&proposal);
+    core_log_open(&log, &world);
+    leaf = log.leaves[log.n - 2]; /* before the last show */
+    assert_string_equal(core_detail(leaf, "executed"), "key.rotate");
+    assert_string_equal(core_detail(leaf, "key"), "app/keys");
+    assert_int_equal(core_detail_number(leaf, "from_version"), 1);
+    assert_int_equal(core_detail_number(leaf, "to_version"), 2);
+    core_log_close(&log);
+}
+
+static void a_rotation_whose_key_was_made_in_doubt_is_finished_later(void **state)
+{
+    (void)state;
+    struct core_proposal proposal;
+    struct ward_request *approval = last_approval(&proposal);
+    size_t before = fake_kek_objects(world.kek);
+    fake_kek_set_fault(world.kek, FAKE_KEK_CREATE_DOUBT);
+    assert_code(core_run_free(&node, approval), WARD_E_UNAVAILABLE);
+    fake_kek_set_fault(world.kek, FAKE_KEK_FINE);
+    is_finished_later(&proposal);
+    assert_int_equal(fake_kek_objects(world.kek), before + 1);
+}
+
+/* ---- the outcome's own transaction ---- */
+
+struct outcome_fault {
+    enum ward_commit_outcome outcome;
+    bool happens;
+    unsigned times;
+};
+
+static enum ward_commit_outcome on_outcome(void *arg, const struct ward_commit *commit,
+                                           bool *ret_happens)
+{
+    struct outcome_fault *fault = arg;
+    bool ends_intent = false;
+    for (size_t i = 0; i < commit->n_effects; i++) {
+        ends_intent |= commit->effects[i].kind == WARD_EFFECT_INTENT_DONE;
+    }
+    if (!ends_intent || fault->times == 0) {
+        return WARD_COMMITTED;
+    }
+    fault->times--;
+    *ret_happens = fault->happens;
+    return fault->outcome;
+}
+
+static void a_rotation_whose_outcome_the_database_refuses_is_finished_later(void **state)
+{
+    (void)state;
+    struct core_proposal proposal;
+    struct ward_request *approval = last_approval(&proposal);
+    struct outcome_fault fault = {.outcome = WARD_COMMIT_FAILED, .times = 1};
+    ward_store_memory_set_fault(world.store, on_outcome, &fault);
+    assert_code(core_run(&node, approval), WARD_E_INTERNAL);
+    core_expect_entry(&world, approval, "failed", "INTERNAL");
+    ward_request_free(approval);
+    is_finished_later(&proposal);
+}
+
+static void a_conflict_after_the_effect_is_not_tried_again(void **state)
+{
+    (void)state;
+    struct core_proposal proposal;
+    struct ward_request *approval = last_approval(&proposal);
+    struct outcome_fault fault = {.outcome = WARD_COMMIT_CONFLICT, .times = 1};
+    ward_store_memory_set_fault(world.store, on_outcome, &fault);
+    assert_code(core_run(&node, approval), WARD_E_CONFLICT);
+    core_expect_entry(&world, approval, "failed", "ABORTED");
+    ward_request_free(approval);
+    is_finished_later(&proposal);
+}
+
+static void an_outcome_in_doubt_is_resolved(void **state)
+{
+    (void)state;
+    for (unsigned happens = 0; happens < 2; happens++) {
+        struct core_proposal proposal;
+        struct ward_request *approval = last_approval(&proposal);
+        struct outcome_fault fault = {
+            .outcome = WARD_COMMIT_UNKNOWN, .happens = happens == 1, .times = 1};
+        ward_store_memory_set_fault(world.store, on_outcome, &fault);
+        assert_ok(core_run(&node, approval));
+        ward_store_memory_set_fault(world.store, NULL, NULL);
+        core_expect_entry(&world, approval, "allowed", "");
+        ward_request_free(approval);
+        assert_int_equal(core_active_version(&node, "app/keys"), happens + 2);
+        shows(&proposal, "executed");
+        has_intents(0);
+    }
+}
+
+/* The epoch moves between effect and outcome: the effect is not made a second time. */
+static enum ward_commit_outcome stale_once(void *arg, const struct ward_commit *commit,
+                                           bool *ret_happens)
+{
+    struct outcome_fault *fault = arg;
+    enum ward_commit_outcome outcome = on_outcome(arg, commit, ret_happens);
+    fault->outcome = WARD_COMMIT_STALE;
+    return outcome;
+}
+
+static void an_effect_is_made_once(void **state)
+{
+    (void)state;
+    struct core_proposal proposal;
+    struct ward_request *approval = last_approval(&proposal);
+    size_t before = fake_kek_objects(world.kek);
+    struct outcome_fault fault = {.outcome = WARD_COMMIT_STALE, .times = 3};
+    ward_store_memory_set_fault(world.store, stale_once, &fault);
+    assert_ok(core_run(&node, approval));
+    core_expect_entry(&world, approval, "allowed", "");
+    ward_request_free(approval);
+    assert_int_equal(fake_kek_objects(world.kek), before + 1);
+}
+
+static void two_creations_of_one_name_make_one_key(void **state)
+{
+    (void)state;
+    struct ward_request *both[] = {core_create(&world, &world.officer_a, "app/new", 1),
+                                   core_create(&world, &world.officer_b, "app/new", 1)};
+    core_submit(&node, both, 2);
+    core_wait(&node, 2);
+    bool first = ward_ok(both[0]->status);
+    assert_ok(both[!first]->status);
+    ward_status lost = both[first]->status;
+    assert_true(lost.code == WARD_E_CONFLICT || lost.code == WARD_E_EXISTS);
+    core_expect_entry(&world, both[!first], "allowed", "");
+    struct core_log log;
+    core_log_open(&log, &world);
+    assert_int_equal(core_log_count(&log, both[first]->request_id), 1);
+    core_log_close(&log);
+    ward_request_free(both[0]);
+    ward_request_free(both[1]);
+    size_t left;
+    (void)core_recover_all(&node, &left);
+    has_intents(0);
+    assert_int_equal(fake_kek_objects(world.kek), 3); /* Ward's own, app/keys, app/new */
+    assert_int_equal(core_active_version(&node, "app/new"), 1);
+}
+
+/* ---- intents that nobody made ---- */
+
+static void forge_intent(const struct ward_kek_ref *ref)
+{
+    struct ward_effect intent = {.kind = WARD_EFFECT_INTENT};
+    intent.intent = (struct ward_store_intent){.kek = ref->id,
+                                               .version = ref->version,
+                                               .effect = 1,
+                                               .node = WARD_BYTES_LITERAL("node-1"),
+                                               .created_us = 1};
+    assert_ok(ward_id_random(&intent.intent.id));
+    assert_int_equal(core_world_write(&world, &intent, 1, false, ",\"outcome\":\"allowed\"}"),
+                     WARD_COMMITTED);
+}
+
+static void a_forged_intent_destroys_no_key_in_use(void **state)
+{
+    (void)state;
+    struct ward_state *now = ward_state_slot_get(&node.states);
+    struct ward_kek_ref used = {.id = now->keys[0].id, .version = 1}, log_key = now->log_key;
+    ward_state_unref(now);
+    forge_intent(&used);
+    recovers(1, "failed", "");
+    assert_true(fake_kek_has(world.kek, &used));
+    forge_intent(&log_key);
+    recovers(2, "failed", "");
+    assert_true(fake_kek_has(world.kek, &log_key));
+}
+
+/* As after the loss of a row of the keyring: the version is unknown, but a row needs it. */
+static void an_intent_destroys_no_key_that_a_row_needs(void **state)
+{
+    (void)state;
+    struct ward_state *now = ward_state_slot_get(&node.states);
+    struct ward_kek_ref lost = {.id = ward_state_key(now, WARD_BYTES_LITERAL("app/keys"))->id,
+                                .version = 9};
+    ward_state_unref(now);
+    struct ward_kek_session *session = NULL;
+    assert_ok(ward_kek_session_open(world.kek, &session));
+    assert_ok(ward_kek_create(session, &lost, "lost"));
+    ward_kek_session_close(session);
+    struct ward_new_subject_key row = {.collection = WARD_BYTES_LITERAL("fhir"),
+                                       .generation = 1,
+                                       .kek = lost.id,
+                                       .kek_version = lost.version,
+                                       .wrapped = WARD_BYTES_LITERAL("wrapped")};
+    struct ward_commit commit = {.subject_keys = &row, .n_subject_keys = 1};
+    assert_int_equal(core_world_commit(&world, &commit, ",\"outcome\":\"allowed\"}"),
+                     WARD_COMMITTED);
+    forge_intent(&lost);
+    recovers(1, "failed", "");
+    assert_true(fake_kek_has(world.kek, &lost));
+}
+
+int main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, start, stop)
+    const struct CMUnitTest tests[] = {
+        T(a_creation_without_the_hsm_is_undone),
+        T(a_key_that_was_made_in_doubt_is_destroyed),
+        T(a_key_with_bad_attributes_is_never_active),
+        T(undoing_waits_for_the_hsm),
+        T(a_rotation_without_the_hsm_is_finished_later),
+        T(a_rotation_whose_key_was_made_in_doubt_is_finished_later),
+        T(a_rotation_whose_outcome_the_database_refuses_is_finished_later),
+        T(a_conflict_after_the_effect_is_not_tried_again),
+        T(an_outcome_in_doubt_is_resolved),
+        T(an_effect_is_made_once),
+        T(two_creations_of_one_name_make_one_key),
+        T(a_forged_intent_destroys_no_key_in_use),
+        T(an_intent_destroys_no_key_that_a_row_needs),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
