@@ -41,6 +41,7 @@ struct legend_field {
 };
 
 struct legend {
+    struct ward_record_names names;
     struct legend_field *fields;
     size_t n;
     struct ward_bytes skeleton;
@@ -151,6 +152,18 @@ static ward_status open_field(struct seal *seal, uint32_t ordinal, struct ward_b
     return ward_aead_open(seal->aead, seal->key, iv, aad, sealed, out);
 }
 
+static bool is_name(struct ward_bytes name)
+{
+    return name.size >= 1 && name.size <= WARD_NAME_MAX && ward_utf8_valid(name);
+}
+
+static ward_status check_names(const struct ward_record_names *names)
+{
+    WARD_REQUIRE(is_name(names->subject), "record: subject must be 1 to 128 bytes of UTF-8");
+    WARD_REQUIRE(is_name(names->id), "record: id must be 1 to 128 bytes of UTF-8");
+    return WARD_OK;
+}
+
 static ward_status check_binding(const struct ward_record_binding *binding)
 {
     WARD_REQUIRE(binding->collection.size <= WARD_NAME_MAX,
@@ -159,10 +172,11 @@ static ward_status check_binding(const struct ward_record_binding *binding)
 }
 
 /* Sizes of the legend and of all sealed fields together. */
-static ward_status measure(struct ward_bytes json, const struct ward_json_slice *slices, size_t n,
-                           size_t *ret_legend, size_t *ret_fields)
+static ward_status measure(const struct ward_record_names *names, struct ward_bytes json,
+                           const struct ward_json_slice *slices, size_t n, size_t *ret_legend,
+                           size_t *ret_fields)
 {
-    size_t values = 0, legend = 2 + 4, fields = 0;
+    size_t values = 0, legend = 2 + names->subject.size + 2 + names->id.size + 2 + 4, fields = 0;
     for (size_t i = 0; i < n; i++) {
         WARD_REQUIRE(slices[i].name.size <= WARD_RECORD_FIELD_NAME_MAX,
                      "record: member name longer than 1024 bytes");
@@ -175,20 +189,27 @@ static ward_status measure(struct ward_bytes json, const struct ward_json_slice 
     return WARD_OK;
 }
 
-/* p has room for the measured size. */
-static void write_legend(struct ward_bytes json, const struct ward_json_slice *slices, size_t n,
-                         uint8_t *p)
+static uint8_t *put_name(uint8_t *p, struct ward_bytes name)
 {
+    ward_put_u16(p, (uint16_t)name.size);
+    if (name.size > 0) {
+        memcpy(p + 2, name.data, name.size);
+    }
+    return p + 2 + name.size;
+}
+
+/* p has room for the measured size. */
+static void write_legend(const struct ward_record_names *names, struct ward_bytes json,
+                         const struct ward_json_slice *slices, size_t n, uint8_t *p)
+{
+    p = put_name(p, names->subject);
+    p = put_name(p, names->id);
     ward_put_u16(p, (uint16_t)n);
     p += 2;
     size_t cut_out = 0;
     for (size_t i = 0; i < n; i++) {
-        struct ward_bytes name = slices[i].name, value = slices[i].value;
-        ward_put_u16(p, (uint16_t)name.size);
-        if (name.size > 0) {
-            memcpy(p + 2, name.data, name.size);
-        }
-        p += 2 + name.size;
+        struct ward_bytes value = slices[i].value;
+        p = put_name(p, slices[i].name);
         *p++ = TYPE_JSON;
         ward_put_u32(p, (uint32_t)value.size);
         ward_put_u32(p + 4, (uint32_t)((size_t)(value.data - json.data) - cut_out));
@@ -212,17 +233,18 @@ ward_status ward_record_seal(struct ward_record_crypto *crypto, struct ward_byte
                              struct ward_arena *arena, struct ward_bytes *ret)
 {
     WARD_TRY(check_binding(binding));
+    WARD_TRY(check_names(&binding->names));
     WARD_REQUIRE(json.size <= WARD_RECORD_SEAL_MAX, "record: larger than 256 MiB");
     struct ward_json_slice slices[WARD_RECORD_FIELDS_MAX];
     size_t n = 0, legend_size = 0, fields_size = 0;
     WARD_TRY(ward_json_scan(json, slices, WARD_RECORD_FIELDS_MAX, &n));
-    WARD_TRY(measure(json, slices, n, &legend_size, &fields_size));
+    WARD_TRY(measure(&binding->names, json, slices, n, &legend_size, &fields_size));
 
     size_t total = HEAD_SIZE + sealed_size(legend_size) + fields_size;
     uint8_t *legend = ward_arena_alloc(arena, legend_size);
     uint8_t *sealed = ward_arena_alloc(arena, total);
     WARD_ENSURE(legend != NULL && sealed != NULL, WARD_E_EXHAUSTED);
-    write_legend(json, slices, n, legend);
+    write_legend(&binding->names, json, slices, n, legend);
 
     sealed[0] = FORMAT;
     WARD_TRY(ward_random(sealed + 1, SALT_SIZE));
@@ -262,7 +284,11 @@ static ward_status parse_legend(struct ward_bytes plain, size_t fields_at, size_
 {
     struct ward_cursor cursor;
     ward_cursor_init(&cursor, plain);
-    struct legend legend = {.n = ward_cursor_u16(&cursor)};
+    struct legend legend = {0};
+    legend.names.subject = ward_cursor_take(&cursor, ward_cursor_u16(&cursor));
+    legend.names.id = ward_cursor_take(&cursor, ward_cursor_u16(&cursor));
+    WARD_ENSURE(is_name(legend.names.subject) && is_name(legend.names.id), WARD_E_CIPHERTEXT);
+    legend.n = ward_cursor_u16(&cursor);
     WARD_ENSURE(legend.n <= WARD_RECORD_FIELDS_MAX, WARD_E_CIPHERTEXT);
     legend.fields = WARD_ARENA_ARRAY(arena, struct legend_field, legend.n);
     WARD_ENSURE(legend.fields != NULL, WARD_E_EXHAUSTED);
@@ -288,6 +314,13 @@ static ward_status parse_legend(struct ward_bytes plain, size_t fields_at, size_
                 WARD_E_CIPHERTEXT);
     *ret = legend;
     return WARD_OK;
+}
+
+/* Names that are left out are not asked for. */
+static bool names_fit(const struct ward_record_names *asked, const struct ward_record_names *found)
+{
+    return (asked->subject.size == 0 || ward_bytes_eq(asked->subject, found->subject)) &&
+           (asked->id.size == 0 || ward_bytes_eq(asked->id, found->id));
 }
 
 /* Checks the commitment, opens the legend and leaves `seal` ready for the fields. */
@@ -321,6 +354,7 @@ static ward_status open_head(struct ward_record_crypto *crypto, struct ward_byte
     size_t fields_at = sealed.size - ward_cursor_left(&cursor);
     WARD_TRY(
         parse_legend(WARD_BYTES(plain, legend_size), fields_at, sealed.size, arena, ret_legend));
+    WARD_ENSURE(names_fit(&binding->names, &ret_legend->names), WARD_E_CIPHERTEXT);
     *ret_okm = WARD_TAKE(okm);
     return WARD_OK;
 }
@@ -335,7 +369,8 @@ static ward_status open_ith(struct seal *seal, const struct legend *legend, size
 
 ward_status ward_record_open(struct ward_record_crypto *crypto, struct ward_bytes subject_key,
                              const struct ward_record_binding *binding, struct ward_bytes sealed,
-                             struct ward_arena *arena, struct ward_bytes *ret_json)
+                             struct ward_arena *arena, struct ward_record_names *ret_names,
+                             struct ward_bytes *ret_json)
 {
     struct seal seal;
     struct legend legend = {0};
@@ -354,7 +389,23 @@ ward_status ward_record_open(struct ward_record_crypto *crypto, struct ward_byte
         p += legend.fields[i].size;
     }
     memcpy(p, legend.skeleton.data + copied, legend.skeleton.size - copied);
+    if (ret_names != NULL) {
+        *ret_names = legend.names;
+    }
     *ret_json = WARD_BYTES(json, legend.json_size);
+    return WARD_OK;
+}
+
+ward_status ward_record_open_names(struct ward_record_crypto *crypto, struct ward_bytes subject_key,
+                                   const struct ward_record_binding *binding,
+                                   struct ward_bytes sealed, struct ward_arena *arena,
+                                   struct ward_record_names *ret)
+{
+    struct seal seal;
+    struct legend legend = {0};
+    ward_auto(ward_secret_freep) struct ward_secret *okm = NULL;
+    WARD_TRY(open_head(crypto, subject_key, binding, sealed, arena, &seal, &okm, &legend));
+    *ret = legend.names;
     return WARD_OK;
 }
 

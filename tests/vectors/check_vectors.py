@@ -102,7 +102,7 @@ def split_members(text):
     return members
 
 
-def record_legend(text, members):
+def record_legend(subject, record_id, text, members):
     skeleton, fields, done = b"", b"", 0
     for name, start, end in members:
         skeleton += text[done:start].encode()
@@ -110,7 +110,8 @@ def record_legend(text, members):
         fields += sized16(name.encode()) + struct.pack(">BII", 1, size, len(skeleton))
         done = end
     skeleton += text[done:].encode()
-    return struct.pack(">H", len(members)) + fields + sized32(skeleton)
+    names = sized16(subject.encode()) + sized16(record_id.encode())
+    return names + struct.pack(">H", len(members)) + fields + sized32(skeleton)
 
 
 def record_seal_part(gcm, prefix, ordinal, name, plain):
@@ -131,7 +132,7 @@ def check_record(v):
     okm = HKDF(hashes.SHA256(), 64, salt, info).derive(bytes.fromhex(v["subject_key"]))
     prefix = bound + sized32(struct.pack(">I", v["schema_version"]))
     members = split_members(text)
-    legend = record_legend(text, members)
+    legend = record_legend(v["subject"], v["id"], text, members)
     gcm = AESGCM(okm[:32])
     sealed_legend = record_seal_part(gcm, prefix, 0, b"", legend)
     sealed = b"\x01" + salt + okm[32:] + sized32(sealed_legend)
@@ -311,8 +312,8 @@ def check_tile(v):
 PRINTED = {
     "context.json": (2, ["canonical"]),
     "wrapped_key.json": (0, ["kek", "key_id", "iv", "plaintext", "aad", "wrapped", "text"]),
-    "record.json": (0, ["json", "subject_key", "id_hash", "salt", "info", "okm", "legend", "sealed",
-                        "digest"]),
+    "record.json": (0, ["json", "subject", "id", "subject_key", "id_hash", "salt", "info", "okm", "legend",
+                        "sealed", "digest"]),
     "leaf.json": (1, ["text", "hash"]),
     "proposal.json": (0, ["payload", "digest"]),
     "note.json": (1, ["seed", "vkey", "note"]),

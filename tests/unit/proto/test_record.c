@@ -10,10 +10,12 @@
 #define HEAD 69
 
 static const uint8_t subject_key[32] = {1, 2, 3};
-static const struct ward_record_binding binding = {.collection = {(const uint8_t *)"fhir", 4},
-                                                   .id_hash = {9, 9, 9},
-                                                   .version = 2,
-                                                   .schema_version = 1};
+static const struct ward_record_binding binding = {
+    .collection = {(const uint8_t *)"fhir", 4},
+    .id_hash = {9, 9, 9},
+    .version = 2,
+    .schema_version = 1,
+    .names = {{(const uint8_t *)"p-17", 4}, {(const uint8_t *)"visit 3", 7}}};
 static struct ward_record_crypto crypto;
 
 static int crypto_setup(void **state)
@@ -41,7 +43,7 @@ static ward_status seal(void **state, const char *json, struct ward_bytes *ret)
 static ward_status open_as(void **state, const struct ward_record_binding *as,
                            struct ward_bytes sealed, struct ward_bytes *ret)
 {
-    return ward_record_open(&crypto, WARD_BYTES_ARRAY(subject_key), as, sealed, *state, ret);
+    return ward_record_open(&crypto, WARD_BYTES_ARRAY(subject_key), as, sealed, *state, NULL, ret);
 }
 
 static struct ward_bytes copy(void **state, struct ward_bytes bytes)
@@ -57,15 +59,21 @@ static void vectors_hold(void **state)
     size_t i;
     json_array_foreach(vectors, i, json)
     {
-        struct ward_record_binding as = {.collection = vector_text(*state, json, "collection"),
-                                         .version = (uint32_t)vector_int(json, "version"),
-                                         .schema_version =
-                                             (uint32_t)vector_int(json, "schema_version")};
+        struct ward_record_binding as = {
+            .collection = vector_text(*state, json, "collection"),
+            .version = (uint32_t)vector_int(json, "version"),
+            .schema_version = (uint32_t)vector_int(json, "schema_version"),
+            .names = {vector_text(*state, json, "subject"), vector_text(*state, json, "id")}};
         memcpy(as.id_hash, vector_hex(*state, json, "id_hash").data, sizeof(as.id_hash));
         struct ward_bytes key = vector_hex(*state, json, "subject_key"), text;
         struct ward_bytes sealed = vector_hex(*state, json, "sealed");
-        assert_ok(ward_record_open(&crypto, key, &as, sealed, *state, &text));
+        assert_ok(ward_record_open(&crypto, key, &as, sealed, *state, NULL, &text));
         assert_text(text, vector_str(json, "json"));
+        struct ward_record_names names;
+        as.names = (struct ward_record_names){0};
+        assert_ok(ward_record_open_names(&crypto, key, &as, sealed, *state, &names));
+        assert_text(names.subject, vector_str(json, "subject"));
+        assert_text(names.id, vector_str(json, "id"));
         uint8_t digest[32];
         assert_ok(ward_record_digest(&crypto, sealed, digest));
         assert_bytes(WARD_BYTES_ARRAY(digest), vector_hex(*state, json, "digest"));
@@ -148,8 +156,9 @@ static void open_fails_under_any_other_binding(void **state)
     other.schema_version++;
     assert_code(open_as(state, &other, sealed, &back), WARD_E_CIPHERTEXT);
     uint8_t key[32] = {1, 2, 4};
-    assert_code(ward_record_open(&crypto, WARD_BYTES_ARRAY(key), &binding, sealed, *state, &back),
-                WARD_E_CIPHERTEXT);
+    assert_code(
+        ward_record_open(&crypto, WARD_BYTES_ARRAY(key), &binding, sealed, *state, NULL, &back),
+        WARD_E_CIPHERTEXT);
     assert_ok(open_as(state, &binding, sealed, &back));
 }
 
@@ -294,10 +303,14 @@ static struct ward_bytes forge(void **state, struct ward_bytes legend, struct wa
     return WARD_BYTES(out, HEAD + legend.size + 16 + fields.size);
 }
 
+/* The binding's names as a legend begins. */
+#define NAMES 0, 4, 'p', '-', '1', '7', 0, 7, 'v', 'i', 's', 'i', 't', ' ', '3'
+#define NAMES_SIZE 15
+
 static void a_legend_that_lies_is_refused(void **state)
 {
     /* n=0 and skeleton "{}": the form is right, so that what follows fails for its own reason. */
-    static const uint8_t good[] = {0, 0, 0, 0, 0, 2, '{', '}'};
+    static const uint8_t good[] = {NAMES, 0, 0, 0, 0, 0, 2, '{', '}'};
     struct ward_bytes back, none = WARD_BYTES_LITERAL("");
     assert_ok(open_as(state, &binding, forge(state, WARD_BYTES_ARRAY(good), none), &back));
     assert_text(back, "{}");
@@ -306,27 +319,71 @@ static void a_legend_that_lies_is_refused(void **state)
                     WARD_E_CIPHERTEXT);
     }
     static const struct {
-        uint8_t bytes[40];
-        size_t size;
+        uint8_t bytes[48];
+        size_t size; /* behind the names */
     } bad[] = {
-        {{0, 0, 0, 0, 0, 2, '{', '}', 0}, 9},                                  /* longer */
-        {{0, 0, 0, 0, 0, 3, '{', '}'}, 8},                                     /* skeleton cut */
-        {{1, 1, 0, 0, 0, 2, '{', '}'}, 8},                                     /* 257 fields */
-        {{0, 1, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}, 17},             /* type 2 */
-        {{0, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0}, 17},             /* cut behind */
-        {{0, 1, 0, 0, 1, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0, 0, 0, 0, 0}, 17}, /* not there */
-        {{0, 1, 0xff, 0xff, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}, 17},       /* name cut */
-        {{0, 2, 0, 0, 1,   0,  0, 0, 0, 0, 0, 0, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, /* cuts go */
-          0, 0, 0, 2, '{', '}'},
-         30}, /* back */
+        {{NAMES, 0, 0, 0, 0, 0, 2, '{', '}', 0}, 9},                      /* longer */
+        {{NAMES, 0, 0, 0, 0, 0, 3, '{', '}'}, 8},                         /* cut */
+        {{NAMES, 1, 1, 0, 0, 0, 2, '{', '}'}, 8},                         /* 257 fields */
+        {{NAMES, 0, 1, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}, 17}, /* type 2 */
+        {{NAMES, 0, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0}, 17}, /* cut behind */
+        {{NAMES, 0, 1, 0, 0, 1, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0, 0, 0, 0, 0},
+         17},                                                                   /* not there */
+        {{NAMES, 0, 1, 0xff, 0xff, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}, 17}, /* name cut */
+        {{NAMES, 0, 2, 0, 0,   1,  0, 0, 0, 0, 0, 0, 0,
+          1,     0, 0, 1, 0,   0,  0, 0, 0, 0, 0, 0, /* cuts */
+          0,     0, 0, 2, '{', '}'},
+         30}, /* go back */
     };
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         static const uint8_t fields[64];
         for (size_t size = 0; size <= 64; size += 16) {
             struct ward_bytes forged =
-                forge(state, WARD_BYTES(bad[i].bytes, bad[i].size), WARD_BYTES(fields, size));
+                forge(state, WARD_BYTES(bad[i].bytes, NAMES_SIZE + bad[i].size),
+                      WARD_BYTES(fields, size));
             assert_code(open_as(state, &binding, forged, &back), WARD_E_CIPHERTEXT);
         }
+    }
+}
+
+static void names_in_a_legend_that_lie_are_refused(void **state)
+{
+    /* Rightly sealed, and opened by one who does not know the names. */
+    struct ward_record_binding any = binding;
+    any.names = (struct ward_record_names){0};
+    static const uint8_t rest[] = {0, 0, 0, 0, 0, 2, '{', '}'};
+    static const struct {
+        uint8_t bytes[8];
+        size_t size;
+        bool fits;
+    } names[] = {
+        {{0, 1, 'a', 0, 1, 'b'}, 6, true},
+        {{0, 0, 0, 1, 'b'}, 5, false}, /* no subject */
+        {{0, 1, 'a', 0, 0}, 5, false}, /* no id */
+        {{0, 1, 'a', 0xff, 0xff, 'b'}, 6, false} /* cut */,
+        {{0xff, 0xff, 'a', 0, 1, 'b'}, 6, false},
+        {{0, 1, 0xff, 0, 1, 'b'}, 6, false}, /* not UTF-8 */
+        {{0, 1, 'a', 0, 1, 0}, 6, false},
+    };
+    struct ward_bytes back, none = WARD_BYTES_LITERAL("");
+    uint8_t legend[2 * (2 + 129) + sizeof(rest)];
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        memcpy(legend, names[i].bytes, names[i].size);
+        memcpy(legend + names[i].size, rest, sizeof(rest));
+        struct ward_bytes forged =
+            forge(state, WARD_BYTES(legend, names[i].size + sizeof(rest)), none);
+        assert_code(open_as(state, &any, forged, &back),
+                    names[i].fits ? WARD_E_OK : WARD_E_CIPHERTEXT);
+    }
+    for (size_t size = 128; size <= 129; size++) {
+        memset(legend, 'n', sizeof(legend));
+        ward_put_u16(legend, (uint16_t)size);
+        ward_put_u16(legend + 2 + size, 128);
+        memcpy(legend + 2 + size + 2 + 128, rest, sizeof(rest));
+        struct ward_bytes forged =
+            forge(state, WARD_BYTES(legend, 2 + size + 2 + 128 + sizeof(rest)), none);
+        assert_code(open_as(state, &any, forged, &back),
+                    size == 128 ? WARD_E_OK : WARD_E_CIPHERTEXT);
     }
 }
 
@@ -383,8 +440,8 @@ static void a_spent_budget_is_an_error(void **state)
     for (size_t budget = 1; budget < 400; budget += 16) {
         struct ward_arena *small = NULL;
         assert_ok(ward_arena_new(budget, &small));
-        ward_status status =
-            ward_record_open(&crypto, WARD_BYTES_ARRAY(subject_key), &binding, sealed, small, &out);
+        ward_status status = ward_record_open(&crypto, WARD_BYTES_ARRAY(subject_key), &binding,
+                                              sealed, small, NULL, &out);
         assert_true(ward_ok(status) || status.code == WARD_E_EXHAUSTED);
         ward_arena_free(small);
     }
@@ -405,6 +462,7 @@ int main(void)
         TEST(large_fields_are_chunked_and_come_back),
         TEST(chunks_cannot_change_places_nor_be_cut),
         TEST(a_legend_that_lies_is_refused),
+        TEST(names_in_a_legend_that_lie_are_refused),
         TEST(what_is_not_one_object_is_refused),
         TEST(names_and_members_have_limits),
         TEST(a_spent_budget_is_an_error),
