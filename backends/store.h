@@ -2,9 +2,8 @@
 /* What the service needs of the database. Two kinds of connection: a reader (the reader pool's own;
  * one query for each kind in a drained batch) and a writer (the committer's own; one transaction,
  * one round trip, for a whole batch). Every slot mandatory; one conformance suite over postgres and
- * memory. Output memory comes from the arena handed in, of a read from the read's own arena
- * (CHANGED: each struct ward_read carries its arena, so that rows live and are wiped with their
- * request). */
+ * memory. Output memory comes from the arena handed in, for a read from the read's own arena,
+ * so that rows live and are wiped with their request. */
 #ifndef WARD_BACKENDS_STORE_H
 #define WARD_BACKENDS_STORE_H
 
@@ -314,15 +313,19 @@ struct ward_store_ops {
     /* Fills each read's status and outputs. Itself fails only when nothing was tried. */
     ward_status (*read)(struct ward_store_reader *reader, struct ward_read **reads, size_t n);
     /* The head as it is; with lock it begins the transaction that the next commit on this writer
-     * uses (SELECT ... FOR UPDATE). Also what refuses fsync, synchronous_commit or full_page_writes
-     * off (STATE). */
+     * uses (SELECT ... FOR UPDATE). CONFLICT: somebody else held it for too long; nothing is
+     * locked. Also what refuses fsync, synchronous_commit or full_page_writes off, and a schema
+     * that is missing or of another version (STATE, with a refusal's text). */
     ward_status (*head)(struct ward_store_writer *writer, bool lock, struct ward_head *ret);
     void (*unlock)(struct ward_store_writer *writer); /* rolls back what head(lock) began */
-    /* One transaction; ret_status says more for the log. */
+    /* One transaction: head and audit row, effects in their order, subject keys, records, rewraps.
+     * It ends the lock, however it ends. ret_status says more for the log. */
     enum ward_commit_outcome (*commit)(struct ward_store_writer *writer,
                                        const struct ward_commit *commit, ward_status *ret_status);
     /* After UNKNOWN: takes the head FOR UPDATE, which waits for the doubtful transaction, and looks
-     * whether the row at commit->first_seq is ours, byte by byte. UNAVAILABLE: ask again later. */
+     * whether the row at commit->first_seq is ours, byte by byte. An answer is final: what of the
+     * commit may still be on its way to the server is fenced off. A commit without leaves was never
+     * there. UNAVAILABLE: ask again later. */
     ward_status (*resolve)(struct ward_store_writer *writer, const struct ward_commit *commit,
                            bool *ret_committed);
 };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Bulk effects as arrays: one statement for all rows of a kind. Rows are sorted by key, so that whoever
- * else writes them locks them in the same order, and neighbours share index pages. */
+/* Bulk effects as arrays: one statement for all rows of a kind. Rows are sorted by key, so that
+ * whoever else writes them locks them in the same order, and neighbours share index pages. */
 #include "backends/postgres/effects.h"
 
 #include <stdlib.h>
