@@ -3,10 +3,10 @@
  * on which it came; every stored vote is verified again before it counts, and its certificate is
  * held against our CAs again, so that a row written into the database by hand counts for nothing.
  * The last approval needed runs the operation at once. */
-#include "server/authn/trust.h"
 #include "server/op/data_key.h"
 #include "server/op/key_making.h"
 #include "server/op/proposing.h"
+#include "server/op/votes.h"
 #include "server/work/batch.h"
 #include "server/work/worker.h"
 
@@ -18,12 +18,6 @@ struct approval_notes {
     bool runs;
     struct ward_key_making making;
     struct ward_bytes approvers; /* identities, when it runs */
-};
-
-/* A stored vote that verified: whose it is comes from its certificate, not from its row. */
-struct checked_vote {
-    struct ward_peer *peer;
-    struct ward_vote vote;
 };
 
 static ward_status decide_vote(struct ward_request *request)
@@ -155,106 +149,23 @@ static ward_status finish_submit(struct ward_request *request, struct ward_worke
 
 /* ---- approve ---- */
 
-static ward_status check_stored(struct ward_trust *trust, const struct ward_store_proposal *stored,
-                                const struct ward_store_vote *row, struct checked_vote *ret)
-{
-    WARD_TRY(ward_trust_check(trust, row->certificate));
-    WARD_TRY(
-        ward_proposal_verify(stored->payload, row->decision, row->certificate, row->signature));
-    WARD_TRY(ward_peer_new(row->certificate, "", &ret->peer));
-    WARD_TRY(ret->peer->status);
-    ret->vote = (struct ward_vote){.identity = ward_bytes_str(ret->peer->identity),
-                                   .public_key_hash = ret->peer->public_key_hash};
-    return WARD_OK;
-}
-
-struct tally {
-    struct checked_vote *checked; /* all of them, for release */
-    struct ward_vote *votes;      /* the approvals */
-    size_t n_checked, n;
-    const struct ward_vote *proposer;
-};
-
-static ward_status count_stored(struct ward_request *request, const struct approval_notes *notes,
-                                struct ward_trust *trust, struct tally *tally)
-{
-    size_t n = notes->stored.n_votes;
-    tally->checked = WARD_ARENA_ARRAY(request->arena, struct checked_vote, n);
-    tally->votes = WARD_ARENA_ARRAY(request->arena, struct ward_vote, n + 1);
-    WARD_ENSURE(tally->checked != NULL && tally->votes != NULL, WARD_E_EXHAUSTED);
-    for (size_t i = 0; i < n; i++) {
-        struct checked_vote *checked = &tally->checked[tally->n_checked++];
-        if (!ward_ok(check_stored(trust, &notes->stored, &notes->stored.votes[i], checked))) {
-            continue; /* a forged or broken row counts for nothing */
-        }
-        bool proposes = notes->stored.votes[i].decision == WARD_DECISION_PROPOSE &&
-                        ward_bytes_eq(checked->vote.identity, notes->proposal.proposer);
-        if (proposes) {
-            tally->proposer = &checked->vote;
-        } else if (notes->stored.votes[i].decision == WARD_DECISION_APPROVE) {
-            tally->votes[tally->n++] = checked->vote;
-        }
-    }
-    if (tally->proposer == NULL) {
-        return WARD_REFUSAL(WARD_E_STATE, "proposal: its proposer has not signed it");
-    }
-    return WARD_OK;
-}
-
-static void release(struct tally *tally)
-{
-    for (size_t i = 0; i < tally->n_checked; i++) {
-        ward_peer_unref(tally->checked[i].peer);
-    }
-}
-
-static ward_status name_approvers(struct ward_request *request, struct approval_notes *notes,
-                                  const struct tally *tally)
-{
-    struct ward_buffer names;
-    ward_buffer_init(&names, 16384);
-    for (size_t i = 0; i < tally->n; i++) {
-        ward_buffer_add(&names, tally->votes[i].identity);
-        ward_buffer_add_u8(&names, ' ');
-    }
-    ward_buffer_add(&names, ward_bytes_str(request->peer->identity));
-    ward_status status =
-        names.failed ? WARD_STATUS(WARD_E_EXHAUSTED)
-                     : ward_arena_copy(request->arena, ward_buffer_view(&names), &notes->approvers);
-    ward_buffer_fini(&names);
-    return status;
-}
-
 static ward_status weigh(struct ward_request *request, struct approval_notes *notes,
-                         struct ward_trust *trust, struct tally *tally)
+                         struct ward_votes *votes)
 {
     const struct ward_policy *policy = request->state->policy;
-    struct ward_vote mine = {.identity = ward_bytes_str(request->peer->identity),
-                             .public_key_hash = request->peer->public_key_hash};
-    WARD_TRY(count_stored(request, notes, trust, tally));
-    WARD_TRY(ward_quorum_may_vote(policy, tally->proposer, tally->votes, tally->n, &mine));
-    tally->votes[tally->n] = mine;
-    uint32_t given = ward_quorum_count(policy, tally->proposer, tally->votes, tally->n + 1);
-    enum ward_action action;
-    WARD_ENSURE(ward_action_find(notes->proposal.action, &action), WARD_E_STATE);
-    /* Policy as it stands now and the payload both have a say; the larger number wins. */
-    uint32_t needed = ward_policy_guard(policy, action, notes->proposal.object).approvals;
-    needed = notes->proposal.approvals > needed ? notes->proposal.approvals : needed;
-    notes->runs = needed > 0 && given >= needed;
+    const struct ward_vote mine = {.identity = ward_bytes_str(request->peer->identity),
+                                   .public_key_hash = request->peer->public_key_hash};
+    WARD_TRY(ward_quorum_may_vote(policy, &votes->proposer, votes->approvals, votes->n, &mine));
+    votes->approvals[votes->n++] = mine;
+    WARD_TRY(ward_votes_weigh(policy, votes, &notes->proposal, &notes->runs));
     notes->from = WARD_PROPOSAL_OPEN;
     notes->to = notes->runs ? WARD_PROPOSAL_EXECUTING : WARD_PROPOSAL_OPEN;
-    if (notes->runs) {
-        /* The proposer must still be entitled to what he proposed. */
-        const struct ward_decide_in ask = {
-            .subject = ward_policy_subject(policy, notes->proposal.proposer),
-            .action = action,
-            .object = notes->proposal.object};
-        WARD_TRY(ward_decide(policy, &ask).status);
-        WARD_TRY(ward_key_making_of_proposal(request->state, &notes->proposal, &notes->making));
-        return name_approvers(request, notes, tally);
+    if (!notes->runs) {
+        request->last = true;
+        return WARD_OK;
     }
-    request->last = true;
-    return WARD_OK;
+    WARD_TRY(ward_key_making_of_proposal(request->state, &notes->proposal, &notes->making));
+    return ward_votes_name(policy, votes, request->arena, &notes->approvers);
 }
 
 static ward_status finish_approve(struct ward_request *request, struct ward_worker *worker)
@@ -267,9 +178,13 @@ static ward_status finish_approve(struct ward_request *request, struct ward_work
         return WARD_REFUSAL(WARD_E_STATE, "proposal: its proposer has not signed it");
     }
     WARD_TRY(cast_vote(request, notes, worker, WARD_DECISION_APPROVE));
-    struct tally tally = {0};
-    ward_status status = weigh(request, notes, worker->pipeline->trust, &tally);
-    release(&tally);
+    struct ward_votes votes;
+    ward_status status =
+        ward_votes_load(request, worker->pipeline->trust, &notes->stored, &notes->proposal, &votes);
+    if (ward_ok(status)) {
+        status = weigh(request, notes, &votes);
+    }
+    ward_votes_release(&votes);
     WARD_TRY(status);
     notes->making.created_us = now;
     return show_after(request, notes, now);

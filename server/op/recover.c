@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a crash left between an intent and its outcome. An approved proposal is finished: officers
- * agreed to it. A bare creation is undone: its caller was told that it failed, or nothing. */
+ * agreed to it, which their signatures say and no row by itself. What cannot be finished is undone,
+ * and so is a bare creation: its caller was told that it failed, or nothing. */
 #include "policy/key_state.h"
 #include "server/op/key_making.h"
+#include "server/op/votes.h"
 #include "server/op/system.h"
 #include "server/work/batch.h"
 #include "server/work/worker.h"
 
 struct recover_notes {
-    bool finishes;
+    bool finishes, executing; /* executing: there is a proposal, and it stands in that state */
     struct ward_proposal proposal;
     struct ward_key_making making;
+    struct ward_bytes approvers;
 };
 
 static ward_status decide(struct ward_request *request)
@@ -37,10 +40,10 @@ static ward_status read(struct ward_request *request, struct ward_digest *digest
 {
     (void)digest;
     const struct ward_recover *in = request->in;
-    struct ward_read *read;
+    struct ward_read *rows, *read;
+    WARD_TRY(ward_request_add_read(request, WARD_READ_ROWS, &rows));
+    rows->rows.kek = in->intent.kek;
     if (!has_proposal(in)) {
-        WARD_TRY(ward_request_add_read(request, WARD_READ_ROWS, &read));
-        read->rows.kek = in->intent.kek;
         return WARD_OK;
     }
     WARD_TRY(ward_request_add_read(request, WARD_READ_PROPOSAL, &read));
@@ -48,24 +51,54 @@ static ward_status read(struct ward_request *request, struct ward_digest *digest
     return WARD_OK;
 }
 
+/* Was it really approved? Nothing but the signatures is believed; expiry and policy were looked at
+ * when the last of them was given. */
+static ward_status check_votes(struct ward_request *request, struct ward_worker *worker,
+                               struct recover_notes *notes,
+                               const struct ward_store_proposal *stored)
+{
+    const struct ward_policy *policy = request->state->policy;
+    bool ours = ward_id_eq(&notes->proposal.deployment, &request->state->deployment) &&
+                ward_id_eq(&notes->proposal.id, &stored->id);
+    WARD_ENSURE(ours && stored->state == WARD_PROPOSAL_EXECUTING, WARD_E_STATE);
+    struct ward_votes votes;
+    bool enough = false;
+    ward_status status =
+        ward_votes_load(request, worker->pipeline->trust, stored, &notes->proposal, &votes);
+    if (ward_ok(status)) {
+        status = ward_votes_weigh(policy, &votes, &notes->proposal, &enough);
+    }
+    if (ward_ok(status)) {
+        status = enough ? ward_votes_name(policy, &votes, request->arena, &notes->approvers)
+                        : WARD_STATUS(WARD_E_DENIED);
+    }
+    ward_votes_release(&votes);
+    return status;
+}
+
 static ward_status finish_proposal(struct ward_request *request, struct ward_worker *worker,
                                    struct recover_notes *notes)
 {
     const struct ward_recover *in = request->in;
-    const struct ward_read *read = request->reads[0];
-    WARD_TRY(read->status);
-    WARD_ENSURE(read->proposal.proposal.state == WARD_PROPOSAL_EXECUTING, WARD_E_STATE);
-    WARD_TRY(
-        ward_proposal_parse(read->proposal.proposal.payload, request->arena, &notes->proposal));
+    const struct ward_store_proposal *stored = &request->reads[1]->proposal.proposal;
+    WARD_TRY(request->reads[1]->status);
+    notes->executing = stored->state == WARD_PROPOSAL_EXECUTING;
+    WARD_TRY(ward_proposal_parse(stored->payload, request->arena, &notes->proposal));
+    WARD_TRY(check_votes(request, worker, notes, stored));
     WARD_TRY(ward_key_making_of_proposal(request->state, &notes->proposal, &notes->making));
-    notes->making.ref =
-        (struct ward_kek_ref){in->intent.kek, in->intent.version}; /* the object that was begun */
+    const struct ward_kek_ref begun = {in->intent.kek, in->intent.version};
+    bool same =
+        ward_id_eq(&notes->making.ref.id, &begun.id) && notes->making.ref.version == begun.version;
+    WARD_ENSURE(same || !notes->making.rotate, WARD_E_STATE);
+    notes->making.ref = begun;
     notes->making.intent = in->intent.id;
     notes->making.created_us = ward_wall_us(worker->pipeline->clock);
     WARD_TRY(ward_key_making_effect(&notes->making, worker));
     notes->finishes = true;
     ward_request_detail_text(request, "executed", notes->proposal.action);
     WARD_TRY(ward_key_making_tell(&notes->making, request));
+    ward_request_detail_text(request, "proposer", notes->proposal.proposer);
+    ward_request_detail_text(request, "approvers", notes->approvers);
     ward_request_detail_text(request, "recovered", WARD_BYTES_LITERAL("finished"));
     return WARD_OK;
 }
@@ -86,13 +119,17 @@ static ward_status check_unused(const struct ward_request *request, const struct
     return WARD_OK;
 }
 
-static ward_status finish(struct ward_request *request, struct ward_worker *worker)
+/* A refusal will not turn into anything else; a device or a database that is away may come back. */
+static bool is_final(ward_status status)
+{
+    return status.code == WARD_E_STATE || status.code == WARD_E_DENIED ||
+           status.code == WARD_E_INVALID || status.code == WARD_E_NOT_FOUND ||
+           status.code == WARD_E_EXISTS;
+}
+
+static ward_status undo(struct ward_request *request, struct ward_worker *worker)
 {
     const struct ward_recover *in = request->in;
-    struct recover_notes *notes = request->work;
-    if (has_proposal(in)) {
-        return finish_proposal(request, worker, notes);
-    }
     struct ward_kek_ref ref = {in->intent.kek, in->intent.version};
     WARD_TRY(check_unused(request, &ref));
     ward_status status = ward_kek_destroy(worker->session, &ref);
@@ -103,21 +140,36 @@ static ward_status finish(struct ward_request *request, struct ward_worker *work
     return WARD_OK;
 }
 
+static ward_status finish(struct ward_request *request, struct ward_worker *worker)
+{
+    struct recover_notes *notes = request->work;
+    notes->finishes = notes->executing = false;
+    if (has_proposal(request->in)) {
+        ward_status status = finish_proposal(request, worker, notes);
+        if (!is_final(status)) {
+            return status;
+        }
+    }
+    return undo(request, worker);
+}
+
 static ward_status commit(struct ward_request *request, struct ward_batch *batch)
 {
     const struct ward_recover *in = request->in;
     const struct recover_notes *notes = request->work;
-    if (!notes->finishes) {
-        struct ward_effect done = {.kind = WARD_EFFECT_INTENT_DONE};
-        done.intent_done.id = in->intent.id;
-        return ward_batch_effect(batch, &done);
+    if (notes->executing) {
+        struct ward_effect state = {.kind = WARD_EFFECT_PROPOSAL_STATE};
+        state.proposal_state.id = in->intent.proposal;
+        state.proposal_state.from = WARD_PROPOSAL_EXECUTING;
+        state.proposal_state.to = notes->finishes ? WARD_PROPOSAL_EXECUTED : WARD_PROPOSAL_REJECTED;
+        WARD_TRY(ward_batch_effect(batch, &state));
     }
-    struct ward_effect state = {.kind = WARD_EFFECT_PROPOSAL_STATE};
-    state.proposal_state.id = in->intent.proposal;
-    state.proposal_state.from = WARD_PROPOSAL_EXECUTING;
-    state.proposal_state.to = WARD_PROPOSAL_EXECUTED;
-    WARD_TRY(ward_batch_effect(batch, &state));
-    return ward_key_making_outcome(&notes->making, batch);
+    if (notes->finishes) {
+        return ward_key_making_outcome(&notes->making, batch);
+    }
+    struct ward_effect done = {.kind = WARD_EFFECT_INTENT_DONE};
+    done.intent_done.id = in->intent.id;
+    return ward_batch_effect(batch, &done);
 }
 
 const struct ward_op ward_op_recover = {

@@ -302,10 +302,11 @@ static void two_creations_of_one_name_make_one_key(void **state)
 
 /* ---- intents that nobody made ---- */
 
-static void forge_intent(const struct ward_kek_ref *ref)
+static void forge_intent_of(const struct ward_kek_ref *ref, const struct ward_id *proposal)
 {
     struct ward_effect intent = {.kind = WARD_EFFECT_INTENT};
     intent.intent = (struct ward_store_intent){.kek = ref->id,
+                                               .proposal = *proposal,
                                                .version = ref->version,
                                                .effect = 1,
                                                .node = WARD_BYTES_LITERAL("node-1"),
@@ -313,6 +314,73 @@ static void forge_intent(const struct ward_kek_ref *ref)
     assert_ok(ward_id_random(&intent.intent.id));
     assert_int_equal(core_world_write(&world, &intent, 1, false, ",\"outcome\":\"allowed\"}"),
                      WARD_COMMITTED);
+}
+
+static void forge_intent(const struct ward_kek_ref *ref)
+{
+    const struct ward_id none = {0};
+    forge_intent_of(ref, &none);
+}
+
+/* The proposal is a real one and its proposer may even have signed it; nobody approved it. */
+static void a_forged_state_is_no_approval(void **state)
+{
+    (void)state;
+    for (unsigned submitted = 0; submitted < 2; submitted++) {
+        struct core_proposal proposal;
+        core_propose(&node, &world.officer_a, "app/keys", &proposal);
+        if (submitted) {
+            assert_ok(core_run_free(
+                &node, core_vote(&world, &world.officer_a, &ward_op_approval_submit, &proposal)));
+        }
+        struct ward_effect executing = {.kind = WARD_EFFECT_PROPOSAL_STATE};
+        executing.proposal_state.id = proposal.id;
+        executing.proposal_state.from = submitted ? WARD_PROPOSAL_OPEN : WARD_PROPOSAL_DRAFT;
+        executing.proposal_state.to = WARD_PROPOSAL_EXECUTING;
+        assert_int_equal(
+            core_world_write(&world, &executing, 1, false, ",\"outcome\":\"allowed\"}"),
+            WARD_COMMITTED);
+        struct ward_state *now = ward_state_slot_get(&node.states);
+        struct ward_kek_ref next = {.id = ward_state_key(now, WARD_BYTES_LITERAL("app/keys"))->id,
+                                    .version = 2};
+        ward_state_unref(now);
+        forge_intent_of(&next, &proposal.id);
+        recovers(1, "allowed", "undone");
+        has_intents(0);
+        assert_int_equal(core_active_version(&node, "app/keys"), 1);
+        assert_false(fake_kek_has(world.kek, &next));
+        shows(&proposal, "rejected");
+    }
+}
+
+/* Approved, but its key moved on before recovery came: nothing of it can ever be done. */
+static void an_approved_rotation_that_cannot_be_finished_is_undone(void **state)
+{
+    (void)state;
+    struct core_proposal proposal;
+    struct ward_request *approval = last_approval(&proposal);
+    struct outcome_fault fault = {.outcome = WARD_COMMIT_FAILED, .times = 1};
+    ward_store_memory_set_fault(world.store, on_outcome, &fault);
+    assert_code(core_run_free(&node, approval), WARD_E_INTERNAL);
+    struct ward_state *now = ward_state_slot_get(&node.states);
+    struct ward_kek_ref key = {.id = ward_state_key(now, WARD_BYTES_LITERAL("app/keys"))->id};
+    ward_state_unref(now);
+    struct ward_effect moved[] = {{.kind = WARD_EFFECT_KEK_STATE},
+                                  {.kind = WARD_EFFECT_KEK_VERSION}};
+    moved[0].kek_state.kek = key.id;
+    moved[0].kek_state.version = 1;
+    moved[0].kek_state.from = WARD_KEY_ACTIVE;
+    moved[0].kek_state.to = WARD_KEY_DEACTIVATED;
+    moved[1].kek_version = (struct ward_store_kek_version){
+        .kek = key.id, .version = 3, .state = WARD_KEY_ACTIVE, .created_us = 1};
+    assert_int_equal(core_world_write(&world, moved, 2, true, ",\"outcome\":\"allowed\"}"),
+                     WARD_COMMITTED);
+    key.version = 2;
+    assert_true(fake_kek_has(world.kek, &key));
+    recovers(1, "allowed", "undone");
+    assert_false(fake_kek_has(world.kek, &key));
+    shows(&proposal, "rejected");
+    has_intents(0);
 }
 
 static void a_forged_intent_destroys_no_key_in_use(void **state)
@@ -369,6 +437,8 @@ int main(void)
         T(an_outcome_in_doubt_is_resolved),
         T(an_effect_is_made_once),
         T(two_creations_of_one_name_make_one_key),
+        T(a_forged_state_is_no_approval),
+        T(an_approved_rotation_that_cannot_be_finished_is_undone),
         T(a_forged_intent_destroys_no_key_in_use),
         T(an_intent_destroys_no_key_that_a_row_needs),
     };

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Counting signatures. Whoever can write into the database can put any row there; only what a
+ * certificate of ours signed over this very payload is a vote. */
+#include "server/op/votes.h"
+
+#define NAMES_MAX 16384
+
+static ward_status verify(struct ward_trust *trust, const struct ward_store_proposal *stored,
+                          const struct ward_store_vote *row, struct ward_peer **ret)
+{
+    WARD_ENSURE(row->decision <= WARD_DECISION_REJECT, WARD_E_INVALID);
+    WARD_TRY(ward_trust_check(trust, row->certificate));
+    WARD_TRY(
+        ward_proposal_verify(stored->payload, row->decision, row->certificate, row->signature));
+    WARD_TRY(ward_peer_new(row->certificate, "", ret));
+    return (*ret)->status;
+}
+
+ward_status ward_votes_load(struct ward_request *request, struct ward_trust *trust,
+                            const struct ward_store_proposal *stored,
+                            const struct ward_proposal *proposal, struct ward_votes *ret)
+{
+    *ret = (struct ward_votes){0};
+    ret->peers = WARD_ARENA_ARRAY(request->arena, struct ward_peer *, stored->n_votes);
+    ret->approvals = WARD_ARENA_ARRAY(request->arena, struct ward_vote, stored->n_votes + 1);
+    WARD_ENSURE(ret->peers != NULL && ret->approvals != NULL, WARD_E_EXHAUSTED);
+    for (size_t i = 0; i < stored->n_votes; i++) {
+        struct ward_peer **peer = &ret->peers[ret->n_peers++];
+        if (!ward_ok(verify(trust, stored, &stored->votes[i], peer))) {
+            continue; /* a forged or broken row */
+        }
+        struct ward_vote vote = {.identity = ward_bytes_str((*peer)->identity),
+                                 .public_key_hash = (*peer)->public_key_hash};
+        if (stored->votes[i].decision == WARD_DECISION_APPROVE) {
+            ret->approvals[ret->n++] = vote;
+        } else if (stored->votes[i].decision == WARD_DECISION_PROPOSE &&
+                   ward_bytes_eq(vote.identity, proposal->proposer)) {
+            ret->proposer = vote;
+            ret->has_proposer = true;
+        }
+    }
+    if (!ret->has_proposer) {
+        return WARD_REFUSAL(WARD_E_STATE, "proposal: its proposer has not signed it");
+    }
+    return WARD_OK;
+}
+
+void ward_votes_release(struct ward_votes *votes)
+{
+    for (size_t i = 0; i < votes->n_peers; i++) {
+        ward_peer_unref(votes->peers[i]);
+    }
+    votes->n_peers = 0;
+}
+
+ward_status ward_votes_weigh(const struct ward_policy *policy, const struct ward_votes *votes,
+                             const struct ward_proposal *proposal, bool *ret_enough)
+{
+    enum ward_action action;
+    WARD_ENSURE(ward_action_find(proposal->action, &action), WARD_E_STATE);
+    /* Policy as it stands now and the payload both have a say; the larger number wins. */
+    uint32_t needed = ward_policy_guard(policy, action, proposal->object).approvals;
+    needed = proposal->approvals > needed ? proposal->approvals : needed;
+    uint32_t given = ward_quorum_count(policy, &votes->proposer, votes->approvals, votes->n);
+    *ret_enough = needed > 0 && given >= needed;
+    const struct ward_decide_in ask = {.subject = ward_policy_subject(policy, proposal->proposer),
+                                       .action = action,
+                                       .object = proposal->object};
+    return *ret_enough ? ward_decide(policy, &ask).status : WARD_OK;
+}
+
+ward_status ward_votes_name(const struct ward_policy *policy, const struct ward_votes *votes,
+                            struct ward_arena *arena, struct ward_bytes *ret)
+{
+    struct ward_buffer names;
+    ward_buffer_init(&names, NAMES_MAX);
+    for (size_t i = 0; i < votes->n; i++) {
+        const struct ward_vote *vote = &votes->approvals[i];
+        if (!ward_ok(ward_quorum_may_vote(policy, &votes->proposer, votes->approvals, i, vote))) {
+            continue; /* a second one of the same person, or nobody's */
+        }
+        if (names.size > 0) {
+            ward_buffer_add_u8(&names, ' ');
+        }
+        ward_buffer_add(&names, vote->identity);
+    }
+    ward_status status = names.failed ? WARD_STATUS(WARD_E_EXHAUSTED)
+                                      : ward_arena_copy(arena, ward_buffer_view(&names), ret);
+    ward_buffer_fini(&names);
+    return status;
+}

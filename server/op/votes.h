@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The votes on a proposal as they stand in the database, each held again against its signature, our
+ * CAs, and policy as it is now. What does not hold counts for nothing. */
+#ifndef WARD_SERVER_OP_VOTES_H
+#define WARD_SERVER_OP_VOTES_H
+
+#include "proto/proposal.h"
+#include "server/authn/trust.h"
+#include "server/op/op.h"
+#include "server/state.h"
+
+struct ward_votes {
+    struct ward_peer **peers; /* whose certificates they are; the votes point into them */
+    size_t n_peers;
+    bool has_proposer;
+    struct ward_vote proposer;
+    struct ward_vote *approvals; /* with room for one more */
+    size_t n;
+};
+
+/* STATE when the proposer has not signed. To be released in any case. */
+ward_status ward_votes_load(struct ward_request *request, struct ward_trust *trust,
+                            const struct ward_store_proposal *stored,
+                            const struct ward_proposal *proposal, struct ward_votes *ret);
+void ward_votes_release(struct ward_votes *votes);
+
+/* Are they enough to run it? DENIED when the proposer may no longer do what he proposed. */
+ward_status ward_votes_weigh(const struct ward_policy *policy, const struct ward_votes *votes,
+                             const struct ward_proposal *proposal, bool *ret_enough);
+/* The identities whose approval counts, one space between two, in the arena. */
+ward_status ward_votes_name(const struct ward_policy *policy, const struct ward_votes *votes,
+                            struct ward_arena *arena, struct ward_bytes *ret);
+
+#endif
