@@ -72,7 +72,7 @@ job_data_key() {
 job_rotate() {
     local start said proposal status=0
     start=$(now_ms)
-    said=$(as officer-a key rotate phi/records --reason "quickstart") || status=$?
+    said=$(as officer-a key rotate phi/records --reason "quickstart" 2>>"$log_dir/quickstart.log") || status=$?
     [ "$status" -eq 4 ] || fail "the rotation did not wait for approval (exit code $status)"
     proposal=$(json 'print(it["proposal"])' <<<"$said")
     done_line "$start" "officer-a: a rotation of phi/records proposed; it waits"
@@ -86,7 +86,7 @@ job_rotate() {
 }
 
 job_audit() {
-    local start said export=$state/export
+    local start said status=0 export=$state/export
     start=$(now_ms)
     rm -rf "$export" "$export.altered"
     as auditor audit export "$export" >/dev/null
@@ -97,8 +97,9 @@ job_audit() {
     start=$(now_ms)
     cp -R "$export" "$export.altered"
     alter_one_byte "$export.altered"
-    if as auditor audit verify "$export.altered" --vkey "$vkey_file" >/dev/null 2>>"$log_dir/quickstart.log"; then
-        fail "an altered byte in $export.altered was not found"
+    said=$(as auditor audit verify "$export.altered" --vkey "$vkey_file" 2>>"$log_dir/quickstart.log") || status=$?
+    if [ "$status" -ne 1 ] || [ "$(json 'print(it["verified"])' <<<"$said")" != False ]; then
+        fail "an altered byte in $export.altered was not found (exit code $status)"
     fi
     job_tamper_found=true
     done_line "$start" "auditor: one byte altered in a copy; found"

@@ -155,6 +155,7 @@ def test_the_token_goes_and_comes_back(own, faults):
         own.token.put_back()
     wait_until(lambda: works(app), 15, "it works again by itself")
     wait_until(lambda: code_of(lambda: officer.create_key(f"app/with-token-{time.monotonic_ns()}")) is None, 15, "keys are made again")
+    wait_until(lambda: code_of(lambda: app.unwrap(wrapped)) is None, 15, "every worker is back")
     assert app.unwrap(wrapped) == plaintext
     own.daemons[0].wait_ready(15)
 

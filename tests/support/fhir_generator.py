@@ -3,7 +3,7 @@
 """Makes synthetic FHIR R4 patients: one transaction bundle a file. Nobody in them is real.
 
 The same seed gives the same bytes. The text is awkward on purpose, because a record must come back
-byte by byte: numbers such as 1.10 and 1E-2, names outside ASCII, escapes where none is needed, white
+byte by byte: numbers such as 1.10 and 1E+0, names outside ASCII, escapes where none is needed, white
 space of every legal kind, and now and then a resource of tens of kilobytes.
 
 usage: fhir_generator.py DIR [--patients N] [--seed S]
@@ -44,7 +44,7 @@ class Writer:
     def string(self, text: str) -> str:
         if self.hand == "escaped":
             return json.dumps(text).replace("/", "\\/")
-        if self.hand == "odd" and self.rng.random() < 0.2:
+        if self.hand == "odd" and not text.isascii():
             out = "".join(f"\\u{ord(c):04X}" if c.isalpha() and ord(c) < 0x10000 else json.dumps(c)[1:-1] for c in text)
             return f'"{out}"'
         return json.dumps(text, ensure_ascii=False)
@@ -61,7 +61,7 @@ class Writer:
             return json.dumps(value)
         colon = ": " if self.hand == "pretty" else self.space() + ":" + self.space()
         if isinstance(value, dict):
-            parts, brackets = [self.string(k) + colon + self.write(v, depth + 1) for k, v in value.items()], "{}"
+            parts, brackets = [json.dumps(k) + colon + self.write(v, depth + 1) for k, v in value.items()], "{}"
         else:
             parts, brackets = [self.write(v, depth + 1) for v in value], "[]"
         if not parts:

@@ -29,6 +29,7 @@ class Client:
     def __init__(self, target: str, ca_pem: bytes, identity=None, timeout: float = 15):
         credentials = grpc.ssl_channel_credentials(ca_pem, identity.key_pem if identity else None, identity.pem if identity else None)
         self.identity, self.timeout = identity, timeout
+        self.patient = False  # wait for the connection to come back; a call that fails at once never polls for it
         self.channel = grpc.secure_channel(target, credentials, options=[
             ("grpc.max_receive_message_length", 4 * MEGABYTE), ("grpc.max_send_message_length", 64 * MEGABYTE),
             ("grpc.initial_reconnect_backoff_ms", 50), ("grpc.min_reconnect_backoff_ms", 5000), ("grpc.max_reconnect_backoff_ms", 200),
@@ -58,7 +59,7 @@ class Client:
     def generate_items(self, items, request_id: str = ""):
         request = data_keys_pb2.GenerateDataKeysRequest(header=header(request_id), items=[
             data_keys_pb2.GenerateDataKeysItem(**item) for item in items])
-        return self.data_keys.GenerateDataKeys(request, timeout=self.timeout).results
+        return self.data_keys.GenerateDataKeys(request, timeout=self.timeout, wait_for_ready=self.patient).results
 
     def unwrap(self, wrapped: bytes, context=None, request_id: str = "") -> bytes:
         result = self.unwrap_items([(wrapped, context or {})], request_id)[0]
@@ -75,7 +76,7 @@ class Client:
     def put_items(self, items, context=None, request_id: str = ""):
         request = records_pb2.PutRecordsRequest(header=header(request_id), context=TREAT if context is None else context, items=[
             records_pb2.PutRecordsItem(collection=c, subject=s, id=i, json=j) for c, s, i, j in items])
-        return self.records.PutRecords(request, timeout=self.timeout).results
+        return self.records.PutRecords(request, timeout=self.timeout, wait_for_ready=self.patient).results
 
     def put(self, subject: str, record: str, data: bytes, collection: str = "fhir", context=None, request_id: str = "") -> int:
         result = self.put_items([(collection, subject, record, data)], context, request_id)[0]

@@ -17,6 +17,8 @@ class Load:
         self.records, self.keys = [], []  # acknowledged: (request id, subject, record, version, data), (request id, plaintext, wrapped)
         self.codes = collections.Counter()
         self.unknown_items = []
+        for client in clients:
+            client.patient = True
         self._stop = threading.Event()
         self._threads = [threading.Thread(target=self._run, args=(number, client), daemon=True) for number, client in enumerate(clients)]
 
