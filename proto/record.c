@@ -26,10 +26,9 @@
 #define AAD_PREFIX_MAX (4 + WARD_NAME_MAX + 4 + WARD_RECORD_HASH_SIZE + 8 + 8)
 #define INFO_MAX (sizeof(LABEL) + 4 + sizeof(SUITE) + AAD_PREFIX_MAX)
 
-/* One record being sealed or opened. */
+/* One record being sealed or opened: from begin() to end() the AEAD has its key. */
 struct seal {
     struct ward_aead *aead;
-    const uint8_t *key; /* in okm */
     uint8_t aad[AAD_PREFIX_MAX + 4 + WARD_RECORD_FIELD_NAME_MAX];
     size_t aad_prefix;
 };
@@ -73,7 +72,7 @@ static size_t sealed_size(size_t plain_size)
 /* The record key and the commitment to it. */
 static ward_status derive(struct ward_digest *digest, struct ward_bytes subject_key,
                           const struct ward_record_binding *binding, struct ward_bytes salt,
-                          struct ward_secret **ret_okm)
+                          uint8_t okm[static OKM_SIZE])
 {
     uint8_t info[INFO_MAX];
     uint8_t *p = info;
@@ -83,24 +82,36 @@ static ward_status derive(struct ward_digest *digest, struct ward_bytes subject_
     p = put_sized(p, binding->collection);
     p = put_sized(p, WARD_BYTES_ARRAY(binding->id_hash));
     p = put_sized_u32(p, binding->version);
-    ward_auto(ward_secret_freep) struct ward_secret *okm = NULL;
-    WARD_TRY(ward_secret_zero(OKM_SIZE, &okm));
-    WARD_TRY(ward_hkdf_sha256(digest, subject_key, salt, WARD_BYTES(info, (size_t)(p - info)),
-                              ward_secret_fill(okm), OKM_SIZE));
-    *ret_okm = WARD_TAKE(okm);
-    return WARD_OK;
+    return ward_hkdf_sha256(digest, subject_key, salt, WARD_BYTES(info, (size_t)(p - info)), okm,
+                            OKM_SIZE);
 }
 
-static void seal_init(struct seal *seal, struct ward_aead *aead, const uint8_t *key,
-                      const struct ward_record_binding *binding)
+/* Gives the AEAD the record's key. end() must follow, whatever is answered. */
+static ward_status begin(struct seal *seal, struct ward_record_crypto *crypto,
+                         struct ward_bytes subject_key, const struct ward_record_binding *binding,
+                         struct ward_bytes salt, uint8_t commitment[static COMMITMENT_SIZE])
 {
-    seal->aead = aead;
-    seal->key = key;
+    ward_auto(ward_secret_freep) struct ward_secret *okm = NULL;
+    WARD_TRY(ward_secret_zero(OKM_SIZE, &okm));
+    WARD_TRY(derive(crypto->digest, subject_key, binding, salt, ward_secret_fill(okm)));
+    const uint8_t *key = ward_secret_view(okm).data;
+    memcpy(commitment, key + WARD_AEAD_KEY_SIZE, COMMITMENT_SIZE);
+    WARD_TRY(ward_aead_key(crypto->aead, key));
+
+    seal->aead = crypto->aead;
     uint8_t *p = put_sized(seal->aad, binding->collection);
     p = put_sized(p, WARD_BYTES_ARRAY(binding->id_hash));
     p = put_sized_u32(p, binding->version);
     p = put_sized_u32(p, binding->schema_version);
     seal->aad_prefix = (size_t)(p - seal->aad);
+    return WARD_OK;
+}
+
+/* What failed first is told. */
+static ward_status end(struct ward_record_crypto *crypto, ward_status status)
+{
+    ward_status forgotten = ward_aead_forget(crypto->aead);
+    return ward_ok(status) ? forgotten : status;
 }
 
 static struct ward_bytes field_aad(struct seal *seal, struct ward_bytes name)
@@ -124,13 +135,12 @@ static ward_status seal_field(struct seal *seal, uint32_t ordinal, struct ward_b
     uint64_t chunk = 0;
     while (plain.size > CHUNK) {
         nonce(ordinal, chunk++, false, iv);
-        WARD_TRY(
-            ward_aead_seal(seal->aead, seal->key, iv, aad, WARD_BYTES(plain.data, CHUNK), out));
+        WARD_TRY(ward_aead_seal_next(seal->aead, iv, aad, WARD_BYTES(plain.data, CHUNK), out));
         plain = WARD_BYTES(plain.data + CHUNK, plain.size - CHUNK);
         out += CHUNK + TAG;
     }
     nonce(ordinal, chunk, true, iv);
-    return ward_aead_seal(seal->aead, seal->key, iv, aad, plain, out);
+    return ward_aead_seal_next(seal->aead, iv, aad, plain, out);
 }
 
 /* sealed is exactly sealed_size(plain size) bytes; out has room for the plain ones. */
@@ -142,14 +152,14 @@ static ward_status open_field(struct seal *seal, uint32_t ordinal, struct ward_b
     uint64_t chunk = 0;
     while (sealed.size > CHUNK + TAG) {
         nonce(ordinal, chunk++, false, iv);
-        WARD_TRY(ward_aead_open(seal->aead, seal->key, iv, aad,
-                                WARD_BYTES(sealed.data, CHUNK + TAG), out));
+        WARD_TRY(
+            ward_aead_open_next(seal->aead, iv, aad, WARD_BYTES(sealed.data, CHUNK + TAG), out));
         sealed = WARD_BYTES(sealed.data + CHUNK + TAG, sealed.size - CHUNK - TAG);
         out += CHUNK;
     }
     WARD_ENSURE(sealed.size >= TAG, WARD_E_CIPHERTEXT);
     nonce(ordinal, chunk, true, iv);
-    return ward_aead_open(seal->aead, seal->key, iv, aad, sealed, out);
+    return ward_aead_open_next(seal->aead, iv, aad, sealed, out);
 }
 
 static bool is_name(struct ward_bytes name)
@@ -228,6 +238,18 @@ static void write_legend(const struct ward_record_names *names, struct ward_byte
     memcpy(p, from, (size_t)(json.data + json.size - from));
 }
 
+static ward_status seal_parts(struct seal *seal, struct ward_bytes legend,
+                              const struct ward_json_slice *slices, size_t n, uint8_t *out)
+{
+    WARD_TRY(seal_field(seal, 0, WARD_BYTES_LITERAL(""), legend, out));
+    out += sealed_size(legend.size);
+    for (size_t i = 0; i < n; i++) {
+        WARD_TRY(seal_field(seal, (uint32_t)i + 1, slices[i].name, slices[i].value, out));
+        out += sealed_size(slices[i].value.size);
+    }
+    return WARD_OK;
+}
+
 ward_status ward_record_seal(struct ward_record_crypto *crypto, struct ward_bytes subject_key,
                              const struct ward_record_binding *binding, struct ward_bytes json,
                              struct ward_arena *arena, struct ward_bytes *ret)
@@ -245,24 +267,17 @@ ward_status ward_record_seal(struct ward_record_crypto *crypto, struct ward_byte
     uint8_t *sealed = ward_arena_alloc(arena, total);
     WARD_ENSURE(legend != NULL && sealed != NULL, WARD_E_EXHAUSTED);
     write_legend(&binding->names, json, slices, n, legend);
-
     sealed[0] = FORMAT;
     WARD_TRY(ward_random(sealed + 1, SALT_SIZE));
-    ward_auto(ward_secret_freep) struct ward_secret *okm = NULL;
-    WARD_TRY(derive(crypto->digest, subject_key, binding, WARD_BYTES(sealed + 1, SALT_SIZE), &okm));
-    const uint8_t *key = ward_secret_view(okm).data;
-    memcpy(sealed + 1 + SALT_SIZE, key + WARD_AEAD_KEY_SIZE, COMMITMENT_SIZE);
     ward_put_u32(sealed + HEAD_SIZE - 4, (uint32_t)sealed_size(legend_size));
 
     struct seal seal;
-    seal_init(&seal, crypto->aead, key, binding);
-    uint8_t *out = sealed + HEAD_SIZE;
-    WARD_TRY(seal_field(&seal, 0, WARD_BYTES_LITERAL(""), WARD_BYTES(legend, legend_size), out));
-    out += sealed_size(legend_size);
-    for (size_t i = 0; i < n; i++) {
-        WARD_TRY(seal_field(&seal, (uint32_t)i + 1, slices[i].name, slices[i].value, out));
-        out += sealed_size(slices[i].value.size);
+    ward_status status = begin(&seal, crypto, subject_key, binding,
+                               WARD_BYTES(sealed + 1, SALT_SIZE), sealed + 1 + SALT_SIZE);
+    if (ward_ok(status)) {
+        status = seal_parts(&seal, WARD_BYTES(legend, legend_size), slices, n, sealed + HEAD_SIZE);
     }
+    WARD_TRY(end(crypto, status));
     *ret = WARD_BYTES(sealed, total);
     return WARD_OK;
 }
@@ -323,11 +338,11 @@ static bool names_fit(const struct ward_record_names *asked, const struct ward_r
            (asked->id.size == 0 || ward_bytes_eq(asked->id, found->id));
 }
 
-/* Checks the commitment, opens the legend and leaves `seal` ready for the fields. */
+/* Checks the commitment, opens the legend and leaves `seal` ready for the fields. end() must
+ * follow, whatever is answered. */
 static ward_status open_head(struct ward_record_crypto *crypto, struct ward_bytes subject_key,
                              const struct ward_record_binding *binding, struct ward_bytes sealed,
-                             struct ward_arena *arena, struct seal *seal,
-                             struct ward_secret **ret_okm, struct legend *ret_legend)
+                             struct ward_arena *arena, struct seal *seal, struct legend *ret_legend)
 {
     WARD_TRY(check_binding(binding));
     struct ward_cursor cursor;
@@ -341,21 +356,17 @@ static ward_status open_head(struct ward_record_crypto *crypto, struct ward_byte
                     plain_size(legend.size, &legend_size),
                 WARD_E_CIPHERTEXT);
 
-    ward_auto(ward_secret_freep) struct ward_secret *okm = NULL;
-    WARD_TRY(derive(crypto->digest, subject_key, binding, salt, &okm));
-    const uint8_t *key = ward_secret_view(okm).data;
-    struct ward_bytes expected = WARD_BYTES(key + WARD_AEAD_KEY_SIZE, COMMITMENT_SIZE);
-    WARD_ENSURE(ward_bytes_eq_ct(expected, commitment), WARD_E_CIPHERTEXT);
+    uint8_t expected[COMMITMENT_SIZE];
+    WARD_TRY(begin(seal, crypto, subject_key, binding, salt, expected));
+    WARD_ENSURE(ward_bytes_eq_ct(WARD_BYTES_ARRAY(expected), commitment), WARD_E_CIPHERTEXT);
 
     uint8_t *plain = ward_arena_alloc(arena, legend_size);
     WARD_ENSURE(plain != NULL, WARD_E_EXHAUSTED);
-    seal_init(seal, crypto->aead, key, binding);
     WARD_TRY(open_field(seal, 0, WARD_BYTES_LITERAL(""), legend, plain));
     size_t fields_at = sealed.size - ward_cursor_left(&cursor);
     WARD_TRY(
         parse_legend(WARD_BYTES(plain, legend_size), fields_at, sealed.size, arena, ret_legend));
     WARD_ENSURE(names_fit(&binding->names, &ret_legend->names), WARD_E_CIPHERTEXT);
-    *ret_okm = WARD_TAKE(okm);
     return WARD_OK;
 }
 
@@ -367,6 +378,27 @@ static ward_status open_ith(struct seal *seal, const struct legend *legend, size
     return open_field(seal, (uint32_t)i + 1, field->name, bytes, out);
 }
 
+static ward_status open_all(struct seal *seal, const struct legend *legend,
+                            struct ward_bytes sealed, struct ward_arena *arena,
+                            struct ward_bytes *ret_json)
+{
+    uint8_t *json = ward_arena_alloc(arena, legend->json_size);
+    WARD_ENSURE(json != NULL, WARD_E_EXHAUSTED);
+    uint8_t *p = json;
+    size_t copied = 0;
+    for (size_t i = 0; i < legend->n; i++) {
+        size_t piece = legend->fields[i].cut - copied;
+        memcpy(p, legend->skeleton.data + copied, piece);
+        p += piece;
+        copied += piece;
+        WARD_TRY(open_ith(seal, legend, i, sealed, p));
+        p += legend->fields[i].size;
+    }
+    memcpy(p, legend->skeleton.data + copied, legend->skeleton.size - copied);
+    *ret_json = WARD_BYTES(json, legend->json_size);
+    return WARD_OK;
+}
+
 ward_status ward_record_open(struct ward_record_crypto *crypto, struct ward_bytes subject_key,
                              const struct ward_record_binding *binding, struct ward_bytes sealed,
                              struct ward_arena *arena, struct ward_record_names *ret_names,
@@ -374,26 +406,14 @@ ward_status ward_record_open(struct ward_record_crypto *crypto, struct ward_byte
 {
     struct seal seal;
     struct legend legend = {0};
-    ward_auto(ward_secret_freep) struct ward_secret *okm = NULL;
-    WARD_TRY(open_head(crypto, subject_key, binding, sealed, arena, &seal, &okm, &legend));
-    uint8_t *json = ward_arena_alloc(arena, legend.json_size);
-    WARD_ENSURE(json != NULL, WARD_E_EXHAUSTED);
-    uint8_t *p = json;
-    size_t copied = 0;
-    for (size_t i = 0; i < legend.n; i++) {
-        size_t piece = legend.fields[i].cut - copied;
-        memcpy(p, legend.skeleton.data + copied, piece);
-        p += piece;
-        copied += piece;
-        WARD_TRY(open_ith(&seal, &legend, i, sealed, p));
-        p += legend.fields[i].size;
+    ward_status status = open_head(crypto, subject_key, binding, sealed, arena, &seal, &legend);
+    if (ward_ok(status)) {
+        status = open_all(&seal, &legend, sealed, arena, ret_json);
     }
-    memcpy(p, legend.skeleton.data + copied, legend.skeleton.size - copied);
-    if (ret_names != NULL) {
+    if (ward_ok(status) && ret_names != NULL) {
         *ret_names = legend.names;
     }
-    *ret_json = WARD_BYTES(json, legend.json_size);
-    return WARD_OK;
+    return end(crypto, status);
 }
 
 ward_status ward_record_open_names(struct ward_record_crypto *crypto, struct ward_bytes subject_key,
@@ -403,9 +423,32 @@ ward_status ward_record_open_names(struct ward_record_crypto *crypto, struct war
 {
     struct seal seal;
     struct legend legend = {0};
-    ward_auto(ward_secret_freep) struct ward_secret *okm = NULL;
-    WARD_TRY(open_head(crypto, subject_key, binding, sealed, arena, &seal, &okm, &legend));
+    WARD_TRY(end(crypto, open_head(crypto, subject_key, binding, sealed, arena, &seal, &legend)));
     *ret = legend.names;
+    return WARD_OK;
+}
+
+static ward_status open_some(struct seal *seal, const struct legend *legend,
+                             struct ward_bytes sealed, const struct ward_bytes *names, size_t n,
+                             struct ward_arena *arena, struct ward_record_field *fields,
+                             size_t *ret_n)
+{
+    size_t found = 0;
+    for (size_t k = 0; k < n; k++) {
+        for (size_t i = 0; i < legend->n; i++) {
+            const struct legend_field *field = &legend->fields[i];
+            if (!ward_bytes_eq(field->name, names[k])) {
+                continue;
+            }
+            uint8_t *value = ward_arena_alloc(arena, field->size);
+            WARD_ENSURE(value != NULL, WARD_E_EXHAUSTED);
+            WARD_TRY(open_ith(seal, legend, i, sealed, value));
+            fields[found++] =
+                (struct ward_record_field){field->name, WARD_BYTES(value, field->size)};
+            break;
+        }
+    }
+    *ret_n = found;
     return WARD_OK;
 }
 
@@ -418,25 +461,11 @@ ward_status ward_record_open_fields(struct ward_record_crypto *crypto,
 {
     struct seal seal;
     struct legend legend = {0};
-    ward_auto(ward_secret_freep) struct ward_secret *okm = NULL;
-    WARD_TRY(open_head(crypto, subject_key, binding, sealed, arena, &seal, &okm, &legend));
-    size_t found = 0;
-    for (size_t k = 0; k < n; k++) {
-        for (size_t i = 0; i < legend.n; i++) {
-            const struct legend_field *field = &legend.fields[i];
-            if (!ward_bytes_eq(field->name, names[k])) {
-                continue;
-            }
-            uint8_t *value = ward_arena_alloc(arena, field->size);
-            WARD_ENSURE(value != NULL, WARD_E_EXHAUSTED);
-            WARD_TRY(open_ith(&seal, &legend, i, sealed, value));
-            fields[found++] =
-                (struct ward_record_field){field->name, WARD_BYTES(value, field->size)};
-            break;
-        }
+    ward_status status = open_head(crypto, subject_key, binding, sealed, arena, &seal, &legend);
+    if (ward_ok(status)) {
+        status = open_some(&seal, &legend, sealed, names, n, arena, fields, ret_n);
     }
-    *ret_n = found;
-    return WARD_OK;
+    return end(crypto, status);
 }
 
 ward_status ward_record_digest(struct ward_record_crypto *crypto, struct ward_bytes sealed,
