@@ -81,7 +81,10 @@ static ward_status established(struct ward_conn *conn)
 static bool handshake(struct ward_conn *conn)
 {
     if (conn->loop->handshakes >= TURN_HANDSHAKES_MAX) {
-        return false; /* still readable: the next turn */
+        if (SSL_want_write(conn->tls)) {
+            write_on(conn); /* that event comes once; readable stays until it is read */
+        }
+        return false; /* the next turn */
     }
     conn->loop->handshakes++;
     switch (ward_tls_handshake(conn->tls)) {

@@ -252,6 +252,7 @@ static void close_all(struct ward_loop *loop)
     uint32_t at = 0;
     for (struct ward_conn *conn = ward_conn_table_next(&loop->table, &at); conn != NULL;
          conn = ward_conn_table_next(&loop->table, &at)) {
+        conn->dead = true; /* no goodbye: this thread may not have SIGPIPE blocked */
         ward_conn_free(conn);
     }
     struct ward_list list = take_accepted(loop);
