@@ -21,6 +21,7 @@ struct ward_pg_conn {
     bool warned; /* the server sent a WARNING since this was last cleared */
     bool dying;  /* the server said that it ends the session */
     int64_t deadline_us;
+    unsigned first_host;          /* of several: where to begin, past those that did not answer */
     struct ward_pg_params params; /* of the statement that is sent next */
 };
 

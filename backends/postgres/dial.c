@@ -5,6 +5,7 @@
 #include "backends/postgres/conn.h"
 
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -108,34 +109,76 @@ static ward_status handshake(struct ward_pg_conn *conn)
     return WARD_OK;
 }
 
+#define LIST_SIZE 1024
+
+/* A list with commas, begun at its element number `first` and continued with those before it. False
+ * when it has one element only, or is too long to be turned. */
+static bool turn(const char *list, unsigned first, char out[static LIST_SIZE])
+{
+    size_t size = strlen(list);
+    unsigned n = 1;
+    for (size_t i = 0; i < size; i++) {
+        n += list[i] == ',';
+    }
+    if (n == 1 || size >= LIST_SIZE) {
+        return false;
+    }
+    const char *begin = list;
+    for (unsigned i = 0; i < first % n; i++) {
+        begin = strchr(begin, ',') + 1; /* there are n - 1 of them */
+    }
+    size_t tail = size - (size_t)(begin - list);
+    int before = (int)(begin - list) - 1; /* without its comma */
+    (void)snprintf(out, LIST_SIZE, "%.*s%s%.*s", (int)tail, begin, before > 0 ? "," : "",
+                   before > 0 ? before : 0, list); /* as long as the list itself */
+    return true;
+}
+
+struct settings {
+    const char *keywords[16], *values[16];
+    char lists[3][LIST_SIZE];
+    size_t n;
+};
+
+static void set(struct settings *settings, const char *keyword, const char *value)
+{
+    settings->keywords[settings->n] = keyword;
+    settings->values[settings->n++] = value;
+}
+
+/* libpq tries hosts in their order and stays with one that says nothing; our deadline is for all of
+ * them. So after a deadline the next attempt begins one host further on. */
+static void turn_hosts(struct settings *settings, const struct ward_pg_conn *conn)
+{
+    static const char *const keywords[] = {"host", "hostaddr", "port"};
+    PQconninfoOption *options =
+        conn->first_host == 0 ? NULL : PQconninfoParse(conn->conninfo, NULL);
+    for (const PQconninfoOption *o = options; o != NULL && o->keyword != NULL; o++) {
+        for (size_t i = 0; i < 3; i++) {
+            if (o->val != NULL && strcmp(o->keyword, keywords[i]) == 0 &&
+                turn(o->val, conn->first_host, settings->lists[i])) {
+                set(settings, keywords[i], settings->lists[i]);
+            }
+        }
+    }
+    PQconninfoFree(options);
+}
+
 ward_status ward_pg_dial(struct ward_pg_conn *conn, const char *application_name)
 {
-    /* What stands after dbname, which is expanded, wins over it. */
-    const char *const keywords[] = {"dbname",
-                                    "application_name",
-                                    "client_encoding",
-                                    "target_session_attrs",
-                                    "gssencmode",
-                                    "connect_timeout",
-                                    "keepalives",
-                                    "keepalives_idle",
-                                    "keepalives_interval",
-                                    "keepalives_count",
-                                    "tcp_user_timeout",
-                                    NULL};
-    const char *const values[] = {conn->conninfo,
-                                  application_name,
-                                  "UTF8",
-                                  "read-write",
-                                  "disable",
-                                  "1",
-                                  "1",
-                                  "2",
-                                  "1",
-                                  "2",
-                                  "2000",
-                                  NULL};
-    conn->pg = PQconnectStartParams(keywords, values, 1);
+    struct settings s = {0}; /* what stands after dbname, which is expanded, wins over it */
+    set(&s, "dbname", conn->conninfo);
+    set(&s, "application_name", application_name);
+    set(&s, "client_encoding", "UTF8");
+    set(&s, "target_session_attrs", "read-write");
+    set(&s, "gssencmode", "disable");
+    set(&s, "keepalives", "1");
+    set(&s, "keepalives_idle", "2");
+    set(&s, "keepalives_interval", "1");
+    set(&s, "keepalives_count", "2");
+    set(&s, "tcp_user_timeout", "2000");
+    turn_hosts(&s, conn);
+    conn->pg = PQconnectStartParams(s.keywords, s.values, 1);
     WARD_ENSURE(conn->pg != NULL, WARD_E_UNAVAILABLE);
     WARD_ENSURE(PQstatus(conn->pg) != CONNECTION_BAD, WARD_E_UNAVAILABLE);
     (void)PQsetNoticeReceiver(conn->pg, on_notice, conn);
@@ -143,7 +186,11 @@ ward_status ward_pg_dial(struct ward_pg_conn *conn, const char *application_name
         return WARD_REFUSAL(WARD_E_STATE,
                             "database: a server on another machine needs sslmode=verify-full");
     }
-    return handshake(conn);
+    ward_status status = handshake(conn);
+    if (status.code == WARD_E_DEADLINE) {
+        conn->first_host++;
+    }
+    return status;
 }
 
 static ward_status send_setup(struct ward_pg_conn *conn)
