@@ -3,6 +3,7 @@
 #include "tests/unit/base/check.h"
 
 #include <openssl/evp.h>
+#include <openssl/hmac.h>
 
 #include "base/digest.h"
 
@@ -82,6 +83,23 @@ static void hmac_follows_rfc_4231(void **state)
                               "used by the HMAC algorithm.");
     assert_ok(ward_hmac_sha256(digest, WARD_BYTES(key, 131), &part, 1, out));
     assert_hex(out, 32, "9b09ffa71b942fcb27635fbcd5b0e944bfdc63644f0713938a7f51535c3a35e2");
+}
+
+static void hmac_is_openssls_for_keys_around_a_block(void **state)
+{
+    (void)state;
+    uint8_t key[200], out[32], expected[32];
+    for (size_t i = 0; i < sizeof(key); i++) {
+        key[i] = (uint8_t)(i * 7 + 1);
+    }
+    const struct ward_bytes parts[] = {WARD_BYTES_LITERAL("what "), {0}, WARD_BYTES_LITERAL("is")};
+    for (size_t size = 16; size <= sizeof(key); size++) {
+        unsigned n = 0;
+        assert_non_null(
+            HMAC(EVP_sha256(), key, (int)size, (const uint8_t *)"what is", 7, expected, &n));
+        assert_ok(ward_hmac_sha256(digest, WARD_BYTES(key, size), parts, 3, out));
+        assert_memory_equal(out, expected, sizeof(out));
+    }
 }
 
 static void hmac_with_a_short_key_is_our_bug(void **state)
@@ -188,6 +206,7 @@ int main(void)
         cmocka_unit_test(sha256_follows_fips_180),
         cmocka_unit_test(parts_count_as_one_text),
         cmocka_unit_test(hmac_follows_rfc_4231),
+        cmocka_unit_test(hmac_is_openssls_for_keys_around_a_block),
         cmocka_unit_test(hmac_with_a_short_key_is_our_bug),
         cmocka_unit_test(hmac_forgets_the_key_before),
         cmocka_unit_test(hkdf_follows_rfc_5869),
