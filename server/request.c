@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Birth and death of a request. All that it owns is its arena and two references. */
+/* Birth and death of a request. All that it owns is its memory and two references. */
 #include "server/request.h"
 
 #include <assert.h>
@@ -30,6 +30,7 @@ void ward_request_free(struct ward_request *request)
     }
     ward_peer_unref(request->peer);
     ward_state_unref(request->state);
+    ward_arena_free(request->spare);
     ward_arena_free(request->arena); /* the request itself lies in it */
 }
 

@@ -77,6 +77,7 @@ struct ward_request {
     struct ward_bytes
         *leaf_bodies; /* built before commit; more than one when it is told in parts */
     size_t n_leaf_bodies;
+    struct ward_arena *spare; /* for the entry, when the request has spent its own memory */
     int64_t received_us;      /* monotonic, for the latency metric */
     int64_t received_wall_us; /* set when it is submitted */
 };

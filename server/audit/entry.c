@@ -8,6 +8,9 @@
 #include "server/limits.h"
 #include "server/op/op.h"
 
+#define ITEMS_HOSTILE 8
+#define SPARE_MAX (16u << 20)
+
 static const char *outcome_of(ward_status status, bool refused)
 {
     if (ward_ok(status)) {
@@ -43,6 +46,12 @@ void ward_entry_settle(struct ward_request *request, size_t i, ward_status statu
     }
 }
 
+/* A request that has spent its own memory is told all the same. */
+static struct ward_arena *memory_of(const struct ward_request *request)
+{
+    return request->spare != NULL ? request->spare : request->arena;
+}
+
 /* A context value goes in clear only where policy lists its key as public; else as a keyed hash. */
 static ward_status describe_context(struct ward_request *request, struct ward_digest *digest,
                                     struct ward_leaf *leaf)
@@ -52,7 +61,7 @@ static ward_status describe_context(struct ward_request *request, struct ward_di
         return WARD_OK;
     }
     struct ward_leaf_context *pairs =
-        WARD_ARENA_ARRAY(request->arena, struct ward_leaf_context, context->n);
+        WARD_ARENA_ARRAY(memory_of(request), struct ward_leaf_context, context->n);
     WARD_ENSURE(pairs != NULL, WARD_E_EXHAUSTED);
     for (size_t i = 0; i < context->n; i++) {
         pairs[i].key = context->pairs[i].key;
@@ -60,7 +69,7 @@ static ward_status describe_context(struct ward_request *request, struct ward_di
             pairs[i].value = context->pairs[i].value;
             continue;
         }
-        uint8_t *hash = ward_arena_alloc(request->arena, WARD_SHA256_SIZE);
+        uint8_t *hash = ward_arena_alloc(memory_of(request), WARD_SHA256_SIZE);
         WARD_ENSURE(hash != NULL, WARD_E_EXHAUSTED);
         const struct ward_bytes parts[] = {context->pairs[i].key, WARD_BYTES_LITERAL("\0"),
                                            context->pairs[i].value};
@@ -79,7 +88,7 @@ static ward_status describe_reason(struct ward_request *request, struct ward_dig
     if (request->reason.size == 0) {
         return WARD_OK;
     }
-    uint8_t *hash = ward_arena_alloc(request->arena, WARD_SHA256_SIZE);
+    uint8_t *hash = ward_arena_alloc(memory_of(request), WARD_SHA256_SIZE);
     WARD_ENSURE(hash != NULL, WARD_E_EXHAUSTED);
     WARD_TRY(ward_sha256(digest, &request->reason, 1, hash));
     leaf->reason = hash;
@@ -120,7 +129,7 @@ static ward_status add_body(struct ward_request *request, const struct ward_leaf
     ward_leaf_body(leaf, &buffer);
     ward_status status = buffer.failed ? WARD_STATUS(WARD_E_EXHAUSTED) : WARD_OK;
     if (ward_ok(status)) {
-        status = ward_arena_copy(request->arena, ward_buffer_view(&buffer),
+        status = ward_arena_copy(memory_of(request), ward_buffer_view(&buffer),
                                  &request->leaf_bodies[request->n_leaf_bodies]);
     }
     ward_buffer_fini(&buffer);
@@ -130,20 +139,24 @@ static ward_status add_body(struct ward_request *request, const struct ward_leaf
     return status;
 }
 
-/* `chunk` items a leaf. Every part repeats the request, so that each stands for itself. */
+/* `chunk` items a leaf. Every part repeats the request, so that each stands for itself. more: one
+ * detail besides the request's own, unless it has no name. */
 static ward_status add_parts(struct ward_request *request, const struct ward_leaf *common,
-                             size_t chunk)
+                             size_t chunk, const struct ward_leaf_pair *more)
 {
     size_t parts = request->n_leaf_items == 0 ? 1 : (request->n_leaf_items + chunk - 1) / chunk;
     request->n_leaf_bodies = 0;
-    request->leaf_bodies = WARD_ARENA_ARRAY(request->arena, struct ward_bytes, parts);
+    request->leaf_bodies = WARD_ARENA_ARRAY(memory_of(request), struct ward_bytes, parts);
     WARD_ENSURE(request->leaf_bodies != NULL, WARD_E_EXHAUSTED);
     for (size_t part = 0; part < parts; part++) {
-        struct ward_leaf_pair detail[sizeof(request->detail) / sizeof(request->detail[0]) + 2];
+        struct ward_leaf_pair detail[sizeof(request->detail) / sizeof(request->detail[0]) + 3];
         struct ward_leaf leaf = *common;
         memcpy(detail, request->detail, request->n_detail * sizeof(detail[0]));
         leaf.detail = detail;
         leaf.n_detail = request->n_detail;
+        if (more->name != NULL) {
+            detail[leaf.n_detail++] = *more;
+        }
         if (parts > 1) {
             detail[leaf.n_detail++] =
                 (struct ward_leaf_pair){.name = "part", .number = (int64_t)part + 1};
@@ -169,6 +182,38 @@ static void settle_failed(struct ward_request *request)
     }
 }
 
+/* Instead of a context that is too large to be told: one keyed hash of all of it. */
+static ward_status digest_context(struct ward_request *request, struct ward_digest *digest,
+                                  struct ward_leaf *leaf, struct ward_leaf_pair *ret)
+{
+    *ret = (struct ward_leaf_pair){0};
+    if (leaf->n_context == 0) {
+        return WARD_OK;
+    }
+    uint8_t hash[WARD_SHA256_SIZE];
+    char *hex = ward_arena_alloc(memory_of(request), 2 * sizeof(hash) + 1);
+    WARD_ENSURE(hex != NULL, WARD_E_EXHAUSTED);
+    WARD_TRY(ward_hmac_sha256(digest, ward_secret_view(request->state->index->context),
+                              &request->context->canonical, 1, hash));
+    ward_hex_encode(WARD_BYTES_ARRAY(hash), hex);
+    *ret = (struct ward_leaf_pair){.name = "context_digest", .text = ward_bytes_str(hex)};
+    leaf->n_context = 0;
+    return WARD_OK;
+}
+
+static ward_status describe(struct ward_request *request, struct ward_digest *digest)
+{
+    struct ward_leaf leaf;
+    WARD_TRY(describe_common(request, digest, &leaf));
+    struct ward_leaf_pair context = {0};
+    if (ward_ok(add_parts(request, &leaf, WARD_LEAF_ITEMS_MAX, &context))) {
+        return WARD_OK;
+    }
+    /* Hostile names can grow sixfold when escaped: fewer to a leaf, and the context as a digest. */
+    WARD_TRY(digest_context(request, digest, &leaf, &context));
+    return add_parts(request, &leaf, ITEMS_HOSTILE, &context);
+}
+
 void ward_entry_describe(struct ward_request *request, struct ward_digest *digest)
 {
     if (request->op != NULL && request->op->silent) {
@@ -177,17 +222,10 @@ void ward_entry_describe(struct ward_request *request, struct ward_digest *diges
     if (!ward_ok(request->status)) {
         settle_failed(request);
     }
-    struct ward_leaf leaf;
-    ward_status status = describe_common(request, digest, &leaf);
-    if (ward_ok(status)) {
-        status = add_parts(request, &leaf, WARD_LEAF_ITEMS_MAX);
-    }
-    if (!ward_ok(status) && ward_ok(describe_common(request, digest, &leaf))) {
-        /* Hostile names can grow sixfold when escaped: fewer to a leaf, and the context as a
-         * digest. */
-        leaf.context = NULL;
-        leaf.n_context = 0;
-        status = add_parts(request, &leaf, 8);
+    ward_status status = describe(request, digest);
+    if (!ward_ok(status) && request->spare == NULL &&
+        ward_ok(ward_arena_new(SPARE_MAX, &request->spare))) {
+        status = describe(request, digest);
     }
     if (!ward_ok(status)) {
         request->n_leaf_bodies = 0;

@@ -133,18 +133,18 @@ static void prune_stale(struct ward_committer *c, struct group *group)
 
 /* False: an object of the request is in the batch already, so it is prepared again after this
  * commit. */
-static bool add_rows(struct ward_committer *c, struct ward_request *request)
+static bool add_rows(struct ward_committer *c, struct ward_request *request,
+                     const struct ward_batch_mark *mark)
 {
     const struct ward_step *step = ward_pipeline_step(request);
     if (step == NULL || step->commit == NULL) {
         return true;
     }
-    struct ward_batch_mark mark = ward_batch_mark(&c->batch);
     ward_status status = step->commit(request, &c->batch);
     if (ward_ok(status)) {
         return true;
     }
-    ward_batch_back_out(&c->batch, &mark);
+    ward_batch_back_out(&c->batch, mark);
     if (status.code == WARD_E_CONFLICT) {
         return false;
     }
@@ -179,10 +179,12 @@ static size_t batch_bytes(const struct ward_committer *c)
     return bytes;
 }
 
-/* True when the request stays in the group. One whose entry cannot even be told is not answered. */
+/* True when the request stays in the group. One whose entry cannot even be told is not answered,
+ * and the others do not suffer for it. */
 static bool place(struct ward_committer *c, struct ward_request *request, ward_status *status)
 {
-    if (!add_rows(c, request)) {
+    struct ward_batch_mark mark = ward_batch_mark(&c->batch);
+    if (!add_rows(c, request, &mark)) {
         ward_pipeline_again(c->config.pipeline, request, true, &c->routes);
         return false;
     }
@@ -192,7 +194,14 @@ static bool place(struct ward_committer *c, struct ward_request *request, ward_s
     if (request->n_leaf_bodies == 0) {
         ward_entry_describe(request, c->digest);
     }
-    *status = request->n_leaf_bodies == 0 ? WARD_STATUS(WARD_E_EXHAUSTED) : add_leaves(c, request);
+    if (request->n_leaf_bodies == 0) {
+        ward_log(WARD_LOG_ERROR, "no memory for an audit entry: its request is not answered");
+        ward_batch_back_out(&c->batch, &mark);
+        request->status = WARD_STATUS(WARD_E_UNAVAILABLE);
+        ward_pipeline_done(c->config.pipeline, request, &c->routes);
+        return false;
+    }
+    *status = add_leaves(c, request);
     return true;
 }
 

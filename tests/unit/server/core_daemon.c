@@ -13,6 +13,7 @@
 
 #define DOMAIN "spiffe://unit.test/"
 #define WAIT_S 30
+#define ARENA_BUDGET (16u << 20)
 
 const char core_policy[] = "version: 1\n"
                            "deployment: unit.test\n"
@@ -215,7 +216,8 @@ static void genesis(struct core_world *world)
 
 void core_world_init(struct core_world *world)
 {
-    *world = (struct core_world){.clock.base = {.wall_us = wall_us, .monotonic_us = monotonic_us}};
+    *world = (struct core_world){.clock.base = {.wall_us = wall_us, .monotonic_us = monotonic_us},
+                                 .budget = ARENA_BUDGET};
     (void)pthread_mutex_init(&world->policy_lock, NULL);
     core_ca_init(&world->ca, "unit test clients");
     char *pem = core_ca_pem(&world->ca);
@@ -374,30 +376,17 @@ void core_node_stop(struct core_node *node)
 
 /* ---- requests ---- */
 
-struct ward_request *core_request_within(struct core_world *world, const struct core_person *person,
-                                         const struct ward_op *op, size_t in_size, size_t budget)
+struct ward_request *core_request(struct core_world *world, const struct core_person *person,
+                                  const struct ward_op *op, size_t in_size)
 {
     struct ward_request *request = NULL;
-    if (!ward_ok(ward_request_new(budget, &request))) {
-        return NULL;
-    }
+    assert_ok(ward_request_new(world->budget, &request));
     request->peer = person == NULL ? NULL : ward_peer_ref(person->peer);
     request->op = op;
     request->in = ward_arena_alloc(request->arena, in_size);
     char *id = ward_arena_printf(request->arena, "r-%u", ++world->requests);
-    if (request->in == NULL || id == NULL) {
-        ward_request_free(request);
-        return NULL;
-    }
+    assert_true(request->in != NULL && id != NULL);
     request->request_id = ward_bytes_str(id);
-    return request;
-}
-
-struct ward_request *core_request(struct core_world *world, const struct core_person *person,
-                                  const struct ward_op *op, size_t in_size)
-{
-    struct ward_request *request = core_request_within(world, person, op, in_size, CORE_ARENA);
-    assert_non_null(request);
     return request;
 }
 

@@ -34,6 +34,7 @@ struct core_world {
     pthread_mutex_t policy_lock;
     uint32_t policy_version;
     unsigned requests;
+    size_t budget; /* of each request's arena */
 };
 
 void core_world_init(struct core_world *world);
@@ -77,9 +78,6 @@ void core_node_refresh_now(struct core_node *node);
  * request_id, "r-<number>". */
 struct ward_request *core_request(struct core_world *world, const struct core_person *person,
                                   const struct ward_op *op, size_t in_size);
-#define CORE_ARENA (16u << 20)
-struct ward_request *core_request_within(struct core_world *world, const struct core_person *person,
-                                         const struct ward_op *op, size_t in_size, size_t budget);
 
 void core_submit(struct core_node *node, struct ward_request **requests, size_t n);
 /* Waits for n answers; fails the test after 30 seconds. They are the caller's, in any order. */
