@@ -93,7 +93,7 @@ static size_t escape(uint8_t c, char out[static 6])
 
 /* Bytes up to the next one that needs an escape, or with ascii, that is not ASCII either. Eight at
  * a time: the usual string is short, plain and ASCII. */
-static size_t plain_run(const uint8_t *p, size_t size, bool ascii)
+static inline size_t plain_run(const uint8_t *p, size_t size, bool ascii)
 {
     const uint64_t ones = 0x0101010101010101u, high = 0x80 * ones;
     size_t n = 0;
@@ -111,6 +111,11 @@ static size_t plain_run(const uint8_t *p, size_t size, bool ascii)
         n++;
     }
     return n;
+}
+
+size_t ward_json_plain(const uint8_t *p, size_t size)
+{
+    return plain_run(p, size, false);
 }
 
 void ward_json_string(struct ward_json *json, struct ward_bytes utf8)

@@ -28,6 +28,10 @@ void ward_json_hex(struct ward_json *json, struct ward_bytes bytes); /* as a str
 void ward_json_member(struct ward_json *json, const char *name, struct ward_bytes utf8);
 void ward_json_member_int(struct ward_json *json, const char *name, int64_t value);
 
+/* How many bytes at p stand for themselves in a string: up to a quote, a backslash or a control
+ * character. */
+size_t ward_json_plain(const uint8_t *p, size_t size);
+
 /* One top-level member: all views point into the input. */
 struct ward_json_slice {
     struct ward_bytes name;  /* between the quotes, escapes as they stand */
