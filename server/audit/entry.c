@@ -52,11 +52,14 @@ static struct ward_arena *memory_of(const struct ward_request *request)
     return request->spare != NULL ? request->spare : request->arena;
 }
 
-/* A context value goes in clear only where policy lists its key as public; else as a keyed hash. */
+/* A context value goes in clear only where policy lists its key as public and the request was
+ * allowed: what was refused may be anything, PHI in the place of a purpose too. Else as a keyed
+ * hash. */
 static ward_status describe_context(struct ward_request *request, struct ward_digest *digest,
                                     struct ward_leaf *leaf)
 {
     const struct ward_context *context = request->context;
+    bool allowed = ward_ok(request->status) && ward_ok(request->told);
     if (context == NULL || context->n == 0 || request->state == NULL) {
         return WARD_OK;
     }
@@ -65,7 +68,7 @@ static ward_status describe_context(struct ward_request *request, struct ward_di
     WARD_ENSURE(pairs != NULL, WARD_E_EXHAUSTED);
     for (size_t i = 0; i < context->n; i++) {
         pairs[i].key = context->pairs[i].key;
-        if (ward_policy_context_public(request->state->policy, pairs[i].key)) {
+        if (allowed && ward_policy_context_public(request->state->policy, pairs[i].key)) {
             pairs[i].value = context->pairs[i].value;
             continue;
         }
