@@ -142,9 +142,11 @@ bool cli_profile_load(const char *path, const char *name, struct cli_profile *re
     };
     struct file *file = NULL;
     cyaml_err_t failed = cyaml_load_file(path, &config, &file_schema, (cyaml_data_t **)&file, NULL);
-    if (failed != CYAML_OK) {
+    if (failed != CYAML_OK || file == NULL) { /* an empty file is neither an error nor a document */
         (void)snprintf(text, text_size, "%s: %s", path,
-                       reason[0] == 0 ? cyaml_strerror(failed) : reason);
+                       reason[0] != 0                       ? reason
+                       : file == NULL && failed == CYAML_OK ? "the file is empty"
+                                                            : cyaml_strerror(failed));
         return false;
     }
     const struct entry *entry = choose(file, name);

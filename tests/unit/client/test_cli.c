@@ -1,0 +1,465 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The command's parts that need no daemon: output, options, profiles, bundles, and exit codes. */
+#include "tests/unit/client/check.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <sys/stat.h>
+
+#include "client/cli/bench.h"
+#include "client/cli/cli.h"
+#include "client/cli/fhir.h"
+#include "client/cli/input.h"
+#include "client/cli/options.h"
+#include "client/cli/profile.h"
+#include "client/cli/proposal.h"
+#include "proto/wire_limits.h"
+#include "tests/unit/client/pki.h"
+
+struct rig {
+    char *folder;
+    struct pki pki;
+};
+
+static int make_folder(void **state)
+{
+    struct rig *rig = calloc(1, sizeof(*rig));
+    rig->folder = folder_make();
+    pki_make(rig->folder, &rig->pki);
+    *state = rig;
+    return 0;
+}
+
+static int drop_folder(void **state)
+{
+    struct rig *rig = *state;
+    pki_free(&rig->pki);
+    folder_remove(rig->folder);
+    free(rig);
+    return 0;
+}
+
+/* ---- output ---- */
+
+static void escapes(struct ward_bytes text, const char *expected)
+{
+    struct ward_buffer out;
+    ward_buffer_init(&out, 4096);
+    cli_escape(text, &out);
+    ward_buffer_add_u8(&out, 0);
+    assert_string_equal((const char *)out.data, expected);
+    ward_buffer_fini(&out);
+}
+
+static void text_cannot_move_a_terminals_cursor(void **state)
+{
+    (void)state;
+    escapes(WARD_BYTES_LITERAL("plain, J\xc3\xbcrgen \xe2\x82\xac \xf0\x9f\x98\x80"),
+            "plain, J\xc3\xbcrgen \xe2\x82\xac \xf0\x9f\x98\x80");
+    escapes(WARD_BYTES_LITERAL("\x1b[2Jgone"), "\\u001b[2Jgone");
+    escapes(WARD_BYTES_LITERAL("a\nb\tc\rd\x7f\0"), "a\\u000ab\\u0009c\\u000dd\\u007f\\u0000");
+    escapes(WARD_BYTES_LITERAL("\xc2\x9b"
+                               "31m"),
+            "\\u009b31m"); /* C1 CSI */
+    escapes(WARD_BYTES_LITERAL("a\xe2\x80\xae"
+                               "b"),
+            "a\\u202eb"); /* right-to-left override */
+    escapes(WARD_BYTES_LITERAL("\xe2\x81\xa6\xef\xbb\xbf"), "\\u2066\\ufeff"); /* isolate, BOM */
+    escapes(WARD_BYTES_LITERAL("\xff\xc3(\xed\xa0\x80"), "\\xff\\xc3(\\xed\\xa0\\x80");
+    escapes(WARD_BYTES_LITERAL("cut \xe2\x82"), "cut \\xe2\\x82");
+    escapes((struct ward_bytes){0}, "");
+}
+
+static void numbers_are_digits_within_their_range(void **state)
+{
+    (void)state;
+    uint64_t value = 0;
+    assert_true(cli_number("18446744073709551615", 0, UINT64_MAX, &value));
+    assert_true(value == UINT64_MAX);
+    assert_false(cli_number("18446744073709551616", 0, UINT64_MAX, &value));
+    assert_false(cli_number("", 0, 10, &value));
+    assert_false(cli_number("-1", 0, 10, &value));
+    assert_false(cli_number("+1", 0, 10, &value));
+    assert_false(cli_number(" 1", 0, 10, &value));
+    assert_false(cli_number("1x", 0, 10, &value));
+    assert_false(cli_number("0", 1, 10, &value));
+    assert_false(cli_number("11", 1, 10, &value));
+    assert_true(cli_number("0010", 1, 10, &value));
+}
+
+static void lines_lose_their_ends_and_nothing_else(void **state)
+{
+    (void)state;
+    struct ward_bytes rest = WARD_BYTES_LITERAL("one\r\n\ntwo"), line;
+    assert_true(cli_next_line(&rest, &line));
+    assert_true(ward_bytes_eq(line, WARD_BYTES_LITERAL("one")));
+    assert_true(cli_next_line(&rest, &line));
+    assert_int_equal(line.size, 0);
+    assert_true(cli_next_line(&rest, &line));
+    assert_true(ward_bytes_eq(line, WARD_BYTES_LITERAL("two")));
+    assert_false(cli_next_line(&rest, &line));
+}
+
+/* ---- bench ---- */
+
+static void percentiles_are_within_three_percent(void **state)
+{
+    (void)state;
+    static struct bench_histogram histogram;
+    assert_true(bench_histogram_ms(&histogram, 0.5) < 1e-9);
+    for (uint64_t us = 1; us <= 100000; us++) {
+        bench_histogram_add(&histogram, us);
+    }
+    double p50 = bench_histogram_ms(&histogram, 0.50), p99 = bench_histogram_ms(&histogram, 0.99);
+    assert_true(p50 > 48.5 && p50 < 51.5);
+    assert_true(p99 > 96.0 && p99 < 102.0);
+    bench_histogram_add(&histogram, UINT64_MAX); /* lands in the last bucket */
+    assert_true(bench_histogram_ms(&histogram, 1.0) > 1e6);
+}
+
+static void an_item_that_is_an_error_is_seen_without_unpacking(void **state)
+{
+    (void)state;
+    assert_true(bench_answer_fine(WARD_BYTES_LITERAL("\x0a\x02\x10\x01\x0a\x00"), 2));
+    assert_false(bench_answer_fine(WARD_BYTES_LITERAL("\x0a\x02\x10\x01\x0a\x00"), 1));
+    assert_false(
+        bench_answer_fine(WARD_BYTES_LITERAL("\x0a\x02\x0a\x00"), 1)); /* results[0].error */
+    assert_false(bench_answer_fine(WARD_BYTES_LITERAL("\x0a\x05\x10\x01"), 1)); /* cut */
+    assert_false(bench_answer_fine(WARD_BYTES_LITERAL("\x0a"), 1));
+    assert_false(bench_answer_fine(
+        WARD_BYTES_LITERAL("\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"), 0));
+    assert_false(bench_answer_fine((struct ward_bytes){0}, 1));
+}
+
+/* ---- bundles ---- */
+
+static ward_status parse(const char *text, const char *name, struct ward_arena **arena,
+                         struct cli_items *items)
+{
+    assert_ok(ward_arena_new((size_t)1 << 20, arena));
+    return cli_fhir_parse(ward_bytes_str(text), name, *arena, items);
+}
+
+static void refuses_bundle(const char *text, const char *expected)
+{
+    struct ward_arena *arena = NULL;
+    struct cli_items items;
+    ward_status status = parse(text, "x.json", &arena, &items);
+    assert_int_equal(status.code, WARD_E_INVALID);
+    assert_string_equal(ward_status_refusal(status), expected);
+    ward_arena_free(arena);
+}
+
+static void resources_are_cut_out_byte_by_byte(void **state)
+{
+    (void)state;
+    static const char text[] =
+        "{ \"resourceType\" : \"Bundle\", \"entry\": [\n"
+        " {\"fullUrl\":\"urn:uuid:p\", \"resource\": {\"resourceType\":\"Patient\", \"id\":\"p\" , "
+        "\"x\":\"],}{\\\"[\"} },\n"
+        " {\"resource\": "
+        "{\"resourceType\":\"Observation\",\"id\":\"o\",\"v\":1.10,\n\t\"subject\":{\"reference\":"
+        "\"urn:uuid:p\"}}},"
+        " {\"request\":{\"method\":\"GET\"}}\n] }";
+    struct ward_arena *arena = NULL;
+    struct cli_items items;
+    assert_ok(parse(text, "a.json", &arena, &items));
+    assert_int_equal(items.n, 2);
+    assert_int_equal(items.patients, 1);
+    assert_true(ward_bytes_eq(
+        items.items[0].json,
+        WARD_BYTES_LITERAL("{\"resourceType\":\"Patient\", \"id\":\"p\" , \"x\":\"],}{\\\"[\"}")));
+    assert_true(ward_bytes_eq(
+        items.items[1].json,
+        WARD_BYTES_LITERAL("{\"resourceType\":\"Observation\",\"id\":\"o\",\"v\":1.10,\n\t"
+                           "\"subject\":{\"reference\":\"urn:uuid:p\"}}")));
+    assert_string_equal(items.items[0].id, "Patient/p");
+    assert_string_equal(items.items[1].id, "Observation/o");
+    assert_string_equal(items.items[0].subject, items.items[1].subject);
+    assert_int_equal(strlen(items.items[0].subject), 37);
+    assert_null(strchr(items.items[0].subject, 'p'));
+    ward_arena_free(arena);
+}
+
+static void each_of_several_patients_has_his_own_resources(void **state)
+{
+    (void)state;
+    static const char text[] = "{\"resourceType\":\"Bundle\",\"entry\":["
+                               "{\"resource\":{\"resourceType\":\"Patient\",\"id\":\"1\"}},{"
+                               "\"resource\":{\"resourceType\":\"Patient\",\"id\":\"2\"}},"
+                               "{\"resource\":{\"resourceType\":\"Claim\",\"id\":\"c\",\"patient\":"
+                               "{\"reference\":\"Patient/2\"}}},"
+                               "{\"resource\":{\"resourceType\":\"Organization\",\"id\":\"g\"}},"
+                               "{\"resource\":{\"resourceType\":\"Group\",\"id\":\"h\",\"subject\":"
+                               "{\"reference\":\"Device/1\"}}},"
+                               "{\"resource\":{\"resourceType\":\"Binary\"}}]}";
+    struct ward_arena *arena = NULL, *again = NULL;
+    struct cli_items items, other;
+    assert_ok(parse(text, "a.json", &arena, &items));
+    assert_string_not_equal(items.items[0].subject, items.items[1].subject);
+    assert_string_equal(items.items[2].subject, items.items[1].subject);
+    assert_string_equal(items.items[3].subject, items.items[4].subject); /* nobody's: the file's */
+    assert_string_not_equal(items.items[3].subject, items.items[0].subject);
+    assert_string_equal(items.items[5].id, "Binary/entry-5");
+    assert_ok(parse(text, "b.json", &again, &other));
+    assert_string_equal(other.items[0].subject, items.items[0].subject);
+    assert_string_not_equal(other.items[3].subject, items.items[3].subject);
+    ward_arena_free(arena);
+    ward_arena_free(again);
+}
+
+static void a_bare_resource_and_an_empty_bundle_are_fine(void **state)
+{
+    (void)state;
+    struct ward_arena *arena = NULL;
+    struct cli_items items;
+    assert_ok(parse("\n {\"resourceType\":\"Patient\",\"id\":\"p\"} \n", "a.json", &arena, &items));
+    assert_int_equal(items.n, 1);
+    assert_true(items.items[0].json.data[0] == '{');
+    assert_int_equal(items.items[0].json.size, 35);
+    ward_arena_free(arena);
+    assert_ok(parse("{\"resourceType\":\"Bundle\",\"entry\":[ ]}", "a.json", &arena, &items));
+    assert_int_equal(items.n, 0);
+    ward_arena_free(arena);
+    assert_ok(parse("{\"resourceType\":\"Bundle\"}", "a.json", &arena, &items));
+    assert_int_equal(items.n, 0);
+    ward_arena_free(arena);
+}
+
+static void what_is_no_bundle_is_refused(void **state)
+{
+    (void)state;
+    refuses_bundle("", "json: not an object");
+    refuses_bundle("[]", "json: not an object");
+    refuses_bundle("{\"resourceType\":\"Bundle\",\"entry\":[}", "json: malformed");
+    refuses_bundle("{\"resourceType\":\"Bundle\",\"entry\":5}", "bundle: entry is not an array");
+    refuses_bundle("{\"resourceType\":\"Bundle\",\"entry\":[5]}", "json: not an object");
+    refuses_bundle("{\"resourceType\":\"Bundle\",\"entry\":[{\"resource\":[]}]}",
+                   "json: not an object");
+    refuses_bundle("{\"id\":\"x\"}", "bundle: a resource without resourceType");
+    refuses_bundle("{\"resourceType\":\"Bundle\",\"entry\":[{\"resource\":{\"resourceType\":\"A\","
+                   "\"id\":\"1\"}},"
+                   "{\"resource\":{\"resourceType\":\"A\",\"id\":\"1\"}}]}",
+                   "bundle: two resources of one type and id");
+    refuses_bundle("{\"resourceType\":\"A\",\"id\":\"1\",\"id\":\"2\"}", "json: duplicate member");
+}
+
+static ward_status parse_lines(const char *text, unsigned *line)
+{
+    struct ward_arena *arena = NULL;
+    struct cli_items items;
+    assert_ok(ward_arena_new((size_t)1 << 20, &arena));
+    ward_status status = cli_ndjson_parse(ward_bytes_str(text), arena, &items, line);
+    if (ward_ok(status)) {
+        assert_int_equal(items.n, 2);
+        assert_string_equal(items.items[0].id, "r\"1");
+        assert_true(ward_bytes_eq(items.items[1].json, WARD_BYTES_LITERAL("{ }")));
+    }
+    ward_arena_free(arena);
+    return status;
+}
+
+static void ndjson_is_taken_line_by_line(void **state)
+{
+    (void)state;
+    unsigned line = 0;
+    assert_ok(parse_lines("{\"subject\":\"s\",\"id\":\"r\\\"1\",\"json\":{\"a\":1}}\n\n"
+                          "{\"id\":\"r2\",\"json\":{ },\"subject\":\"s\"}",
+                          &line));
+    assert_int_equal(
+        parse_lines("{\"subject\":\"s\",\"id\":\"1\",\"json\":{}}\n{\"id\":\"2\",\"json\":{}}",
+                    &line)
+            .code,
+        WARD_E_INVALID);
+    assert_int_equal(line, 2);
+    assert_int_equal(parse_lines("{\"subject\":\"s\",\"id\":\"1\",\"json\":[]}", &line).code,
+                     WARD_E_INVALID);
+    assert_int_equal(parse_lines("{\"subject\":\"s\",\"id\":\"\",\"json\":{}}", &line).code,
+                     WARD_E_INVALID);
+    assert_int_equal(parse_lines("{\"subject\":\"s\",\"id\":\"1\",\"json\":{}}\n{\"subject\":\"s\","
+                                 "\"id\":\"1\",\"json\":{}}",
+                                 &line)
+                         .code,
+                     WARD_E_INVALID);
+}
+
+/* ---- profiles ---- */
+
+#define ENTRY(name, more) \
+    "- name: " name       \
+    "\n  server: 127.0.0.1:1\n  ca: ca.pem\n  certificate: /abs/c.pem\n  key: sub/k.key\n" more
+
+static void refuses_profiles(const struct rig *rig, const char *content, const char *name,
+                             const char *expected)
+{
+    struct cli_profile profile = {0};
+    char text[8192];
+    file_write(in_folder(rig->folder, "p.yaml"), ward_bytes_str(content));
+    assert_false(
+        cli_profile_load(in_folder(rig->folder, "p.yaml"), name, &profile, text, sizeof(text)));
+    if (strstr(text, expected) == NULL) {
+        fail_msg("expected \"%s\" in \"%s\"", expected, text);
+    }
+}
+
+static void paths_of_a_profile_are_relative_to_its_file(void **state)
+{
+    const struct rig *rig = *state;
+    struct cli_profile profile = {0};
+    char text[8192], expected[256];
+    file_write(in_folder(rig->folder, "p.yaml"), ward_bytes_str("profiles:\n" ENTRY("a", "") ENTRY(
+                                                     "b", "  server_name: localhost\n")));
+    assert_true(
+        cli_profile_load(in_folder(rig->folder, "p.yaml"), "b", &profile, text, sizeof(text)));
+    (void)snprintf(expected, sizeof(expected), "%s/sub/k.key", rig->folder);
+    assert_string_equal(profile.key, expected);
+    assert_string_equal(profile.certificate, "/abs/c.pem");
+    assert_string_equal(profile.server_name, "localhost");
+}
+
+static void bad_profiles_are_refused_with_what_is_wrong(void **state)
+{
+    const struct rig *rig = *state;
+    refuses_profiles(rig, "profiles:\n" ENTRY("a", "") ENTRY("b", ""), NULL,
+                     "no profile \"default\"; it has: a, b");
+    refuses_profiles(rig, "profiles:\n" ENTRY("a", ""), "z", "no profile \"z\"");
+    refuses_profiles(rig, "profiles:\n" ENTRY("a", "  password: x\n"), "a", "password");
+    refuses_profiles(rig, "profiles: []\n", "a", "");
+    refuses_profiles(rig, "profile:\n" ENTRY("a", ""), "a", "profile");
+    refuses_profiles(rig, "profiles:\n- name: a\n", "a", "");
+    refuses_profiles(rig, "profiles: [", "a", "");
+    refuses_profiles(rig, "", "a", "");
+    struct cli_profile profile;
+    char text[8192];
+    assert_false(
+        cli_profile_load(in_folder(rig->folder, "none.yaml"), "a", &profile, text, sizeof(text)));
+}
+
+/* ---- signing ---- */
+
+static void a_signature_is_over_the_decision_too(void **state)
+{
+    struct rig *rig = *state;
+    uint8_t signature[WARD_SIGNATURE_MAX];
+    size_t size = 0;
+    struct ward_bytes payload = WARD_BYTES_LITERAL("{}"),
+                      der = WARD_BYTES(rig->pki.alice.der, rig->pki.alice.der_size);
+    assert_int_equal(cli_sign(in_folder(rig->folder, "alice.key"), payload, WARD_DECISION_APPROVE,
+                              signature, &size),
+                     CLI_DONE);
+    assert_ok(
+        ward_proposal_verify(payload, WARD_DECISION_APPROVE, der, WARD_BYTES(signature, size)));
+    assert_false(ward_ok(
+        ward_proposal_verify(payload, WARD_DECISION_REJECT, der, WARD_BYTES(signature, size))));
+    assert_false(ward_ok(
+        ward_proposal_verify(payload, WARD_DECISION_PROPOSE, der, WARD_BYTES(signature, size))));
+}
+
+/* ---- exit codes ---- */
+
+static void expect(const struct rig *rig, const struct ran *ran, int exit, const char *words)
+{
+    (void)rig;
+    if (ran->exit != exit ||
+        (words != NULL && !says(&ran->err, words) && !says(&ran->out, words))) {
+        fail_msg("exit %d: %.*s%.*s", ran->exit, (int)ran->out.size, (const char *)ran->out.data,
+                 (int)ran->err.size, (const char *)ran->err.data);
+    }
+}
+
+#define EXPECT(rig, exit, words, ...)                      \
+    do {                                                   \
+        struct ran ran_;                                   \
+        run_ward((rig)->folder, &ran_, __VA_ARGS__, NULL); \
+        expect((rig), &ran_, (exit), (words));             \
+        ran_fini(&ran_);                                   \
+    } while (0)
+
+static void help_and_version_succeed(void **state)
+{
+    const struct rig *rig = *state;
+    EXPECT(rig, CLI_DONE, "ward 0.", "--version");
+    EXPECT(rig, CLI_DONE, "Exit codes", "--help");
+    EXPECT(rig, CLI_DONE, "rotate", "key", "--help");
+    EXPECT(rig, CLI_DONE, "--reason", "key", "rotate", "--help");
+    EXPECT(rig, CLI_DONE, "--connections", "bench", "--help");
+}
+
+static void misuse_is_exit_code_2(void **state)
+{
+    const struct rig *rig = *state;
+    EXPECT(rig, CLI_USAGE, "no noun", "keys");
+    EXPECT(rig, CLI_USAGE, "no verb", "key", "destroy");
+    EXPECT(rig, CLI_USAGE, "usage", "key");
+    EXPECT(rig, CLI_USAGE, NULL, "--no-such-option", "key", "list");
+    EXPECT(rig, CLI_USAGE, NULL, "key", "list", "--no-such-option");
+    EXPECT(rig, CLI_USAGE, "NAME is needed", "key", "show");
+    EXPECT(rig, CLI_USAGE, "too many", "key", "show", "a", "b");
+    EXPECT(rig, CLI_USAGE, "too many", "key", "list", "a");
+    EXPECT(rig, CLI_USAGE, "--purpose", "key", "create", "a");
+    EXPECT(rig, CLI_USAGE, "table or json", "--output", "xml", "key", "list");
+    EXPECT(rig, CLI_USAGE, "seconds", "--timeout", "0", "key", "list");
+    EXPECT(rig, CLI_USAGE, "KEY=VALUE", "data-key", "generate", "--key", "a", "--context",
+           "novalue");
+    EXPECT(rig, CLI_USAGE, "KEY=VALUE", "data-key", "generate", "--key", "a", "--context", "=x");
+    EXPECT(rig, CLI_USAGE, "16 to 64", "data-key", "generate", "--key", "a", "--size", "1000");
+    EXPECT(rig, CLI_USAGE, "one of --fhir", "record", "import", "--collection", "c");
+    EXPECT(rig, CLI_USAGE, "bench has no", "bench", "everything");
+    EXPECT(rig, CLI_USAGE, "profile", "--config", "/nonexistent/x.yaml", "key", "list");
+    EXPECT(rig, CLI_USAGE, "terminal", "--config", "/nonexistent/x.yaml", "approval", "approve",
+           "x");
+}
+
+static void an_unreachable_daemon_is_exit_code_3(void **state)
+{
+    const struct rig *rig = *state;
+    file_write(in_folder(rig->folder, "far.yaml"),
+               ward_bytes_str("profiles:\n- {name: a, server: '127.0.0.1:1', ca: ca.pem, "
+                              "certificate: alice.pem, key: "
+                              "alice.key}\n"));
+    assert_int_equal(chmod(in_folder(rig->folder, "alice.key"), 0600), 0);
+    EXPECT(rig, CLI_UNREACHABLE, "could not be reached", "--config",
+           in_folder(rig->folder, "far.yaml"), "key", "list");
+    EXPECT(rig, CLI_UNREACHABLE, "could not be reached", "status", "--config",
+           in_folder(rig->folder, "far.yaml"));
+    EXPECT(rig, CLI_UNREACHABLE, "could not be reached", "--config",
+           in_folder(rig->folder, "far.yaml"), "bench", "generate");
+    assert_int_equal(chmod(in_folder(rig->folder, "alice.key"), 0644), 0);
+    EXPECT(rig, CLI_UNREACHABLE, "warning: others may read", "--config",
+           in_folder(rig->folder, "far.yaml"), "key", "list");
+}
+
+static void errors_tell_what_to_do(void **state)
+{
+    const struct rig *rig = *state;
+    EXPECT(rig, CLI_FAILED, "Give the folder of an export.", "audit", "verify", "/nonexistent");
+    EXPECT(rig, CLI_USAGE, "there is no wrapped key", "data-key", "unwrap");
+    file_write(in_folder(rig->folder, "w.txt"), ward_bytes_str("ward:1:AAAA\nward:2:xx\n"));
+    EXPECT(rig, CLI_FAILED, "line 2 is not a wrapped key", "data-key", "unwrap",
+           in_folder(rig->folder, "w.txt"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(text_cannot_move_a_terminals_cursor),
+        cmocka_unit_test(numbers_are_digits_within_their_range),
+        cmocka_unit_test(lines_lose_their_ends_and_nothing_else),
+        cmocka_unit_test(percentiles_are_within_three_percent),
+        cmocka_unit_test(an_item_that_is_an_error_is_seen_without_unpacking),
+        cmocka_unit_test(resources_are_cut_out_byte_by_byte),
+        cmocka_unit_test(each_of_several_patients_has_his_own_resources),
+        cmocka_unit_test(a_bare_resource_and_an_empty_bundle_are_fine),
+        cmocka_unit_test(what_is_no_bundle_is_refused),
+        cmocka_unit_test(ndjson_is_taken_line_by_line),
+        cmocka_unit_test(paths_of_a_profile_are_relative_to_its_file),
+        cmocka_unit_test(bad_profiles_are_refused_with_what_is_wrong),
+        cmocka_unit_test(a_signature_is_over_the_decision_too),
+        cmocka_unit_test(help_and_version_succeed),
+        cmocka_unit_test(misuse_is_exit_code_2),
+        cmocka_unit_test(an_unreachable_daemon_is_exit_code_3),
+        cmocka_unit_test(errors_tell_what_to_do),
+    };
+    return cmocka_run_group_tests(tests, make_folder, drop_folder);
+}
