@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 
+#include "policy/name.h"
 #include "server/audit/entry.h"
 #include "server/work/worker.h"
 
@@ -86,16 +87,35 @@ ward_status ward_record_object(struct ward_arena *arena, struct ward_bytes colle
     at += 7;
     memcpy(at, collection.data, collection.size);
     at += collection.size;
-    *at++ = '/';
-    ward_hex_encode(WARD_BYTES(place->subject_hash, 8), at);
-    at += 16;
-    *at++ = '/';
-    ward_hex_encode(WARD_BYTES(place->id_hash, 8), at);
-    at += 16;
+    if (place != NULL) {
+        *at++ = '/';
+        ward_hex_encode(WARD_BYTES(place->subject_hash, 8), at);
+        at += 16;
+        *at++ = '/';
+        ward_hex_encode(WARD_BYTES(place->id_hash, 8), at);
+        at += 16;
+    }
     if (version != 0) {
         at += snprintf(at, 12, "#%u", version);
     }
     *ret = WARD_BYTES(text, (size_t)(at - text));
+    return WARD_OK;
+}
+
+static ward_status find_target(const struct ward_state *state, struct ward_bytes collection,
+                               struct ward_record_target *ret)
+{
+    ret->collection = ward_policy_collection_find(state->policy, collection);
+    if (ret->collection == NULL) {
+        return WARD_REFUSAL(WARD_E_NOT_FOUND, "collection: no such collection");
+    }
+    ret->key = ward_state_key(state, ret->collection->key);
+    if (ret->key == NULL) {
+        return WARD_REFUSAL(WARD_E_STATE, "collection: its key has not been created");
+    }
+    if (ret->key->purpose != WARD_PURPOSE_RECORDS) {
+        return WARD_REFUSAL(WARD_E_STATE, "collection: its key is not for records");
+    }
     return WARD_OK;
 }
 
@@ -105,17 +125,13 @@ ward_status ward_record_decide(struct ward_request *request, enum ward_action ac
 {
     struct ward_decision decision = ward_request_ask(request, action, collection, context);
     request->leaf_items[item].rule = decision.rule;
-    WARD_TRY(decision.status);
-    ret->collection = ward_policy_collection_find(request->state->policy, collection);
-    if (ret->collection == NULL) {
-        return WARD_REFUSAL(WARD_E_NOT_FOUND, "collection: no such collection");
+    ward_status status = decision.status;
+    if (ward_ok(status)) {
+        status = find_target(request->state, collection, ret);
     }
-    ret->key = ward_state_key(request->state, ret->collection->key);
-    if (ret->key == NULL) {
-        return WARD_REFUSAL(WARD_E_STATE, "collection: its key has not been created");
+    if (!ward_ok(status) && ward_name_valid(collection)) {
+        WARD_TRY(ward_record_object(request->arena, collection, NULL, 0,
+                                    &request->leaf_items[item].object));
     }
-    if (ret->key->purpose != WARD_PURPOSE_RECORDS) {
-        return WARD_REFUSAL(WARD_E_STATE, "collection: its key is not for records");
-    }
-    return WARD_OK;
+    return status;
 }

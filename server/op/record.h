@@ -32,7 +32,7 @@ ward_status ward_subject_key_plan(struct ward_request *request, struct ward_work
                                   uint8_t **ret_plain);
 
 /* "record:COLLECTION/<16 hex of subject>/<16 hex of record>#VERSION" in the arena; version 0:
- * without. */
+ * without; place NULL: the collection alone. */
 ward_status ward_record_object(struct ward_arena *arena, struct ward_bytes collection,
                                const struct ward_record_place *place, uint32_t version,
                                struct ward_bytes *ret);

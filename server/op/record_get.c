@@ -17,6 +17,7 @@ struct get_item {
         wanted; /* the version asked for; the item's own field is overwritten by what was found */
     struct ward_record_target target;
     struct ward_record_place place;
+    bool placed;
     struct ward_read *read;
     size_t shares; /* the item whose KEK item opens the same subject key; itself for the first */
     size_t kek;
@@ -90,6 +91,7 @@ static ward_status read(struct ward_request *request, struct ward_digest *digest
         }
         WARD_TRY(ward_record_place(request->state->index, digest, item->collection, item->subject,
                                    item->id, &note->place));
+        note->placed = true;
         WARD_TRY(ward_request_add_read(request, WARD_READ_RECORD, &note->read));
         memcpy(note->read->record.id_hash, note->place.id_hash, WARD_HASH_SIZE);
         note->read->record.version = note->wanted;
@@ -185,6 +187,18 @@ static void forget(struct ward_get_item *item)
     item->n_values = 0;
 }
 
+/* What was asked for, when it was not found; else what was found. */
+static ward_status name_item(struct ward_request *request, const struct ward_get_item *item,
+                             const struct get_item *note, struct ward_leaf_item *leaf)
+{
+    if (!note->placed) {
+        return WARD_OK;
+    }
+    uint32_t version = ward_ok(note->read->status) ? note->read->record.version : note->wanted;
+    return ward_record_object(request->arena, item->collection, &note->place, version,
+                              &leaf->object);
+}
+
 static ward_status finish(struct ward_request *request, struct ward_worker *worker)
 {
     struct ward_get *in = request->in;
@@ -192,6 +206,7 @@ static ward_status finish(struct ward_request *request, struct ward_worker *work
     size_t size = 0;
     for (size_t i = 0; i < in->n; i++) {
         struct ward_get_item *item = &in->items[i];
+        WARD_TRY(name_item(request, item, &notes->items[i], &request->leaf_items[i]));
         if (!ward_ok(item->status)) {
             continue;
         }
@@ -206,9 +221,6 @@ static ward_status finish(struct ward_request *request, struct ward_worker *work
         } else {
             size += answer_size(item);
         }
-        WARD_TRY(ward_record_object(request->arena, item->collection, &notes->items[i].place,
-                                    notes->items[i].read->record.version,
-                                    &request->leaf_items[i].object));
     }
     for (size_t i = 0; i < in->n; i++) {
         if (notes->items[i].plain != NULL) {

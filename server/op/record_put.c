@@ -31,6 +31,7 @@ struct put_item {
     ward_status decoded;
     struct ward_record_target target;
     struct ward_record_place place;
+    bool placed;
     size_t subject;
     struct ward_read *version;
     struct ward_bytes sealed;
@@ -156,6 +157,7 @@ static ward_status read(struct ward_request *request, struct ward_digest *digest
         if (ward_ok(item->status)) {
             WARD_TRY(ward_record_place(request->state->index, digest, item->collection,
                                        item->subject, item->id, &notes->items[i].place));
+            notes->items[i].placed = true;
         }
     }
     WARD_TRY(refuse_twins(request, in, notes));
@@ -270,12 +272,15 @@ static ward_status finish(struct ward_request *request, struct ward_worker *work
         }
     }
     for (size_t i = 0; i < in->n; i++) {
-        if (!ward_ok(in->items[i].status)) {
-            continue;
+        if (ward_ok(in->items[i].status)) {
+            in->items[i].status = seal_item(request, worker, notes, i);
         }
-        in->items[i].status = seal_item(request, worker, notes, i);
-        WARD_TRY(ward_record_object(request->arena, in->items[i].collection, &notes->items[i].place,
-                                    in->items[i].version, &request->leaf_items[i].object));
+        if (notes->items[i].placed) {
+            WARD_TRY(ward_record_object(request->arena, in->items[i].collection,
+                                        &notes->items[i].place,
+                                        ward_ok(in->items[i].status) ? in->items[i].version : 0,
+                                        &request->leaf_items[i].object));
+        }
     }
     for (size_t s = 0; s < notes->n_subjects; s++) {
         if (notes->subjects[s].plain != NULL) {
