@@ -368,7 +368,10 @@ void ward_transport_cancel(struct ward_transport_call *call, ward_rc code, const
 {
     struct ward_transport *transport = call->owner;
     if (transport->session != NULL) {
-        transport->has_ghosts = transport->has_ghosts || call->sent < call_total(call);
+        if (call->sent < call_total(call)) {
+            transport->has_ghosts = true;
+            transport->going_away = true; /* its window may be spent on what nobody reads */
+        }
         /* Fails where there is no stream yet; a failing reset leaves the stream to the connection's
          * end. */
         (void)nghttp2_session_set_stream_user_data(transport->session, call->stream, NULL);

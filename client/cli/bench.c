@@ -88,13 +88,33 @@ static bool next_field(struct ward_bytes *rest, uint64_t *tag, struct ward_bytes
     return true;
 }
 
-/* All answers of batch calls are alike: `results` is field 1, and `error` is field 1 of each. */
-bool bench_answer_fine(struct ward_bytes answer, uint32_t results)
+/* The body of the first field with this number, empty when it is not there. False when it is
+ * malformed. */
+static bool find_field(struct ward_bytes message, uint64_t number, struct ward_bytes *ret)
+{
+    *ret = (struct ward_bytes){0};
+    while (message.size > 0 && ret->data == NULL) {
+        uint64_t tag = 0;
+        struct ward_bytes body;
+        if (!next_field(&message, &tag, &body)) {
+            return false;
+        }
+        if (tag == (number << 3 | 2)) {
+            *ret = body;
+        }
+    }
+    return true;
+}
+
+/* All answers of batch calls are alike: `results` is field 1, `error` is field 1 of each, and its
+ * text is field 2 of that. */
+bool bench_answer_fine(struct ward_bytes answer, uint32_t results, struct ward_bytes *ret_text)
 {
     uint32_t n = 0;
+    *ret_text = (struct ward_bytes){0};
     while (answer.size > 0) {
         uint64_t tag = 0;
-        struct ward_bytes result, body;
+        struct ward_bytes result, error;
         if (!next_field(&answer, &tag, &result)) {
             return false;
         }
@@ -102,10 +122,12 @@ bool bench_answer_fine(struct ward_bytes answer, uint32_t results)
             continue;
         }
         n++;
-        while (result.size > 0) {
-            if (!next_field(&result, &tag, &body) || tag == (1 << 3 | 2)) {
-                return false;
-            }
+        if (!find_field(result, 1, &error)) {
+            return false;
+        }
+        if (error.data != NULL) {
+            (void)find_field(error, 2, ret_text);
+            return false;
         }
     }
     return n == results;
@@ -140,10 +162,11 @@ static int64_t now_us(void)
     return ward_monotonic_us(&ward_clock_system);
 }
 
-static void note_error(struct run *run, const char *text)
+static void note_error(struct run *run, struct ward_bytes text)
 {
     if (run->out->errors++ == 0) {
-        (void)snprintf(run->out->first_error, sizeof(run->out->first_error), "%s", text);
+        (void)snprintf(run->out->first_error, sizeof(run->out->first_error), "%.*s", (int)text.size,
+                       (const char *)text.data);
     }
 }
 
@@ -167,7 +190,7 @@ static void begin(struct slot *slot)
     if (ward_transport_submit(slot->transport, &slot->call) == WARD_RC_OK) {
         slot->run->under_way++;
     } else {
-        note_error(slot->run, slot->call.error.message);
+        note_error(slot->run, ward_bytes_str(slot->call.error.message));
     }
 }
 
@@ -177,11 +200,12 @@ static void on_done(struct ward_transport_call *call)
     struct run *run = slot->run;
     int64_t now = now_us();
     run->under_way--;
+    struct ward_bytes text = ward_bytes_str(call->error.message);
     bool fine = call->error.code == WARD_RC_OK &&
-                bench_answer_fine(ward_buffer_view(&call->answer.message), run->results);
+                bench_answer_fine(ward_buffer_view(&call->answer.message), run->results, &text);
     if (!fine) {
-        note_error(run, call->error.code == WARD_RC_OK ? "an item of the answer is an error"
-                                                       : call->error.message);
+        note_error(run,
+                   text.size > 0 ? text : WARD_BYTES_LITERAL("the answer is not as it should be"));
     }
     if (run->until_us == 0) {
         return;
@@ -305,7 +329,7 @@ static int drive_connects(struct run *run, struct cli *cli)
                 continue;
             }
             if (closed) {
-                note_error(run, ward_transport_error(run->transports[i])->message);
+                note_error(run, ward_bytes_str(ward_transport_error(run->transports[i])->message));
             } else {
                 bench_histogram_add(&run->out->latencies, (uint64_t)(now_us() - begun[i]));
                 run->rows++;

@@ -52,7 +52,8 @@ extern const size_t bench_n_cases;
 
 int bench_run(struct cli *cli, const struct bench_case *what, const struct bench_in *in,
               struct bench_out *out);
-/* An answer of that many results, none of which is an error. */
-bool bench_answer_fine(struct ward_bytes answer, uint32_t results);
+/* An answer of that many results, none of which is an error; else *ret_text is that error's text,
+ * or empty. */
+bool bench_answer_fine(struct ward_bytes answer, uint32_t results, struct ward_bytes *ret_text);
 
 #endif

@@ -29,7 +29,7 @@ struct stub_server {
     char address[32];
     pthread_t acceptor, threads[CONNECTIONS_MAX];
     atomic_uint connections, calls;
-    atomic_bool stopping;
+    atomic_bool stopping, stalling;
     pthread_mutex_t lock; /* the handler is called by one thread at a time */
 };
 
@@ -291,7 +291,13 @@ static nghttp2_session *make_session(struct connection *connection)
     nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, on_frame);
     nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on_close);
     nghttp2_session_callbacks_set_send_callback(callbacks, on_send);
-    (void)nghttp2_session_server_new(&session, callbacks, connection);
+    nghttp2_option *option = NULL;
+    if (nghttp2_option_new(&option) == 0) {
+        nghttp2_option_set_no_auto_window_update(option,
+                                                 atomic_load(&connection->server->stalling));
+        (void)nghttp2_session_server_new2(&session, callbacks, connection, option);
+        nghttp2_option_del(option);
+    }
     nghttp2_session_callbacks_del(callbacks);
     (void)nghttp2_submit_settings(session, 0, NULL, 0);
     return session;
@@ -404,6 +410,11 @@ const char *stub_address(const struct stub_server *server)
 unsigned stub_connections(const struct stub_server *server)
 {
     return atomic_load(&server->connections);
+}
+
+void stub_stall(struct stub_server *server)
+{
+    atomic_store(&server->stalling, true);
 }
 
 void stub_stop(struct stub_server *server)

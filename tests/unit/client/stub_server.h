@@ -45,6 +45,8 @@ struct stub_server *stub_start(const struct pki *pki, stub_handler handler, void
 /* "127.0.0.1:PORT". */
 const char *stub_address(const struct stub_server *server);
 unsigned stub_connections(const struct stub_server *server); /* accepted so far */
+/* From now on its connections give no window back: larger requests never end. */
+void stub_stall(struct stub_server *server);
 void stub_stop(struct stub_server *server);
 
 #endif

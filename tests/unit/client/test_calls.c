@@ -5,6 +5,11 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <arpa/inet.h>
+#include <sys/socket.h>
 
 #include <nghttp2/nghttp2.h>
 
@@ -400,6 +405,43 @@ static void silence_ends_with_the_deadline(void **state)
     assert_int_equal(stub_connections(rig->server), 1);
 }
 
+static void a_request_that_is_not_taken_ends_with_the_deadline(void **state)
+{
+    struct rig *rig = *state;
+    stub_stall(rig->server);
+    size_t size = 500 * 1024;
+    char *json = calloc(1, size);
+    memset(json, ' ', size);
+    const ward_call call = {.timeout_ms = 200};
+    const ward_put_request request = {"fhir", "p1", "r1", json, size};
+    ward_records *records = NULL;
+    assert_int_equal(ward_put_record(rig->client, &call, NULL, 0, &request, &records, &rig->error),
+                     WARD_RC_DEADLINE_EXCEEDED);
+    free(json); /* nothing may still point to it */
+    assert_int_equal(put(rig), WARD_RC_OK);
+    assert_int_equal(stub_connections(rig->server), 2);
+}
+
+static void a_listener_that_never_speaks_ends_with_the_deadline(void **state)
+{
+    struct rig *rig = *state;
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof(address);
+    int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(listener, (struct sockaddr *)&address, sizeof(address)), 0);
+    assert_int_equal(listen(listener, 4), 0);
+    assert_int_equal(getsockname(listener, (struct sockaddr *)&address, &size), 0);
+    char text[32];
+    (void)snprintf(text, sizeof(text), "127.0.0.1:%u", ntohs(address.sin_port));
+    ward_client_free(rig->client);
+    rig->client = new_client(rig, text, "alice", NULL);
+    const ward_call call = {.timeout_ms = 200};
+    ward_keys *keys = NULL;
+    assert_int_equal(ward_list_keys(rig->client, &call, 0, NULL, &keys, &rig->error),
+                     WARD_RC_DEADLINE_EXCEEDED);
+    (void)close(listener);
+}
+
 /* ---- what is repeated ---- */
 
 static void a_refused_stream_is_repeated_even_for_a_put(void **state)
@@ -556,6 +598,8 @@ int main(void)
         CASE(resets_become_codes),
         CASE(garbage_is_an_error_and_not_the_end),
         CASE(silence_ends_with_the_deadline),
+        CASE(a_request_that_is_not_taken_ends_with_the_deadline),
+        CASE(a_listener_that_never_speaks_ends_with_the_deadline),
         CASE(a_refused_stream_is_repeated_even_for_a_put),
         CASE(a_call_above_goaway_is_repeated_on_a_new_connection),
         CASE(a_put_whose_connection_is_lost_is_not_repeated),

@@ -118,18 +118,27 @@ static void percentiles_are_within_three_percent(void **state)
     assert_true(bench_histogram_ms(&histogram, 1.0) > 1e6);
 }
 
+static bool fine(const char *answer, size_t size, uint32_t results)
+{
+    struct ward_bytes text;
+    return bench_answer_fine(WARD_BYTES(answer, size), results, &text);
+}
+#define FINE(literal, results) fine("" literal, sizeof(literal) - 1, (results))
+
 static void an_item_that_is_an_error_is_seen_without_unpacking(void **state)
 {
     (void)state;
-    assert_true(bench_answer_fine(WARD_BYTES_LITERAL("\x0a\x02\x10\x01\x0a\x00"), 2));
-    assert_false(bench_answer_fine(WARD_BYTES_LITERAL("\x0a\x02\x10\x01\x0a\x00"), 1));
+    assert_true(FINE("\x0a\x02\x10\x01\x0a\x00", 2));
+    assert_false(FINE("\x0a\x02\x10\x01\x0a\x00", 1));
+    assert_false(FINE("\x0a\x02\x0a\x00", 1)); /* results[0].error */
+    assert_false(FINE("\x0a\x05\x10\x01", 1)); /* cut */
+    assert_false(FINE("\x0a", 1));
+    assert_false(FINE("\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", 0));
+    assert_false(FINE("", 1));
+    struct ward_bytes text;
     assert_false(
-        bench_answer_fine(WARD_BYTES_LITERAL("\x0a\x02\x0a\x00"), 1)); /* results[0].error */
-    assert_false(bench_answer_fine(WARD_BYTES_LITERAL("\x0a\x05\x10\x01"), 1)); /* cut */
-    assert_false(bench_answer_fine(WARD_BYTES_LITERAL("\x0a"), 1));
-    assert_false(bench_answer_fine(
-        WARD_BYTES_LITERAL("\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"), 0));
-    assert_false(bench_answer_fine((struct ward_bytes){0}, 1));
+        bench_answer_fine(WARD_BYTES_LITERAL("\x0a\x08\x0a\x06\x08\x05\x12\x02no"), 1, &text));
+    assert_true(ward_bytes_eq(text, WARD_BYTES_LITERAL("no")));
 }
 
 /* ---- bundles ---- */
