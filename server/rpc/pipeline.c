@@ -145,18 +145,28 @@ void ward_pipeline_done(struct ward_pipeline *pipeline, struct ward_request *req
     ward_list_push(&routes->done, &request->link);
 }
 
-/* A full queue: refused at once, which still wants its entry. Only when that queue is full too does
- * a request end without one, and is counted. */
-static void overload(struct ward_pipeline *pipeline, struct ward_list *left,
-                     struct ward_routes *routes)
+/* A full queue: refused at once, which still wants its entry. What has changed something already
+ * goes on all the same, unless we are shutting down. */
+static void overload(struct ward_pipeline *pipeline, struct ward_queue *queue,
+                     struct ward_list *left, struct ward_routes *routes)
 {
+    struct ward_list begun = {0};
     for (struct ward_link *link; (link = ward_list_pop(left)) != NULL;) {
         struct ward_request *request = WARD_CONTAINER(link, struct ward_request, link);
+        if (request->step > 0) {
+            ward_list_push(&begun, link);
+            continue;
+        }
         request->status =
             WARD_REFUSAL(WARD_E_EXHAUSTED, "server: too many requests wait; try again later");
         request->refused = true;
         pipeline->overloaded++;
-        ward_list_push(&routes->commits, &request->link);
+        ward_list_push(&routes->commits, link);
+    }
+    ward_queue_push(queue, &begun, true);
+    for (struct ward_link *link; (link = ward_list_pop(&begun)) != NULL;) {
+        WARD_CONTAINER(link, struct ward_request, link)->status = WARD_STATUS(WARD_E_UNAVAILABLE);
+        ward_list_push(&routes->commits, link);
     }
 }
 
@@ -179,9 +189,9 @@ static void finish(struct ward_pipeline *pipeline, struct ward_list *done)
 void ward_pipeline_flush(struct ward_pipeline *pipeline, struct ward_routes *routes)
 {
     ward_queue_push(&pipeline->reads, &routes->reads, false);
-    overload(pipeline, &routes->reads, routes);
+    overload(pipeline, &pipeline->reads, &routes->reads, routes);
     ward_queue_push(&pipeline->work, &routes->work, false);
-    overload(pipeline, &routes->work, routes);
+    overload(pipeline, &pipeline->work, &routes->work, routes);
     ward_queue_push(&pipeline->commits, &routes->commits, true);
     for (struct ward_link *link;
          (link = ward_list_pop(&routes->commits)) != NULL;) { /* closed: shutting down */

@@ -357,7 +357,7 @@ void core_node_start(struct core_node *node, struct core_world *world, const cha
     assert_ok(ward_committer_start(&config, 0, &node->committer));
 }
 
-void core_node_stop(struct core_node *node)
+void core_node_drain(struct core_node *node)
 {
     ward_queue_close(&node->pipeline.reads);
     ward_reader_join(node->readers[0]);
@@ -367,6 +367,14 @@ void core_node_stop(struct core_node *node)
     ward_worker_join(node->workers[1]);
     ward_queue_close(&node->pipeline.commits);
     ward_committer_join(node->committer);
+    node->drained = true;
+}
+
+void core_node_stop(struct core_node *node)
+{
+    if (!node->drained) {
+        core_node_drain(node);
+    }
     assert_int_equal(node->answers.size, 0);
     ward_pipeline_fini(&node->pipeline);
     ward_state_slot_fini(&node->states);

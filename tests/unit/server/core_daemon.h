@@ -61,6 +61,7 @@ struct core_node {
     struct ward_worker *workers[2];
     struct ward_reader *readers[2];
     struct ward_committer *committer;
+    bool drained;
     pthread_mutex_t lock;
     pthread_cond_t arrived;
     struct ward_list answers;
@@ -69,6 +70,9 @@ struct core_node {
 };
 
 void core_node_start(struct core_node *node, struct core_world *world, const char *name);
+/* Closes and joins the stages, first to last; then nothing is under way any more. */
+void core_node_drain(struct core_node *node);
+/* Drains, unless that was done; every answer must have been taken. */
 void core_node_stop(struct core_node *node);
 /* The newest state, as another thread of the daemon would fetch it. */
 ward_status core_node_refresh(void *node, struct ward_store_reader *reader);
