@@ -50,6 +50,7 @@ static ward_status add_next(X509_STORE *store, BIO *in, bool *ret_end)
 
 static ward_status load(struct ward_bytes pem, X509_STORE **ret)
 {
+    WARD_REQUIRE(pem.size > 0, "client_ca: no certificate in it");
     WARD_REQUIRE(pem.size <= INT_MAX, "client_ca: too large");
     ward_auto(free_bio) BIO *in = BIO_new_mem_buf(pem.data, (int)pem.size);
     ward_auto(free_store) X509_STORE *store = X509_STORE_new();

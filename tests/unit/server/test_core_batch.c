@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What one transaction will write: no object twice, and a request that backs out leaves nothing. */
+#include "server/work/batch.h"
+#include "tests/unit/base/check.h"
+
+#define MANY 20000
+
+static struct ward_new_record record(uint32_t number)
+{
+    struct ward_new_record row = {.version = number};
+    /* All in a few slots, so that the probe chains are long. */
+    ward_put_u32(row.id_hash + 4, number % 16);
+    ward_put_u32(row.id_hash + 28, number);
+    return row;
+}
+
+static void an_object_is_in_a_batch_once(void **state)
+{
+    (void)state;
+    struct ward_batch batch = {0};
+    struct ward_new_record row = record(1);
+    struct ward_new_subject_key key = {.subject_hash = {7}};
+    struct ward_rewrapped moved = {.id.bytes = {9}};
+    assert_ok(ward_batch_record(&batch, &row));
+    assert_code(ward_batch_record(&batch, &row), WARD_E_CONFLICT);
+    assert_ok(ward_batch_subject_key(&batch, &key));
+    assert_code(ward_batch_subject_key(&batch, &key), WARD_E_CONFLICT);
+    assert_ok(ward_batch_rewrapped(&batch, &moved));
+    assert_code(ward_batch_rewrapped(&batch, &moved), WARD_E_CONFLICT);
+    assert_int_equal(batch.n_records, 1);
+    assert_int_equal(batch.n_subject_keys, 1);
+    assert_int_equal(batch.n_rewrapped, 1);
+    ward_batch_fini(&batch);
+}
+
+static void backing_out_leaves_what_was_there_and_nothing_else(void **state)
+{
+    (void)state;
+    struct ward_batch batch = {0};
+    for (uint32_t i = 0; i < 100; i++) {
+        struct ward_new_record row = record(i);
+        assert_ok(ward_batch_record(&batch, &row));
+    }
+    struct ward_batch_mark mark = ward_batch_mark(&batch);
+    for (uint32_t i = 100; i < 200; i++) {
+        struct ward_new_record row = record(i);
+        assert_ok(ward_batch_record(&batch, &row));
+    }
+    const struct ward_effect effect = {.kind = WARD_EFFECT_INTENT_DONE};
+    assert_ok(ward_batch_effect(&batch, &effect));
+    batch.bump_epoch = true;
+    ward_batch_back_out(&batch, &mark);
+    assert_int_equal(batch.n_records, 100);
+    assert_int_equal(batch.n_effects, 0);
+    assert_false(batch.bump_epoch);
+    for (uint32_t i = 0; i < 200; i++) {
+        struct ward_new_record row = record(i);
+        assert_code(ward_batch_record(&batch, &row), i < 100 ? WARD_E_CONFLICT : WARD_E_OK);
+    }
+    ward_batch_fini(&batch);
+}
+
+/* Growing while requests come and go: a mark taken before stays good behind it. */
+static void a_batch_grows_past_its_first_size(void **state)
+{
+    (void)state;
+    struct ward_batch batch = {0};
+    for (unsigned round = 0; round < 2; round++) {
+        struct ward_batch_mark none = ward_batch_mark(&batch);
+        for (uint32_t i = 0; i < MANY; i++) {
+            struct ward_new_record row = record(i);
+            ward_put_u64(row.id_hash, i * 0x9e3779b97f4a7c15ULL);
+            assert_ok(ward_batch_record(&batch, &row));
+        }
+        assert_int_equal(batch.n_records, MANY);
+        for (uint32_t i = 0; i < MANY; i += 97) {
+            struct ward_new_record row = record(i);
+            ward_put_u64(row.id_hash, i * 0x9e3779b97f4a7c15ULL);
+            assert_code(ward_batch_record(&batch, &row), WARD_E_CONFLICT);
+        }
+        ward_batch_back_out(&batch, &none);
+        assert_int_equal(batch.n_records, 0);
+        assert_int_equal(batch.n_log, 0);
+    }
+    ward_batch_fini(&batch);
+}
+
+static void a_reset_batch_is_empty(void **state)
+{
+    (void)state;
+    struct ward_batch batch = {0};
+    struct ward_new_record row = record(5);
+    ward_batch_reset(&batch); /* never used yet */
+    assert_ok(ward_batch_record(&batch, &row));
+    batch.rewrapped_done = 3;
+    batch.bump_epoch = true;
+    ward_batch_reset(&batch);
+    assert_int_equal(batch.n_records, 0);
+    assert_int_equal(batch.rewrapped_done, 0);
+    assert_false(batch.bump_epoch);
+    assert_ok(ward_batch_record(&batch, &row));
+    ward_batch_fini(&batch);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_object_is_in_a_batch_once),
+        cmocka_unit_test(backing_out_leaves_what_was_there_and_nothing_else),
+        cmocka_unit_test(a_batch_grows_past_its_first_size),
+        cmocka_unit_test(a_reset_batch_is_empty),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The bounded queue between two stages. */
+#include <time.h>
+
+#include "server/work/queue.h"
+#include "tests/unit/base/check.h"
+
+#define ITEMS 1000
+
+struct item {
+    struct ward_link link;
+    unsigned number;
+};
+
+static struct item items[ITEMS];
+
+static struct ward_list list_of(size_t from, size_t n)
+{
+    struct ward_list list = {0};
+    for (size_t i = from; i < from + n; i++) {
+        items[i].number = (unsigned)i;
+        ward_list_push(&list, &items[i].link);
+    }
+    return list;
+}
+
+static unsigned next(struct ward_list *list)
+{
+    struct ward_link *link = ward_list_pop(list);
+    assert_non_null(link);
+    return WARD_CONTAINER(link, struct item, link)->number;
+}
+
+static void items_leave_in_the_order_in_which_they_came(void **state)
+{
+    (void)state;
+    struct ward_queue queue;
+    struct ward_list in = list_of(0, 10), more = list_of(10, 5), out = {0};
+    ward_queue_init(&queue, 100);
+    ward_queue_push(&queue, &in, false);
+    ward_queue_push(&queue, &more, false);
+    assert_int_equal(in.size, 0);
+    assert_int_equal(ward_queue_size(&queue), 15);
+    assert_true(ward_queue_pop(&queue, 4, &out));
+    assert_int_equal(out.size, 4);
+    ward_queue_poll(&queue, 100, &out);
+    assert_int_equal(out.size, 15);
+    for (unsigned i = 0; i < 15; i++) {
+        assert_int_equal(next(&out), i);
+    }
+    ward_queue_fini(&queue);
+}
+
+static void what_does_not_fit_stays_with_the_caller_in_order(void **state)
+{
+    (void)state;
+    struct ward_queue queue;
+    struct ward_list in = list_of(0, 10), out = {0};
+    ward_queue_init(&queue, 7);
+    ward_queue_push(&queue, &in, false);
+    assert_int_equal(in.size, 3);
+    assert_int_equal(next(&in), 7);
+    ward_queue_push(&queue, &in, false);
+    assert_int_equal(in.size, 2);
+    ward_queue_push(&queue, &in, true);
+    assert_int_equal(in.size, 0);
+    assert_int_equal(ward_queue_size(&queue), 9);
+    ward_queue_poll(&queue, 9, &out);
+    ward_queue_fini(&queue);
+}
+
+static void an_empty_push_is_nothing(void **state)
+{
+    (void)state;
+    struct ward_queue queue;
+    struct ward_list none = {0}, out = {0};
+    ward_queue_init(&queue, 1);
+    ward_queue_push(&queue, &none, true);
+    ward_queue_poll(&queue, 5, &out);
+    assert_int_equal(out.size, 0);
+    ward_queue_fini(&queue);
+}
+
+static void a_closed_queue_takes_nothing_and_drains(void **state)
+{
+    (void)state;
+    struct ward_queue queue;
+    struct ward_list in = list_of(0, 3), late = list_of(3, 2), out = {0};
+    ward_queue_init(&queue, 100);
+    ward_queue_push(&queue, &in, false);
+    ward_queue_close(&queue);
+    ward_queue_push(&queue, &late, true);
+    assert_int_equal(late.size, 2);
+    assert_true(ward_queue_pop(&queue, 2, &out));
+    assert_true(ward_queue_pop(&queue, 2, &out));
+    assert_int_equal(out.size, 3);
+    assert_false(ward_queue_pop(&queue, 2, &out));
+    assert_int_equal(out.size, 3);
+    ward_queue_fini(&queue);
+}
+
+struct consumer {
+    struct ward_queue *queue;
+    unsigned long sum, n;
+};
+
+static void *consume(void *argument)
+{
+    struct consumer *consumer = argument;
+    struct ward_list out = {0};
+    while (ward_queue_pop(consumer->queue, 7, &out)) {
+        while (out.size > 0) {
+            consumer->sum += next(&out);
+            consumer->n++;
+        }
+    }
+    return NULL;
+}
+
+static void every_item_reaches_one_of_many_sleepers(void **state)
+{
+    (void)state;
+    struct ward_queue queue;
+    pthread_t threads[3];
+    struct consumer consumers[3];
+    ward_queue_init(&queue, ITEMS);
+    for (size_t i = 0; i < 3; i++) {
+        consumers[i] = (struct consumer){.queue = &queue};
+        assert_int_equal(pthread_create(&threads[i], NULL, consume, &consumers[i]), 0);
+    }
+    for (size_t i = 0; i < ITEMS; i += 20) {
+        struct ward_list in = list_of(i, 20);
+        ward_queue_push(&queue, &in, false);
+        if (i % 200 == 0) {
+            const struct timespec pause = {.tv_nsec = 1000000};
+            (void)nanosleep(&pause, NULL);
+        }
+    }
+    ward_queue_close(&queue);
+    unsigned long n = 0, sum = 0;
+    for (size_t i = 0; i < 3; i++) {
+        (void)pthread_join(threads[i], NULL);
+        n += consumers[i].n;
+        sum += consumers[i].sum;
+    }
+    assert_int_equal(n, ITEMS);
+    assert_int_equal(sum, (unsigned long)ITEMS * (ITEMS - 1) / 2);
+    ward_queue_fini(&queue);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(items_leave_in_the_order_in_which_they_came),
+        cmocka_unit_test(what_does_not_fit_stays_with_the_caller_in_order),
+        cmocka_unit_test(an_empty_push_is_nothing),
+        cmocka_unit_test(a_closed_queue_takes_nothing_and_drains),
+        cmocka_unit_test(every_item_reaches_one_of_many_sleepers),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
