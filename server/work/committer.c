@@ -75,6 +75,16 @@ static bool outrun(const struct ward_committer *c, const struct group *group)
     return false;
 }
 
+/* Behind what was acknowledged, or as long and another log: a copy that lagged was written on. Of
+ * one that is longer the auditor's older checkpoints tell. */
+static bool rolled_back(const struct ward_committer *c)
+{
+    const struct ward_merkle *head = &c->head.tree;
+    return head->size < c->acknowledged ||
+           (head->size == c->published.size && memcmp(head->frontier, c->published.frontier,
+                                                      ward_merkle_frontier_size(head->size)) != 0);
+}
+
 static ward_status know_head(struct ward_committer *c, const struct group *group)
 {
     bool lock = contended(c);
@@ -83,7 +93,7 @@ static ward_status know_head(struct ward_committer *c, const struct group *group
     }
     WARD_TRY(ward_store_head(c->writer, lock, &c->head));
     c->head_known = true;
-    if (c->head.tree.size < c->acknowledged) {
+    if (rolled_back(c)) {
         c->config.rolled_back(c->config.refresh_context, c->head.tree.size, c->acknowledged);
         c->head_known = false;
         ward_store_unlock(c->writer);

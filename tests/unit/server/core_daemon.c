@@ -325,7 +325,7 @@ static void complete(void *context, struct ward_list *requests)
 static void rolled_back(void *context, uint64_t size, uint64_t acknowledged)
 {
     struct core_node *node = context;
-    assert_true(size < acknowledged);
+    assert_true(size <= acknowledged);
     node->rollbacks++;
 }
 

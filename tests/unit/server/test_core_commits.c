@@ -397,6 +397,31 @@ static void a_database_behind_its_newest_checkpoint_is_not_started_on(void **sta
     assert_null(committer);
 }
 
+/* A store whose head has been written on from a copy that lagged: as long, and another log. */
+static const struct ward_store_ops *sound;
+
+static ward_status forked_head(struct ward_store_writer *writer, bool lock, struct ward_head *ret)
+{
+    WARD_TRY(sound->head(writer, lock, ret));
+    ret->tree.frontier[0][0] ^= 1;
+    return WARD_OK;
+}
+
+static void another_log_of_the_same_size_is_not_written_on(void **state)
+{
+    (void)state;
+    sound = world.store->ops;
+    struct ward_store_ops forked = *sound;
+    forked.head = forked_head;
+    world.store->ops = &forked;
+    struct fault once = {.outcome = WARD_COMMIT_HEAD_MOVED, .times = 1};
+    ward_store_memory_set_fault(world.store, inject, &once);
+    struct ward_request *request = core_generate(&world, &world.app, "app/keys", 1, 1);
+    assert_code(core_run_free(&node, request), WARD_E_UNAVAILABLE);
+    assert_int_equal(node.rollbacks, 1);
+    world.store->ops = sound;
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, start, stop)
@@ -416,6 +441,7 @@ int main(void)
         T(a_doubt_that_nobody_resolves_is_unavailable),
         T(a_new_epoch_that_cannot_be_read_answers_unavailable),
         T(a_database_behind_its_newest_checkpoint_is_not_started_on),
+        T(another_log_of_the_same_size_is_not_written_on),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
