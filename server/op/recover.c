@@ -172,10 +172,13 @@ static ward_status commit(struct ward_request *request, struct ward_batch *batch
     return ward_batch_effect(batch, &done);
 }
 
+/* The first step's commit is empty: it waits for the head, and so for an outcome whose commit was
+ * still under way when the daemon that sent it died. If there was one, the epoch has moved, and all
+ * is decided again before the HSM is touched. */
 const struct ward_op ward_op_recover = {
     .action = WARD_ACTION_SYSTEM_RECOVER,
     .alone = true,
     .decide = decide,
-    .steps = {{.read = read, .finish = finish, .commit = commit}},
-    .n_steps = 1,
+    .steps = {{0}, {.read = read, .finish = finish, .commit = commit}},
+    .n_steps = 2,
 };

@@ -422,6 +422,33 @@ static void an_intent_destroys_no_key_that_a_row_needs(void **state)
     assert_true(fake_kek_has(world.kek, &lost));
 }
 
+/* The daemon that made the key died in its COMMIT, which was done all the same, and its intent is
+ * still seen by who takes it up. */
+static void an_outcome_that_came_late_keeps_its_key(void **state)
+{
+    (void)state;
+    struct ward_kek_ref made = {.version = 1};
+    struct ward_kek_session *session = NULL;
+    assert_ok(ward_id_random(&made.id));
+    assert_ok(ward_kek_session_open(world.kek, &session));
+    assert_ok(ward_kek_create(session, &made, "made"));
+    ward_kek_session_close(session);
+    struct ward_effect outcome[2] = {{.kind = WARD_EFFECT_KEK}, {.kind = WARD_EFFECT_KEK_VERSION}};
+    outcome[0].kek = (struct ward_store_kek){.id = made.id,
+                                             .name = WARD_BYTES_LITERAL("app/late"),
+                                             .backend = WARD_BYTES_LITERAL("pkcs11"),
+                                             .purpose = WARD_PURPOSE_DATA_KEYS,
+                                             .enabled = true,
+                                             .created_us = 1};
+    outcome[1].kek_version = (struct ward_store_kek_version){
+        .kek = made.id, .version = 1, .state = WARD_KEY_ACTIVE, .created_us = 1};
+    forge_intent(&made);
+    assert_int_equal(core_world_write(&world, outcome, 2, true, ",\"outcome\":\"allowed\"}"),
+                     WARD_COMMITTED);
+    recovers(1, "failed", "");
+    assert_true(fake_kek_has(world.kek, &made));
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, start, stop)
@@ -441,6 +468,7 @@ int main(void)
         T(an_approved_rotation_that_cannot_be_finished_is_undone),
         T(a_forged_intent_destroys_no_key_in_use),
         T(an_intent_destroys_no_key_that_a_row_needs),
+        T(an_outcome_that_came_late_keeps_its_key),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
