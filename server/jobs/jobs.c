@@ -27,6 +27,7 @@ struct ward_jobs {
     atomic_ullong rewrapped;
     uint64_t signed_size;
     unsigned long long overloaded_told;
+    int64_t started_wall_us; /* no intent of ours that is still under way is older */
 };
 
 static void pause_ms(unsigned ms)
@@ -143,8 +144,8 @@ static void recover_one(struct ward_jobs *jobs, const struct ward_store_intent *
     ward_request_free(request);
 }
 
-/* Our own are taken up at once at start, later only when they are too old to be under way; another
- * node's only when it had all the time in the world. */
+/* Our own of before the start are taken up at once, later only when they are too old to be under
+ * way; another node's only when it had all the time in the world. */
 static void recover(struct ward_jobs *jobs, bool at_start)
 {
     ward_auto(ward_arena_freep) struct ward_arena *arena = NULL;
@@ -158,7 +159,8 @@ static void recover(struct ward_jobs *jobs, bool at_start)
     for (size_t i = 0; i < snapshot.n_intents; i++) {
         bool own = ward_bytes_eq(snapshot.intents[i].node, state->node);
         int64_t age = now - snapshot.intents[i].created_us;
-        if ((own && at_start) || age > WARD_INTENT_AGE_US) {
+        bool before_us = snapshot.intents[i].created_us < jobs->started_wall_us;
+        if ((own && at_start && before_us) || age > WARD_INTENT_AGE_US) {
             recover_one(jobs, &snapshot.intents[i]);
         }
     }
@@ -311,6 +313,7 @@ ward_status ward_jobs_start(const struct ward_jobs_config *config, struct ward_j
     struct ward_jobs *jobs = calloc(1, sizeof(*jobs));
     WARD_ENSURE(jobs != NULL, WARD_E_EXHAUSTED);
     jobs->config = *config;
+    jobs->started_wall_us = ward_wall_us(config->pipeline->clock);
     ward_status status = ward_store_reader_open(config->store, &jobs->reader);
     if (!ward_ok(status)) {
         free(jobs);
