@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cmocka, a folder of its own for each test, and a command line run in a child. */
+/* cmocka, a folder of its own for each test, and the command run as a user runs it. */
 #ifndef WARD_TESTS_UNIT_CLIENT_CHECK_H
 #define WARD_TESTS_UNIT_CLIENT_CHECK_H
 
