@@ -213,12 +213,28 @@ static uint32_t count_approvals(const struct votes *votes, const struct vote *pr
     return n;
 }
 
+/* An approval is for one transition of one key: that of another version was not agreed to. */
+static bool is_what_was_signed(const struct audit_leaf *leaf, const struct ward_proposal *proposal)
+{
+    if (!ward_bytes_eq(leaf->executed, proposal->action) ||
+        !ward_bytes_eq(leaf->key, proposal->object)) {
+        return false;
+    }
+    int64_t from = 0;
+    return !audit_is_rotation(leaf) ||
+           (ward_proposal_number(proposal->parameters, proposal->n_parameters, "from_version",
+                                 &from) &&
+            from == leaf->from_version &&
+            ward_bytes_eq(
+                ward_proposal_text(proposal->parameters, proposal->n_parameters, "key_id"),
+                leaf->key_id));
+}
+
 static void check_executed(struct votes *votes, const struct audit_leaf *leaf)
 {
     struct audit_check *check = votes->check;
     const struct ward_proposal *proposal = &votes->proposal;
-    if (!ward_bytes_eq(leaf->executed, proposal->action) ||
-        !ward_bytes_eq(leaf->key, proposal->object)) {
+    if (!is_what_was_signed(leaf, proposal)) {
         audit_say(check, "unsigned", votes->file, (int64_t)leaf->index,
                   "what ran is not what the proposal says");
         return;
@@ -251,11 +267,18 @@ static void check_payload(struct votes *votes)
         audit_say(votes->check, "altered", votes->file, -1, "the payload is another proposal's");
         return;
     }
+    bool ran = false;
     for (size_t i = 0; i < votes->check->leaves.n; i++) {
         const struct audit_leaf *leaf = &votes->check->leaves.items[i];
-        if (leaf->executed.size > 0 && ward_bytes_eq(leaf->proposal, votes->approval.proposal)) {
-            check_executed(votes, leaf);
+        if (leaf->executed.size == 0 || !ward_bytes_eq(leaf->proposal, votes->approval.proposal)) {
+            continue;
         }
+        check_executed(votes, leaf);
+        if (ran) {
+            audit_say(votes->check, "unsigned", votes->file, (int64_t)leaf->index,
+                      "it was approved once and ran again");
+        }
+        ran = true;
     }
 }
 

@@ -12,6 +12,7 @@
 #include "ward/v1/audit.pb-c.h"
 
 #define START_US INT64_C(1790000000000000)
+#define KEY_ID "6f1c3a52-8a0e-4f7d-9c55-0d2b7f3e9a10"
 
 /* ---- leaves ---- */
 
@@ -72,8 +73,9 @@ static void append_vote(struct audit_log *log, size_t vote, const char *action, 
         {"proposal_digest", ward_bytes_str(payload), 0},
         {"executed", WARD_BYTES_LITERAL("key.rotate"), 0},
         {"key", ward_bytes_str(key), 0},
-        {"from_version", {0}, 1},
-        {"to_version", {0}, 2},
+        {"key_id", WARD_BYTES_LITERAL(KEY_ID), 0},
+        {"from_version", {0}, log->fault == AUDIT_OTHER_VERSION_ROTATED ? 2 : 1},
+        {"to_version", {0}, log->fault == AUDIT_OTHER_VERSION_ROTATED ? 3 : 2},
         {"proposal", ward_bytes_str(log->proposal_id), 0},
         {"proposer", ward_bytes_str(log->signers[0]->identity), 0},
         {"approvers", ward_bytes_str(person->identity), 0},
@@ -121,8 +123,13 @@ static void make_payload(struct audit_log *log)
         .expires_us = START_US + INT64_C(86400000000),
         .approvals = 1,
         .reason = WARD_BYTES_LITERAL("a test"),
+        .n_parameters = 2,
         .n_consequences = 1,
     };
+    proposal.parameters[0] =
+        (struct ward_proposal_param){WARD_BYTES_LITERAL("from_version"), {0}, 1};
+    proposal.parameters[1] =
+        (struct ward_proposal_param){WARD_BYTES_LITERAL("key_id"), WARD_BYTES_LITERAL(KEY_ID), 0};
     proposal.consequences[0] = (struct ward_proposal_param){WARD_BYTES_LITERAL("rows"), {0}, 12};
     assert_ok(ward_id_random(&proposal.id));
     assert_ok(ward_id_random(&proposal.deployment));
@@ -167,6 +174,9 @@ void audit_log_make(const struct pki *pki, enum audit_fault fault, size_t size,
     if (fault == AUDIT_NO_PROPOSAL) {
         append_bare_rotation(ret);
     } else {
+        append_vote(ret, 1, "approval.approve", true);
+    }
+    if (fault == AUDIT_RAN_TWICE) {
         append_vote(ret, 1, "approval.approve", true);
     }
     for (size_t i = size / 2; i < size; i++) {

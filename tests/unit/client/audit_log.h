@@ -14,13 +14,15 @@
 
 enum audit_fault {
     AUDIT_SOUND,
-    AUDIT_PROPOSER_APPROVES, /* alice proposes and approves */
-    AUDIT_NO_PROPOSE,        /* the proposer's own signature was never given */
-    AUDIT_WRONG_DECISION,    /* the approval is a signature over "reject" */
-    AUDIT_OTHER_KEY_ROTATED, /* what ran is not what was approved */
-    AUDIT_WITHHELD,          /* the daemon does not give the approver's signature out */
-    AUDIT_NO_PROPOSAL,       /* a rotation that names no proposal */
-    AUDIT_LEAF_EXCHANGED,    /* one leaf is given out differently from how it was signed */
+    AUDIT_PROPOSER_APPROVES,     /* alice proposes and approves */
+    AUDIT_NO_PROPOSE,            /* the proposer's own signature was never given */
+    AUDIT_WRONG_DECISION,        /* the approval is a signature over "reject" */
+    AUDIT_OTHER_KEY_ROTATED,     /* what ran is not what was approved */
+    AUDIT_OTHER_VERSION_ROTATED, /* the right key, at another version than was approved */
+    AUDIT_RAN_TWICE,             /* one approval, two rotations */
+    AUDIT_WITHHELD,              /* the daemon does not give the approver's signature out */
+    AUDIT_NO_PROPOSAL,           /* a rotation that names no proposal */
+    AUDIT_LEAF_EXCHANGED,        /* one leaf is given out differently from how it was signed */
 };
 
 struct audit_log {

@@ -363,6 +363,16 @@ static void a_rotation_of_another_key_is_unsigned(void **state)
     check_unsigned(*state, AUDIT_OTHER_KEY_ROTATED, "approvals/");
 }
 
+static void a_rotation_of_another_version_is_unsigned(void **state)
+{
+    check_unsigned(*state, AUDIT_OTHER_VERSION_ROTATED, "approvals/");
+}
+
+static void an_approval_runs_once(void **state)
+{
+    check_unsigned(*state, AUDIT_RAN_TWICE, "approvals/");
+}
+
 static void a_signature_that_is_withheld_is_missed(void **state)
 {
     check_unsigned(*state, AUDIT_WITHHELD, "approvals/");
@@ -433,6 +443,8 @@ int main(void)
         cmocka_unit_test(a_rotation_that_nobody_proposed_is_unsigned),
         cmocka_unit_test(a_signature_for_another_decision_is_unsigned),
         cmocka_unit_test(a_rotation_of_another_key_is_unsigned),
+        cmocka_unit_test(a_rotation_of_another_version_is_unsigned),
+        cmocka_unit_test(an_approval_runs_once),
         cmocka_unit_test(a_signature_that_is_withheld_is_missed),
         cmocka_unit_test(a_rotation_without_a_proposal_is_unsigned),
         cmocka_unit_test(a_leaf_is_read_or_refused),
