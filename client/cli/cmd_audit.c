@@ -182,6 +182,11 @@ static void report_table(const struct audit_report *report, bool verified, bool 
                     (unsigned long long)report->checkpoint.size,
                     (unsigned long long)report->rotations, (unsigned long long)report->signatures,
                     report->total);
+    if (report->recovered > 0) {
+        (void)cli_print("%llu of the rotations were finished after a crash: their approvals are "
+                        "what the daemon says, not checked here.\n",
+                        (unsigned long long)report->recovered);
+    }
     if (!trusted) {
         (void)cli_print("The log's key came from the folder itself: give the one that you trust "
                         "with --vkey.\n");
