@@ -89,7 +89,7 @@ job_audit() {
     local start said status=0 export=$state/export
     start=$(now_ms)
     rm -rf "$export" "$export.altered"
-    as auditor audit export "$export" >/dev/null
+    (umask 077 && as auditor audit export "$export" >/dev/null)
     said=$(as auditor audit verify "$export" --vkey "$vkey_file")
     job_entries=$(json 'print(it["entries"])' <<<"$said")
     job_verified=true
