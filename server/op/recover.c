@@ -14,6 +14,7 @@ struct recover_notes {
     struct ward_proposal proposal;
     struct ward_key_making making;
     struct ward_bytes approvers;
+    struct ward_votes_digests votes;
 };
 
 static ward_status decide(struct ward_request *request)
@@ -51,8 +52,17 @@ static ward_status read(struct ward_request *request, struct ward_digest *digest
     return WARD_OK;
 }
 
-/* Was it really approved? Nothing but the signatures is believed; expiry and policy were looked at
- * when the last of them was given. */
+static ward_status name_votes(struct ward_request *request, struct ward_worker *worker,
+                              struct recover_notes *notes, const struct ward_votes *votes)
+{
+    const struct ward_policy *policy = request->state->policy;
+    WARD_TRY(ward_votes_name(policy, votes, request->arena, &notes->approvers));
+    return ward_votes_digest(policy, votes, worker->crypto.digest, request->arena, &notes->votes);
+}
+
+/* Was it really approved? Nothing but the signatures is believed. Policy was looked at when the
+ * last of them was given. What has expired is not finished: when the last one came only a row can
+ * say, and the entry has to stand for itself. */
 static ward_status check_votes(struct ward_request *request, struct ward_worker *worker,
                                struct recover_notes *notes,
                                const struct ward_store_proposal *stored)
@@ -60,7 +70,8 @@ static ward_status check_votes(struct ward_request *request, struct ward_worker 
     const struct ward_policy *policy = request->state->policy;
     bool ours = ward_id_eq(&notes->proposal.deployment, &request->state->deployment) &&
                 ward_id_eq(&notes->proposal.id, &stored->id);
-    WARD_ENSURE(ours && stored->state == WARD_PROPOSAL_EXECUTING, WARD_E_STATE);
+    bool current = notes->proposal.expires_us > ward_wall_us(worker->pipeline->clock);
+    WARD_ENSURE(ours && current && stored->state == WARD_PROPOSAL_EXECUTING, WARD_E_STATE);
     struct ward_votes votes;
     bool enough = false;
     ward_status status =
@@ -69,11 +80,35 @@ static ward_status check_votes(struct ward_request *request, struct ward_worker 
         status = ward_votes_weigh(policy, &votes, &notes->proposal, &enough);
     }
     if (ward_ok(status)) {
-        status = enough ? ward_votes_name(policy, &votes, request->arena, &notes->approvers)
-                        : WARD_STATUS(WARD_E_DENIED);
+        status = enough ? name_votes(request, worker, notes, &votes) : WARD_STATUS(WARD_E_DENIED);
     }
     ward_votes_release(&votes);
     return status;
+}
+
+/* The entries of the votes themselves need not be there: the last one's never is. So this one
+ * names all that an auditor needs to check them. */
+static ward_status tell_finished(struct ward_request *request, const struct recover_notes *notes,
+                                 struct ward_bytes payload)
+{
+    char id[WARD_ID_TEXT_SIZE], hex[2 * WARD_SHA256_SIZE + 1];
+    uint8_t hash[WARD_SHA256_SIZE];
+    struct ward_bytes id_text, digest_text;
+    ward_id_print(&notes->proposal.id, id);
+    WARD_TRY(ward_arena_copy(request->arena, ward_bytes_str(id), &id_text));
+    WARD_TRY(ward_proposal_digest(payload, hash));
+    ward_hex_encode(WARD_BYTES_ARRAY(hash), hex);
+    WARD_TRY(ward_arena_copy(request->arena, ward_bytes_str(hex), &digest_text));
+    ward_request_detail_text(request, "executed", notes->proposal.action);
+    WARD_TRY(ward_key_making_tell(&notes->making, request));
+    ward_request_detail_text(request, "proposal", id_text);
+    ward_request_detail_text(request, "proposal_digest", digest_text);
+    ward_request_detail_text(request, "proposer", notes->proposal.proposer);
+    ward_request_detail_text(request, "approvers", notes->approvers);
+    ward_request_detail_text(request, "vote_digests", notes->votes.signatures);
+    ward_request_detail_text(request, "vote_certificates", notes->votes.certificates);
+    ward_request_detail_text(request, "recovered", WARD_BYTES_LITERAL("finished"));
+    return WARD_OK;
 }
 
 static ward_status finish_proposal(struct ward_request *request, struct ward_worker *worker,
@@ -95,12 +130,7 @@ static ward_status finish_proposal(struct ward_request *request, struct ward_wor
     notes->making.created_us = ward_wall_us(worker->pipeline->clock);
     WARD_TRY(ward_key_making_effect(&notes->making, worker));
     notes->finishes = true;
-    ward_request_detail_text(request, "executed", notes->proposal.action);
-    WARD_TRY(ward_key_making_tell(&notes->making, request));
-    ward_request_detail_text(request, "proposer", notes->proposal.proposer);
-    ward_request_detail_text(request, "approvers", notes->approvers);
-    ward_request_detail_text(request, "recovered", WARD_BYTES_LITERAL("finished"));
-    return WARD_OK;
+    return tell_finished(request, notes, stored->payload);
 }
 
 /* The outcome of a making removes its intent in the same commit: what the keyring or a row names

@@ -23,7 +23,10 @@ ward_status ward_votes_load(struct ward_request *request, struct ward_trust *tru
     *ret = (struct ward_votes){0};
     ret->peers = WARD_ARENA_ARRAY(request->arena, struct ward_peer *, stored->n_votes);
     ret->approvals = WARD_ARENA_ARRAY(request->arena, struct ward_vote, stored->n_votes + 1);
-    WARD_ENSURE(ret->peers != NULL && ret->approvals != NULL, WARD_E_EXHAUSTED);
+    ret->rows =
+        WARD_ARENA_ARRAY(request->arena, const struct ward_store_vote *, stored->n_votes + 1);
+    WARD_ENSURE(ret->peers != NULL && ret->approvals != NULL && ret->rows != NULL,
+                WARD_E_EXHAUSTED);
     for (size_t i = 0; i < stored->n_votes; i++) {
         struct ward_peer **peer = &ret->peers[ret->n_peers++];
         if (!ward_ok(verify(trust, stored, &stored->votes[i], peer))) {
@@ -32,10 +35,12 @@ ward_status ward_votes_load(struct ward_request *request, struct ward_trust *tru
         struct ward_vote vote = {.identity = ward_bytes_str((*peer)->identity),
                                  .public_key_hash = (*peer)->public_key_hash};
         if (stored->votes[i].decision == WARD_DECISION_APPROVE) {
+            ret->rows[ret->n] = &stored->votes[i];
             ret->approvals[ret->n++] = vote;
         } else if (stored->votes[i].decision == WARD_DECISION_PROPOSE &&
                    ward_bytes_eq(vote.identity, proposal->proposer)) {
             ret->proposer = vote;
+            ret->proposer_row = &stored->votes[i];
             ret->has_proposer = true;
         }
     }
@@ -69,23 +74,78 @@ ward_status ward_votes_weigh(const struct ward_policy *policy, const struct ward
     return *ret_enough ? ward_decide(policy, &ask).status : WARD_OK;
 }
 
+/* A second one of the same person counts for nothing, and nor does nobody's. */
+static bool counts(const struct ward_policy *policy, const struct ward_votes *votes, size_t i)
+{
+    return ward_ok(
+        ward_quorum_may_vote(policy, &votes->proposer, votes->approvals, i, &votes->approvals[i]));
+}
+
 ward_status ward_votes_name(const struct ward_policy *policy, const struct ward_votes *votes,
                             struct ward_arena *arena, struct ward_bytes *ret)
 {
     struct ward_buffer names;
     ward_buffer_init(&names, NAMES_MAX);
     for (size_t i = 0; i < votes->n; i++) {
-        const struct ward_vote *vote = &votes->approvals[i];
-        if (!ward_ok(ward_quorum_may_vote(policy, &votes->proposer, votes->approvals, i, vote))) {
-            continue; /* a second one of the same person, or nobody's */
+        if (!counts(policy, votes, i)) {
+            continue;
         }
         if (names.size > 0) {
             ward_buffer_add_u8(&names, ' ');
         }
-        ward_buffer_add(&names, vote->identity);
+        ward_buffer_add(&names, votes->approvals[i].identity);
     }
     ward_status status = names.failed ? WARD_STATUS(WARD_E_EXHAUSTED)
                                       : ward_arena_copy(arena, ward_buffer_view(&names), ret);
     ward_buffer_fini(&names);
+    return status;
+}
+
+static ward_status add_digest(struct ward_digest *digest, struct ward_bytes bytes,
+                              struct ward_buffer *out)
+{
+    uint8_t hash[WARD_SHA256_SIZE];
+    char hex[2 * WARD_SHA256_SIZE + 1];
+    WARD_TRY(ward_sha256(digest, &bytes, 1, hash));
+    ward_hex_encode(WARD_BYTES_ARRAY(hash), hex);
+    if (out->size > 0) {
+        ward_buffer_add_u8(out, ' ');
+    }
+    ward_buffer_add(out, ward_bytes_str(hex));
+    return WARD_OK;
+}
+
+static ward_status add_row(struct ward_digest *digest, const struct ward_store_vote *row,
+                           struct ward_buffer *signatures, struct ward_buffer *certificates)
+{
+    WARD_ENSURE(row != NULL, WARD_E_INTERNAL);
+    WARD_TRY(add_digest(digest, row->signature, signatures));
+    return add_digest(digest, row->certificate, certificates);
+}
+
+ward_status ward_votes_digest(const struct ward_policy *policy, const struct ward_votes *votes,
+                              struct ward_digest *digest, struct ward_arena *arena,
+                              struct ward_votes_digests *ret)
+{
+    struct ward_buffer signatures, certificates;
+    ward_buffer_init(&signatures, NAMES_MAX);
+    ward_buffer_init(&certificates, NAMES_MAX);
+    ward_status status = add_row(digest, votes->proposer_row, &signatures, &certificates);
+    for (size_t i = 0; i < votes->n && ward_ok(status); i++) {
+        if (counts(policy, votes, i)) {
+            status = add_row(digest, votes->rows[i], &signatures, &certificates);
+        }
+    }
+    if (ward_ok(status) && (signatures.failed || certificates.failed)) {
+        status = WARD_STATUS(WARD_E_EXHAUSTED);
+    }
+    if (ward_ok(status)) {
+        status = ward_arena_copy(arena, ward_buffer_view(&signatures), &ret->signatures);
+    }
+    if (ward_ok(status)) {
+        status = ward_arena_copy(arena, ward_buffer_view(&certificates), &ret->certificates);
+    }
+    ward_buffer_fini(&signatures);
+    ward_buffer_fini(&certificates);
     return status;
 }

@@ -16,6 +16,9 @@ struct ward_votes {
     struct ward_vote proposer;
     struct ward_vote *approvals; /* with room for one more */
     size_t n;
+    /* The rows that they came in; NULL for one that is in no row yet. */
+    const struct ward_store_vote *proposer_row;
+    const struct ward_store_vote **rows; /* one for each approval */
 };
 
 /* STATE when the proposer has not signed. To be released in any case. */
@@ -30,5 +33,15 @@ ward_status ward_votes_weigh(const struct ward_policy *policy, const struct ward
 /* The identities whose approval counts, one space between two, in the arena. */
 ward_status ward_votes_name(const struct ward_policy *policy, const struct ward_votes *votes,
                             struct ward_arena *arena, struct ward_bytes *ret);
+
+/* The same votes as an auditor finds them again, when no entry of their own may name them: SHA-256
+ * in hex, one space between two, the proposer's first and then in the order of the names. */
+struct ward_votes_digests {
+    struct ward_bytes signatures, certificates;
+};
+/* Of votes as they were loaded: each has its row. */
+ward_status ward_votes_digest(const struct ward_policy *policy, const struct ward_votes *votes,
+                              struct ward_digest *digest, struct ward_arena *arena,
+                              struct ward_votes_digests *ret);
 
 #endif

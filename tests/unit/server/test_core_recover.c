@@ -144,6 +144,47 @@ static void is_finished_later(const struct core_proposal *proposal)
     has_intents(0);
 }
 
+/* "<hex> <hex>" of what officer_a and then officer_b gave. */
+static void expect_digests(const char *text, struct ward_bytes proposed, struct ward_bytes approved)
+{
+    struct ward_digest *digest = NULL;
+    const struct ward_bytes given[] = {proposed, approved};
+    char expected[130] = "";
+    assert_ok(ward_digest_new(&digest));
+    for (size_t i = 0; i < 2; i++) {
+        uint8_t hash[32];
+        assert_ok(ward_sha256(digest, &given[i], 1, hash));
+        ward_hex_encode(WARD_BYTES_ARRAY(hash), expected + 65 * i);
+    }
+    expected[64] = ' ';
+    assert_string_equal(text, expected);
+    ward_digest_free(digest);
+}
+
+/* Whoever has the payload and the two signatures can check the run without the database's word. */
+static void names_its_votes(const json_t *leaf, const struct core_proposal *proposal)
+{
+    char id[WARD_ID_TEXT_SIZE], hex[65];
+    uint8_t hash[32];
+    ward_id_print(&proposal->id, id);
+    assert_string_equal(core_detail(leaf, "proposal"), id);
+    assert_ok(ward_proposal_digest(proposal->payload, hash));
+    ward_hex_encode(WARD_BYTES_ARRAY(hash), hex);
+    assert_string_equal(core_detail(leaf, "proposal_digest"), hex);
+    assert_string_equal(core_detail(leaf, "proposer"), world.officer_a.peer->identity);
+    assert_string_equal(core_detail(leaf, "approvers"), world.officer_b.peer->identity);
+    struct ward_request *show = core_vote_with(&world, &world.officer_c, &ward_op_approval_show,
+                                               &proposal->id, (struct ward_bytes){0});
+    assert_ok(core_run(&node, show));
+    const struct ward_proposal_view *view = &((struct ward_approval *)show->in)->proposal;
+    assert_int_equal(view->n_votes, 2);
+    expect_digests(core_detail(leaf, "vote_digests"), view->votes[0].signature,
+                   view->votes[1].signature);
+    expect_digests(core_detail(leaf, "vote_certificates"), view->votes[0].certificate,
+                   view->votes[1].certificate);
+    ward_request_free(show);
+}
+
 static void a_rotation_without_the_hsm_is_finished_later(void **state)
 {
     (void)state;
@@ -166,7 +207,31 @@ static void a_rotation_without_the_hsm_is_finished_later(void **state)
     assert_string_equal(core_detail(leaf, "key"), "app/keys");
     assert_int_equal(core_detail_number(leaf, "from_version"), 1);
     assert_int_equal(core_detail_number(leaf, "to_version"), 2);
+    names_its_votes(leaf, &proposal);
     core_log_close(&log);
+}
+
+/* Its entry would tell of a run that nobody had agreed to any more. */
+static void a_rotation_that_expired_meanwhile_is_undone(void **state)
+{
+    (void)state;
+    struct core_proposal proposal;
+    struct ward_request *approval = last_approval(&proposal);
+    size_t before = fake_kek_objects(world.kek);
+    fake_kek_set_fault(world.kek, FAKE_KEK_CREATE_DOUBT);
+    assert_code(core_run_free(&node, approval), WARD_E_UNAVAILABLE);
+    fake_kek_set_fault(world.kek, FAKE_KEK_FINE);
+    struct ward_arena *arena = NULL;
+    struct ward_proposal parsed;
+    assert_ok(ward_arena_new(1u << 20, &arena));
+    assert_ok(ward_proposal_parse(proposal.payload, arena, &parsed));
+    atomic_fetch_add(&world.clock.ahead_us, parsed.expires_us - parsed.created_us);
+    ward_arena_free(arena);
+    recovers(1, "allowed", "undone");
+    assert_int_equal(fake_kek_objects(world.kek), before);
+    assert_int_equal(core_active_version(&node, "app/keys"), 1);
+    shows(&proposal, "rejected");
+    has_intents(0);
 }
 
 static void a_rotation_whose_key_was_made_in_doubt_is_finished_later(void **state)
@@ -458,6 +523,7 @@ int main(void)
         T(a_key_with_bad_attributes_is_never_active),
         T(undoing_waits_for_the_hsm),
         T(a_rotation_without_the_hsm_is_finished_later),
+        T(a_rotation_that_expired_meanwhile_is_undone),
         T(a_rotation_whose_key_was_made_in_doubt_is_finished_later),
         T(a_rotation_whose_outcome_the_database_refuses_is_finished_later),
         T(a_conflict_after_the_effect_is_not_tried_again),
