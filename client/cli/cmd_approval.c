@@ -3,6 +3,7 @@
  * here from the payload's own bytes. */
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include "client/cli/proposal.h"
@@ -275,14 +276,30 @@ static int sign_and_send(struct cli *cli, const struct cli_proposal *proposal,
     return exit;
 }
 
+/* What was read before, perhaps elsewhere, must be what is signed now. */
+static int check_digest(const struct cli_proposal *proposal, const char *digest)
+{
+    if (strcasecmp(digest, proposal->digest) == 0) {
+        return CLI_DONE;
+    }
+    return cli_fail(CLI_FAILED,
+                    "Nothing was signed: this is not the proposal that was read before.",
+                    "Read it again, with `ward approval show`.",
+                    "the payload's SHA-256 is %s, not %s", proposal->digest, digest);
+}
+
 static int decide(struct cli *cli, int argc, char **argv, enum ward_decision_kind decision,
                   const char *doc)
 {
     struct cli_texts ids = {.n = 0};
     bool yes = false;
+    const char *digest = NULL;
     const struct cli_option options[] = {
-        {"yes", CLI_FLAG, &yes, NULL, "Do not ask: it was read before, with `approval show`", 0, 0,
-         false},
+        {"yes", CLI_FLAG, &yes, NULL,
+         "Do not ask: it was read before, with `approval show`. Scripts should give --digest too",
+         0, 0, false},
+        {"digest", CLI_TEXT, &digest, "HEX",
+         "Sign only the payload with this SHA-256, as `approval show` printed it", 0, 0, false},
     };
     CLI_PARSE(cli, argc, argv, .args = "PROPOSAL", .doc = doc, CLI_OPTIONS(options),
               .positional = &ids, .min = 1, .max = 1);
@@ -303,9 +320,12 @@ static int decide(struct cli *cli, int argc, char **argv, enum ward_decision_kin
     render(shown->items[0], &proposal, &text);
     (void)fwrite(text.data, 1, text.size, stderr);
     ward_buffer_fini(&text);
-    exit = yes || confirmed(verb)
-               ? sign_and_send(cli, &proposal, decision)
-               : cli_fail(CLI_FAILED, "Nothing was signed.", NULL, "not confirmed");
+    exit = digest == NULL ? CLI_DONE : check_digest(&proposal, digest);
+    if (exit == CLI_DONE) {
+        exit = yes || confirmed(verb)
+                   ? sign_and_send(cli, &proposal, decision)
+                   : cli_fail(CLI_FAILED, "Nothing was signed.", NULL, "not confirmed");
+    }
     cli_proposal_close(&proposal);
     ward_proposals_free(shown);
     return exit;

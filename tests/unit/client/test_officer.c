@@ -3,6 +3,7 @@
  * for and shown. */
 #include "tests/unit/client/check.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -282,6 +283,70 @@ static void an_approval_is_signed_over_what_was_shown(void **state)
     ran_fini(&ran);
 }
 
+static void decide_digest(struct rig *rig, struct ran *ran, const char *verb, const char *digest)
+{
+    run_ward(rig->folder, ran, "--config", rig->profiles, "--profile", "bob", "approval", verb,
+             rig->daemon.id, "--yes", "--digest", digest, NULL);
+}
+
+static void payload_digest(const struct rig *rig, char out[static 65])
+{
+    uint8_t digest[32];
+    assert_ok(ward_proposal_digest(ward_buffer_view(&rig->daemon.payload), digest));
+    ward_hex_encode(WARD_BYTES_ARRAY(digest), out);
+}
+
+static void the_digest_that_was_shown_is_signed(void **state)
+{
+    struct rig *rig = *state;
+    struct ran ran;
+    char digest[65], said[80];
+    payload_digest(rig, digest);
+    (void)snprintf(said, sizeof(said), "\"digest\":\"%s\"", digest);
+    run_ward(rig->folder, &ran, "--config", rig->profiles, "--profile", "bob", "approval", "show",
+             rig->daemon.id, NULL);
+    assert_true(says(&ran.out, said));
+    ran_fini(&ran);
+    decide_digest(rig, &ran, "approve", digest);
+    assert_int_equal(ran.exit, CLI_DONE);
+    assert_int_equal(rig->daemon.decided, 1);
+    assert_true(signed_by(rig, &rig->pki.bob, WARD_DECISION_APPROVE));
+    ran_fini(&ran);
+    digest[0] = (char)toupper(digest[0]);
+    decide_digest(rig, &ran, "reject", digest);
+    assert_int_equal(ran.exit, CLI_DONE);
+    assert_true(signed_by(rig, &rig->pki.bob, WARD_DECISION_REJECT));
+    ran_fini(&ran);
+}
+
+/* Between reading and signing the daemon puts another payload. */
+static void another_payload_than_was_read_is_not_signed(void **state)
+{
+    struct rig *rig = *state;
+    struct ran ran;
+    char digest[65], cut[64];
+    payload_digest(rig, digest);
+    rig->daemon.reason = "another";
+    make_payload(&rig->daemon);
+    decide_digest(rig, &ran, "approve", digest);
+    assert_int_equal(ran.exit, CLI_FAILED);
+    assert_true(says(&ran.err, "Nothing was signed"));
+    assert_true(says(&ran.err, digest));
+    ran_fini(&ran);
+    decide_digest(rig, &ran, "reject", digest);
+    assert_int_equal(ran.exit, CLI_FAILED);
+    ran_fini(&ran);
+    payload_digest(rig, digest);
+    (void)snprintf(cut, sizeof(cut), "%.63s", digest);
+    const char *const no_digests[] = {"", cut, "x"};
+    for (size_t i = 0; i < 3; i++) {
+        decide_digest(rig, &ran, "approve", no_digests[i]);
+        assert_int_equal(ran.exit, CLI_FAILED);
+        ran_fini(&ran);
+    }
+    assert_int_equal(rig->daemon.decided, 0);
+}
+
 static void a_rejection_is_another_signature(void **state)
 {
     struct rig *rig = *state;
@@ -370,6 +435,8 @@ int main(void)
         CASE(a_payload_that_is_not_canonical_is_not_signed),
         CASE(waiting_ends_as_it_was_decided),
         CASE(an_approval_is_signed_over_what_was_shown),
+        CASE(the_digest_that_was_shown_is_signed),
+        CASE(another_payload_than_was_read_is_not_signed),
         CASE(a_rejection_is_another_signature),
         CASE(another_proposal_than_asked_for_is_not_signed),
         CASE(without_a_terminal_nobody_is_asked),
