@@ -35,7 +35,8 @@ struct audit_report {
     bool broken; /* the check itself could not be done: memory, or a folder that cannot be read */
     struct audit_problem *problems; /* the first AUDIT_PROBLEMS_MAX */
     size_t n_problems, total;
-    uint64_t rotations, signatures, recovered;
+    uint64_t rotations, signatures;
+    uint64_t recovered; /* of the rotations: finished after a crash */
 };
 
 /* folder: an open directory. trusted: as above; NULL: the folder's own log.vkey. */

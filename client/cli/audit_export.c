@@ -167,7 +167,7 @@ static void match_votes(struct export *export, const ward_proposal_info *info,
                 continue;
             }
             ward_hex_encode(WARD_BYTES_ARRAY(digest), hex);
-            if (ward_bytes_eq(ward_bytes_str(hex), signature->leaf->signature_digest)) {
+            if (ward_bytes_eq(ward_bytes_str(hex), signature->digest)) {
                 signature->signature = bytes;
                 signature->certificate = WARD_BYTES(vote->certificate, vote->certificate_size);
             }

@@ -42,9 +42,12 @@ struct text_member {
 
 static const struct text_member top_members[] = {TEXT(time),   TEXT(identity), TEXT(cert),
                                                  TEXT(action), TEXT(object),   TEXT(outcome)};
-static const struct text_member detail_members[] = {
-    TEXT(executed),        TEXT(key),      TEXT(key_id),    TEXT(proposal),
-    TEXT(proposal_digest), TEXT(proposer), TEXT(approvers), TEXT(signature_digest)};
+static const struct text_member detail_members[] = {TEXT(executed),        TEXT(key),
+                                                    TEXT(key_id),          TEXT(proposal),
+                                                    TEXT(proposal_digest), TEXT(proposer),
+                                                    TEXT(approvers),       TEXT(signature_digest),
+                                                    TEXT(vote_digests),    TEXT(vote_certificates),
+                                                    TEXT(deployment)};
 
 static bool read_texts(const struct ward_json_slice *slices, size_t n,
                        const struct text_member *members, size_t n_members,
@@ -129,9 +132,27 @@ static bool may_matter(struct ward_bytes json)
            memmem(json.data, json.size, executed, sizeof(executed) - 1) != NULL;
 }
 
+/* Genesis: the daemon's own start, before anybody could ask it for anything. */
+static ward_status read_genesis(struct audit_leaves *leaves, struct ward_bytes json)
+{
+    struct ward_bytes copy;
+    WARD_TRY(ward_arena_copy(leaves->arena, json, &copy));
+    struct audit_leaf leaf;
+    uint64_t seq = 0;
+    if (audit_leaf_read(copy, leaves->arena, &leaf, &seq) &&
+        ward_bytes_eq(leaf.identity, WARD_BYTES_LITERAL("system")) &&
+        ward_bytes_eq(leaf.action, WARD_BYTES_LITERAL("system.start"))) {
+        leaves->deployment = leaf.deployment;
+    }
+    return WARD_OK;
+}
+
 ward_status audit_leaves_add(struct audit_leaves *leaves, struct ward_bytes json, uint64_t index,
                              const uint8_t hash[static 32])
 {
+    if (index == 0) {
+        WARD_TRY(read_genesis(leaves, json));
+    }
     if (!may_matter(json)) {
         return WARD_OK;
     }
@@ -155,6 +176,12 @@ ward_status audit_leaves_add(struct audit_leaves *leaves, struct ward_bytes json
     memcpy(leaf.hash, hash, 32);
     leaves->items[leaves->n++] = leaf;
     return WARD_OK;
+}
+
+bool audit_leaf_is_recovery(const struct audit_leaf *leaf)
+{
+    return leaf->executed.size > 0 &&
+           ward_bytes_eq(leaf->action, WARD_BYTES_LITERAL("system.recover"));
 }
 
 const char *audit_leaf_decision(const struct audit_leaf *leaf)

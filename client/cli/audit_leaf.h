@@ -15,7 +15,7 @@ struct audit_leaf {
     /* members of detail; empty when absent; proposal may also come from object, "proposal:<uuid>"
      */
     struct ward_bytes executed, key, key_id, proposal, proposal_digest, proposer, approvers,
-        signature_digest;
+        signature_digest, vote_digests, vote_certificates, deployment;
     int64_t from_version, to_version;
 };
 
@@ -23,6 +23,7 @@ struct audit_leaves {
     struct ward_arena *arena; /* copies of the leaves kept */
     struct audit_leaf *items;
     size_t n, capacity;
+    struct ward_bytes deployment; /* as the first leaf of all says; empty: it does not */
 };
 
 /* Reads a leaf. *ret_seq: what it says its number is. False when it is not a JSON object that
@@ -34,9 +35,12 @@ bool audit_leaf_seq(struct ward_bytes json, uint64_t *ret);
 
 ward_status audit_leaves_init(struct audit_leaves *leaves);
 void audit_leaves_fini(struct audit_leaves *leaves);
-/* Keeps a copy when the leaf tells of a signature or an executed operation and was allowed. */
+/* Keeps a copy when the leaf tells of a signature or an executed operation and was allowed; of leaf
+ * 0, the deployment that the log is of. */
 ward_status audit_leaves_add(struct audit_leaves *leaves, struct ward_bytes json, uint64_t index,
                              const uint8_t hash[static 32]);
+/* A run that recovery finished: its leaf itself names the votes. */
+bool audit_leaf_is_recovery(const struct audit_leaf *leaf);
 /* The decision that a leaf's signature is for: "propose", "approve", "reject"; NULL: none. */
 const char *audit_leaf_decision(const struct audit_leaf *leaf);
 

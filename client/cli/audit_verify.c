@@ -156,22 +156,19 @@ static void check_rotations(struct audit_check *check)
     ward_buffer_fini(&found);
 }
 
-static void check_unsigned_rotations(struct audit_check *check)
+/* What needs a proposal and names none. What names one is held against its signatures. */
+static void check_unsigned_runs(struct audit_check *check)
 {
     for (size_t i = 0; i < check->leaves.n; i++) {
         const struct audit_leaf *leaf = &check->leaves.items[i];
         struct ward_id id;
-        if (!audit_is_rotation(leaf)) {
-            continue;
-        }
-        check->report->rotations++;
-        bool recovered = ward_bytes_eq(leaf->action, WARD_BYTES_LITERAL("system.recover"));
-        if (recovered && leaf->proposal.size == 0) {
-            check->report
-                ->recovered++; /* finished after a crash; its approvals were logged or lost then */
-        } else if (!ward_id_parse(leaf->proposal, &id)) {
-            audit_say(check, "unsigned", "rotations.csv", (int64_t)leaf->index,
-                      "a rotation ran without a proposal that officers signed");
+        bool rotation = audit_is_rotation(leaf), recovery = audit_leaf_is_recovery(leaf);
+        check->report->rotations += rotation;
+        check->report->recovered += rotation && recovery;
+        if ((rotation || recovery) && !ward_id_parse(leaf->proposal, &id)) {
+            audit_say(check, "unsigned", rotation ? "rotations.csv" : "approvals/",
+                      (int64_t)leaf->index, "%s without a proposal that officers signed",
+                      recovery ? "recovery finished it" : "a rotation ran");
         }
     }
 }
@@ -315,7 +312,7 @@ static ward_status verify(struct audit_check *check, const struct ward_note_key 
     if (check_checkpoint(check, has_key ? &key : NULL)) {
         WARD_TRY(audit_verify_log(check));
         check_rotations(check);
-        check_unsigned_rotations(check);
+        check_unsigned_runs(check);
         WARD_TRY(audit_each_proposal(&check->leaves, on_proposal, check));
     }
     check_inventory(check);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What officers signed, checked without the daemon: each signature over the very payload, by the
  * certificate that the log names, and for what was executed enough of them by different people's
- * keys. */
+ * keys, for this deployment and in time. */
 #include <stdio.h>
 
 #include "client/cli/audit_certificate.h"
@@ -11,6 +11,9 @@
 #include "proto/proposal.h"
 
 #define ARENA_BUDGET ((size_t)256 << 20)
+/* Whether a proposal has expired is looked at when the last approval comes; then the HSM makes the
+ * key, within several of its deadlines, and only what is durable has a time. */
+#define RUN_MAX_US INT64_C(300000000)
 
 struct vote {
     bool sound;
@@ -25,6 +28,7 @@ struct votes {
     struct audit_approval approval;
     struct ward_proposal proposal;
     struct vote *votes; /* one for each signature */
+    size_t read;        /* up to here, in the order of the file */
 };
 
 /* ---- reading the file ---- */
@@ -54,7 +58,7 @@ static struct ward_bytes member(const struct ward_json_slice *slices, size_t n, 
     return (struct ward_bytes){0};
 }
 
-/* A signature belongs to the leaf that it names. */
+/* A signature belongs to the leaf that it names; where a leaf has several, to the next of them. */
 static bool read_signature(struct votes *votes, struct ward_bytes json)
 {
     struct ward_json_slice slices[8];
@@ -64,8 +68,8 @@ static bool read_signature(struct votes *votes, struct ward_bytes json)
         !ward_canonical_read_int(member(slices, n, "leaf"), &leaf)) {
         return false;
     }
-    for (size_t i = 0; i < votes->approval.n; i++) {
-        struct audit_signature *signature = &votes->approval.signatures[i];
+    while (votes->read < votes->approval.n) {
+        struct audit_signature *signature = &votes->approval.signatures[votes->read++];
         if ((int64_t)signature->leaf->index == leaf) {
             return read_base64(member(slices, n, "signature"), votes->arena,
                                &signature->signature) &&
@@ -110,9 +114,8 @@ static bool digest_is(struct audit_check *check, struct ward_bytes bytes, struct
     return ward_bytes_eq(ward_bytes_str(text), hex);
 }
 
-static enum ward_decision_kind kind_of(const struct audit_leaf *leaf)
+static enum ward_decision_kind kind_of(const char *decision)
 {
-    const char *decision = audit_leaf_decision(leaf);
     return strcmp(decision, "propose") == 0   ? WARD_DECISION_PROPOSE
            : strcmp(decision, "approve") == 0 ? WARD_DECISION_APPROVE
                                               : WARD_DECISION_REJECT;
@@ -128,17 +131,17 @@ static const char *fault_of(const struct votes *votes, const struct audit_signat
         *kind = "unsigned";
         return "the log names a signature that is not here";
     }
-    if (!digest_is(votes->check, signature->signature, leaf->signature_digest)) {
+    if (!digest_is(votes->check, signature->signature, signature->digest)) {
         return "the signature is not the one that the log names";
     }
-    if (!digest_is(votes->check, signature->certificate, leaf->cert)) {
+    if (!digest_is(votes->check, signature->certificate, signature->certificate_digest)) {
         return "the certificate is not the one that the log names";
     }
     if (!digest_is(votes->check, votes->approval.payload, leaf->proposal_digest)) {
         return "the payload is not the one that the log names";
     }
     if (!audit_certificate_read(signature->certificate, &vote->certificate) ||
-        !ward_bytes_eq(ward_bytes_str(vote->certificate.identity), leaf->identity)) {
+        !ward_bytes_eq(ward_bytes_str(vote->certificate.identity), signature->identity)) {
         return "the certificate is not that of the identity in the log";
     }
     if (!ward_ok(ward_proposal_verify(votes->approval.payload, vote->kind, signature->certificate,
@@ -149,16 +152,28 @@ static const char *fault_of(const struct votes *votes, const struct audit_signat
     return NULL;
 }
 
+/* Named by an earlier leaf already, its own, before recovery named it again. */
+static bool is_repeated(const struct votes *votes, size_t at)
+{
+    for (size_t i = 0; i < at; i++) {
+        if (votes->votes[i].sound && ward_bytes_eq(votes->approval.signatures[i].digest,
+                                                   votes->approval.signatures[at].digest)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void check_signatures(struct votes *votes)
 {
     for (size_t i = 0; i < votes->approval.n; i++) {
         const struct audit_signature *signature = &votes->approval.signatures[i];
         struct vote *vote = &votes->votes[i];
         const char *kind = NULL;
-        vote->kind = kind_of(signature->leaf);
+        vote->kind = kind_of(signature->decision);
         const char *fault = fault_of(votes, signature, vote, &kind);
         vote->sound = fault == NULL;
-        votes->check->report->signatures += vote->sound;
+        votes->check->report->signatures += vote->sound && !is_repeated(votes, i);
         if (fault != NULL) {
             audit_say(votes->check, kind, votes->file, (int64_t)signature->leaf->index, "%s",
                       fault);
@@ -174,13 +189,26 @@ static bool same_person(const struct vote *a, const struct vote *b)
            memcmp(a->certificate.public_key_sha256, b->certificate.public_key_sha256, 32) == 0;
 }
 
-static bool is_new_person(const struct votes *votes, size_t at, const struct vote *proposer)
+/* Is this a sound vote of this kind for the run that the leaf tells of? The leaf of a recovery
+ * names those that it counted; else each has its own leaf, the last one's being that of the run. */
+static bool is_vote_for(const struct votes *votes, size_t at, const struct audit_leaf *run,
+                        enum ward_decision_kind kind)
+{
+    const struct audit_leaf *leaf = votes->approval.signatures[at].leaf;
+    bool named = audit_leaf_is_recovery(run)
+                     ? leaf == run
+                     : !audit_leaf_is_recovery(leaf) && leaf->index <= run->index;
+    return named && votes->votes[at].sound && votes->votes[at].kind == kind;
+}
+
+static bool is_new_person(const struct votes *votes, size_t at, const struct audit_leaf *run,
+                          const struct vote *proposer)
 {
     if (same_person(&votes->votes[at], proposer)) {
         return false;
     }
     for (size_t i = 0; i < at; i++) {
-        if (votes->votes[i].sound && votes->votes[i].kind == WARD_DECISION_APPROVE &&
+        if (is_vote_for(votes, i, run, WARD_DECISION_APPROVE) &&
             same_person(&votes->votes[i], &votes->votes[at])) {
             return false;
         }
@@ -188,11 +216,10 @@ static bool is_new_person(const struct votes *votes, size_t at, const struct vot
     return true;
 }
 
-static const struct vote *find_proposer(const struct votes *votes, uint64_t before)
+static const struct vote *find_proposer(const struct votes *votes, const struct audit_leaf *run)
 {
     for (size_t i = 0; i < votes->approval.n; i++) {
-        if (votes->votes[i].sound && votes->votes[i].kind == WARD_DECISION_PROPOSE &&
-            votes->approval.signatures[i].leaf->index < before &&
+        if (is_vote_for(votes, i, run, WARD_DECISION_PROPOSE) &&
             ward_bytes_eq(ward_bytes_str(votes->votes[i].certificate.identity),
                           votes->proposal.proposer)) {
             return &votes->votes[i];
@@ -201,14 +228,14 @@ static const struct vote *find_proposer(const struct votes *votes, uint64_t befo
     return NULL;
 }
 
-/* Sound approvals up to the leaf that ran it, each of another identity and key. */
+/* Approvals for the run, each of another identity and key. */
 static uint32_t count_approvals(const struct votes *votes, const struct vote *proposer,
-                                uint64_t upto)
+                                const struct audit_leaf *run)
 {
     uint32_t n = 0;
     for (size_t i = 0; i < votes->approval.n; i++) {
-        n += votes->votes[i].sound && votes->votes[i].kind == WARD_DECISION_APPROVE &&
-             votes->approval.signatures[i].leaf->index <= upto && is_new_person(votes, i, proposer);
+        n += is_vote_for(votes, i, run, WARD_DECISION_APPROVE) &&
+             is_new_person(votes, i, run, proposer);
     }
     return n;
 }
@@ -230,22 +257,45 @@ static bool is_what_was_signed(const struct audit_leaf *leaf, const struct ward_
                 leaf->key_id));
 }
 
+/* What was signed for another deployment, or until another day, was not signed for this. */
+static void check_scope(struct votes *votes, const struct audit_leaf *leaf)
+{
+    const struct ward_proposal *proposal = &votes->proposal;
+    char deployment[WARD_ID_TEXT_SIZE];
+    ward_id_print(&proposal->deployment, deployment);
+    if (!ward_bytes_eq(ward_bytes_str(deployment), votes->check->leaves.deployment)) {
+        audit_say(votes->check, "unsigned", votes->file, (int64_t)leaf->index,
+                  "the proposal is for another deployment than the log's first leaf names");
+    }
+    int64_t time_us = 0;
+    if (!ward_time_parse((const char *)leaf->time.data, leaf->time.size, &time_us)) {
+        audit_say(votes->check, "unsigned", votes->file, (int64_t)leaf->index,
+                  "when it ran cannot be read");
+    } else if (proposal->expires_us < time_us - RUN_MAX_US) {
+        char expires[WARD_TIME_TEXT_SIZE];
+        ward_time_print(proposal->expires_us, expires);
+        audit_say(votes->check, "unsigned", votes->file, (int64_t)leaf->index,
+                  "it ran after the proposal had expired, at %s", expires);
+    }
+}
+
 static void check_executed(struct votes *votes, const struct audit_leaf *leaf)
 {
     struct audit_check *check = votes->check;
     const struct ward_proposal *proposal = &votes->proposal;
+    check_scope(votes, leaf);
     if (!is_what_was_signed(leaf, proposal)) {
         audit_say(check, "unsigned", votes->file, (int64_t)leaf->index,
                   "what ran is not what the proposal says");
         return;
     }
-    const struct vote *proposer = find_proposer(votes, leaf->index);
+    const struct vote *proposer = find_proposer(votes, leaf);
     if (proposer == NULL) {
         audit_say(check, "unsigned", votes->file, (int64_t)leaf->index,
                   "the proposer's own signature is not here");
         return;
     }
-    uint32_t n = count_approvals(votes, proposer, leaf->index);
+    uint32_t n = count_approvals(votes, proposer, leaf);
     if (n == 0 || n < proposal->approvals) {
         audit_say(check, "unsigned", votes->file, (int64_t)leaf->index,
                   "it ran with %u approvals by other people; %u were needed", n,

@@ -93,8 +93,8 @@ void audit_approval_json(const struct audit_approval *approval, struct ward_buff
         const struct audit_signature *signature = &approval->signatures[i];
         ward_buffer_printf(
             out, "%s\n{\"leaf\":%llu,\"decision\":\"%s\",\"identity\":", i == 0 ? "" : ",",
-            (unsigned long long)signature->leaf->index, audit_leaf_decision(signature->leaf));
-        ward_canonical_text(out, signature->leaf->identity);
+            (unsigned long long)signature->leaf->index, signature->decision);
+        ward_canonical_text(out, signature->identity);
         WARD_CANONICAL_LITERAL(out, ",\"signature\":");
         add_base64(out, signature->signature);
         WARD_CANONICAL_LITERAL(out, ",\"certificate\":");
@@ -102,6 +102,63 @@ void audit_approval_json(const struct audit_approval *approval, struct ward_buff
         ward_buffer_add_u8(out, '}');
     }
     WARD_CANONICAL_LITERAL(out, "\n]}\n");
+}
+
+/* The next of a list with one space between two; empty at its end. */
+static struct ward_bytes next_word(struct ward_bytes *list)
+{
+    if (list->size == 0) {
+        return *list;
+    }
+    const uint8_t *space = memchr(list->data, ' ', list->size);
+    size_t size = space == NULL ? list->size : (size_t)(space - list->data);
+    struct ward_bytes word = WARD_BYTES(list->data, size);
+    size_t skip = size + (space != NULL);
+    *list = WARD_BYTES(list->data + skip, list->size - skip);
+    return word;
+}
+
+static size_t signatures_of_recovery(const struct audit_leaf *leaf, struct audit_signature *ret)
+{
+    if (ret != NULL && signatures_of_recovery(leaf, NULL) == 0) {
+        return 0; /* there is no room for what does not count */
+    }
+    struct ward_bytes digests = leaf->vote_digests, certificates = leaf->vote_certificates;
+    struct ward_bytes approvers = leaf->approvers, identity = leaf->proposer;
+    size_t n = 0;
+    while (identity.size > 0) {
+        struct ward_bytes digest = next_word(&digests), certificate = next_word(&certificates);
+        if (digest.size == 0 || certificate.size == 0) {
+            return 0;
+        }
+        if (ret != NULL) {
+            ret[n] = (struct audit_signature){.leaf = leaf,
+                                              .decision = n == 0 ? "propose" : "approve",
+                                              .identity = identity,
+                                              .digest = digest,
+                                              .certificate_digest = certificate};
+        }
+        n++;
+        identity = next_word(&approvers);
+    }
+    return approvers.size == 0 && digests.size == 0 && certificates.size == 0 ? n : 0;
+}
+
+/* How many this leaf names; filled in when ret is not NULL. */
+static size_t signatures_of(const struct audit_leaf *leaf, struct audit_signature *ret)
+{
+    if (audit_leaf_is_recovery(leaf)) {
+        return signatures_of_recovery(leaf, ret);
+    }
+    const char *decision = audit_leaf_decision(leaf);
+    if (decision != NULL && ret != NULL) {
+        *ret = (struct audit_signature){.leaf = leaf,
+                                        .decision = decision,
+                                        .identity = leaf->identity,
+                                        .digest = leaf->signature_digest,
+                                        .certificate_digest = leaf->cert};
+    }
+    return decision != NULL;
 }
 
 ward_status audit_approval_from_leaves(const struct audit_leaves *leaves,
@@ -113,13 +170,9 @@ ward_status audit_approval_from_leaves(const struct audit_leaves *leaves,
         size_t n = 0;
         for (size_t i = 0; i < leaves->n; i++) {
             const struct audit_leaf *leaf = &leaves->items[i];
-            if (audit_leaf_decision(leaf) == NULL || !ward_bytes_eq(leaf->proposal, proposal)) {
-                continue;
+            if (ward_bytes_eq(leaf->proposal, proposal)) {
+                n += signatures_of(leaf, pass == 0 ? NULL : &ret->signatures[n]);
             }
-            if (pass == 1) {
-                ret->signatures[n].leaf = leaf;
-            }
-            n++;
         }
         if (pass == 0) {
             ret->n = n;

@@ -13,10 +13,13 @@
 bool audit_is_rotation(const struct audit_leaf *leaf);
 void audit_rotations_csv(const struct audit_leaves *leaves, struct ward_buffer *out);
 
-/* One signature as it is exported, found again in the log by its digest. */
+/* One signature as it is exported, found again by the digest that a leaf names. A leaf of recovery
+ * names several: the proposer's, then one for each approver. */
 struct audit_signature {
     const struct audit_leaf *leaf;
-    struct ward_bytes signature, certificate; /* empty: the daemon did not give it */
+    const char *decision;
+    struct ward_bytes identity, digest, certificate_digest; /* as the leaf says; digests in hex */
+    struct ward_bytes signature, certificate;               /* empty: the daemon did not give it */
 };
 struct audit_approval {
     struct ward_bytes proposal; /* UUID */
@@ -28,7 +31,8 @@ struct audit_approval {
 /* "approvals/<uuid>.json". */
 void audit_approval_path(struct ward_bytes proposal, char out[static AUDIT_APPROVAL_PATH_MAX]);
 void audit_approval_json(const struct audit_approval *approval, struct ward_buffer *out);
-/* The leaves that signed this proposal, in the arena, without signatures and certificates. */
+/* What the leaves say was signed of this proposal, in the arena, without signatures and
+ * certificates. A leaf of recovery whose lists are not of one length names nothing. */
 ward_status audit_approval_from_leaves(const struct audit_leaves *leaves,
                                        struct ward_bytes proposal, struct ward_arena *arena,
                                        struct audit_approval *ret);

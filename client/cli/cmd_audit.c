@@ -183,8 +183,8 @@ static void report_table(const struct audit_report *report, bool verified, bool 
                     (unsigned long long)report->rotations, (unsigned long long)report->signatures,
                     report->total);
     if (report->recovered > 0) {
-        (void)cli_print("%llu of the rotations were finished after a crash: their approvals are "
-                        "what the daemon says, not checked here.\n",
+        (void)cli_print("%llu of the rotations were finished after a crash; their signatures are "
+                        "among those checked.\n",
                         (unsigned long long)report->recovered);
     }
     if (!trusted) {
@@ -205,7 +205,8 @@ static int run_verify(struct cli *cli, int argc, char **argv)
     };
     CLI_PARSE(cli, argc, argv, .args = "DIR",
               .doc = "Checks an export without any network: every leaf, the tree, the checkpoint, "
-                     "the signatures, and "
+                     "the signatures (each run's own, for this deployment, before it expired; "
+                     "those of runs that recovery finished too), and "
                      "that no file is missing, altered, cut or added.",
               CLI_OPTIONS(options), .positional = &folders, .min = 1, .max = 1);
     struct ward_note_key key;

@@ -33,6 +33,18 @@ static void append(struct audit_log *log, const struct ward_leaf *leaf)
     log->n++;
 }
 
+static void append_genesis(struct audit_log *log)
+{
+    const struct ward_leaf_pair detail[] = {{"deployment", ward_bytes_str(log->deployment), 0}};
+    const struct ward_leaf leaf = {.identity = WARD_BYTES_LITERAL("system"),
+                                   .action = "system.start",
+                                   .object = WARD_BYTES_LITERAL("test"),
+                                   .outcome = "allowed",
+                                   .detail = detail,
+                                   .n_detail = log->fault == AUDIT_NO_DEPLOYMENT ? 0 : 1};
+    append(log, &leaf);
+}
+
 static void append_plain(struct audit_log *log, const char *request_id)
 {
     static const uint8_t certificate[32] = {7};
@@ -93,6 +105,64 @@ static void append_vote(struct audit_log *log, size_t vote, const char *action, 
     append(log, &leaf);
 }
 
+/* SHA-256 of alice's and then of the approver's. */
+static void two_digests(struct audit_log *log, struct ward_bytes first, struct ward_bytes second,
+                        char out[static 130])
+{
+    digest_hex(log, first, out);
+    out[64] = ' ';
+    digest_hex(log, second, out + 65);
+}
+
+static void append_recovery(struct audit_log *log)
+{
+    const struct pki_person *a = log->signers[0], *b = log->signers[1];
+    char votes[130], certificates[130], payload[65];
+    two_digests(log, WARD_BYTES(log->signatures[0], log->signature_sizes[0]),
+                WARD_BYTES(log->signatures[1], log->signature_sizes[1]), votes);
+    two_digests(log, WARD_BYTES(a->der, a->der_size), WARD_BYTES(b->der, b->der_size),
+                certificates);
+    digest_hex(log, ward_buffer_view(&log->payload), payload);
+    const char *approver =
+        log->fault == AUDIT_VOTE_OF_ANOTHER ? "spiffe://test.ward/carol" : b->identity;
+    if (log->fault == AUDIT_VOTES_CUT) {
+        votes[64] = 0;
+    } else if (log->fault == AUDIT_OTHER_VOTE_NAMED) {
+        votes[65] = votes[65] == '0' ? '1' : '0';
+    } else if (log->fault == AUDIT_CERTIFICATE_SWAPPED) {
+        certificates[65] = certificates[65] == '0' ? '1' : '0';
+    } else if (log->fault == AUDIT_PAYLOAD_SWAPPED) {
+        payload[0] = payload[0] == '0' ? '1' : '0';
+    }
+    const struct ward_leaf_pair detail[] = {
+        {"executed", WARD_BYTES_LITERAL("key.rotate"), 0},
+        {"key", ward_bytes_str(log->fault == AUDIT_OTHER_KEY_ROTATED ? "phi/other" : "phi/records"),
+         0},
+        {"key_id", WARD_BYTES_LITERAL(KEY_ID), 0},
+        {"from_version", {0}, 1},
+        {"to_version", {0}, 2},
+        {"recovered", WARD_BYTES_LITERAL("finished"), 0},
+        {"proposer", ward_bytes_str(a->identity), 0},
+        {"approvers", ward_bytes_str(approver), 0},
+        {"proposal", ward_bytes_str(log->proposal_id), 0},
+        {"proposal_digest", ward_bytes_str(payload), 0},
+        {"vote_digests", ward_bytes_str(votes), 0},
+        {"vote_certificates", ward_bytes_str(certificates), 0},
+    };
+    size_t n = sizeof(detail) / sizeof(detail[0]);
+    const struct ward_leaf leaf = {
+        .identity = WARD_BYTES_LITERAL("system"),
+        .action = "system.recover",
+        .object = WARD_BYTES_LITERAL("key-id:" KEY_ID "#2"),
+        .outcome = "allowed",
+        .detail = detail,
+        .n_detail = log->fault == AUDIT_NO_PROPOSAL       ? n - 4
+                    : log->fault == AUDIT_VOTES_NOT_NAMED ? n - 2
+                                                          : n,
+    };
+    append(log, &leaf);
+}
+
 static void append_bare_rotation(struct audit_log *log)
 {
     const struct ward_leaf_pair detail[] = {
@@ -133,6 +203,15 @@ static void make_payload(struct audit_log *log)
     proposal.consequences[0] = (struct ward_proposal_param){WARD_BYTES_LITERAL("rows"), {0}, 12};
     assert_ok(ward_id_random(&proposal.id));
     assert_ok(ward_id_random(&proposal.deployment));
+    ward_id_print(&proposal.deployment, log->deployment);
+    if (log->fault == AUDIT_OTHER_DEPLOYMENT) {
+        assert_ok(ward_id_random(&proposal.deployment));
+    }
+    if (log->fault == AUDIT_EXPIRED || log->fault == AUDIT_BARELY_IN_TIME) {
+        proposal.created_us -= INT64_C(86400000000);
+        proposal.expires_us =
+            START_US - (log->fault == AUDIT_EXPIRED ? INT64_C(301000000) : INT64_C(200000000));
+    }
     ward_id_print(&proposal.id, log->proposal_id);
     ward_buffer_init(&log->payload, 65536);
     ward_proposal_print(&proposal, &log->payload);
@@ -155,7 +234,9 @@ static void sign(struct audit_log *log)
 void audit_log_make(const struct pki *pki, enum audit_fault fault, size_t size,
                     struct audit_log *ret)
 {
-    *ret = (struct audit_log){.pki = pki, .fault = fault};
+    *ret = (struct audit_log){
+        .pki = pki, .fault = fault & ~AUDIT_RECOVERED, .recovered = (fault & AUDIT_RECOVERED) != 0};
+    fault = ret->fault;
     assert_ok(ward_digest_new(&ret->digest));
     ret->key = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
     uint8_t public_key[32];
@@ -165,13 +246,16 @@ void audit_log_make(const struct pki *pki, enum audit_fault fault, size_t size,
                                  &ret->note_key));
     make_payload(ret);
     sign(ret);
+    append_genesis(ret);
     for (size_t i = 0; i < size / 2; i++) {
         append_plain(ret, "before");
     }
     if (fault != AUDIT_NO_PROPOSE) {
         append_vote(ret, 0, "approval.submit", false);
     }
-    if (fault == AUDIT_NO_PROPOSAL) {
+    if (ret->recovered) {
+        append_recovery(ret);
+    } else if (fault == AUDIT_NO_PROPOSAL) {
         append_bare_rotation(ret);
     } else {
         append_vote(ret, 1, "approval.approve", true);

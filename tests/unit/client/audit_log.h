@@ -23,25 +23,40 @@ enum audit_fault {
     AUDIT_WITHHELD,              /* the daemon does not give the approver's signature out */
     AUDIT_NO_PROPOSAL,           /* a rotation that names no proposal */
     AUDIT_LEAF_EXCHANGED,        /* one leaf is given out differently from how it was signed */
+    AUDIT_OTHER_DEPLOYMENT,      /* the proposal was signed for another deployment */
+    AUDIT_NO_DEPLOYMENT,         /* the first leaf does not say which deployment it is */
+    AUDIT_EXPIRED,               /* it ran long after the proposal had expired */
+    AUDIT_BARELY_IN_TIME,        /* approved before it expired, done a little after: sound */
+    /* Of a run that recovery finished. */
+    AUDIT_VOTES_NOT_NAMED,     /* as if the database's word were enough */
+    AUDIT_VOTES_CUT,           /* one digest fewer than people */
+    AUDIT_VOTE_OF_ANOTHER,     /* the approver's signature is named as carol's */
+    AUDIT_OTHER_VOTE_NAMED,    /* a digest that is no signature's */
+    AUDIT_CERTIFICATE_SWAPPED, /* another certificate than was counted is given out */
+    AUDIT_PAYLOAD_SWAPPED,     /* another payload was counted than is given out */
+
+    /* Added to one of the above: the daemon died after the last approval, and recovery ran it. */
+    AUDIT_RECOVERED = 0x100,
 };
 
 struct audit_log {
     const struct pki *pki;
     enum audit_fault fault;
+    bool recovered;
     struct ward_digest *digest;
     EVP_PKEY *key; /* Ed25519 */
     struct ward_note_key note_key;
     struct ward_buffer leaves[AUDIT_LOG_MAX];
     size_t n;
     struct ward_merkle tree;
-    char proposal_id[WARD_ID_TEXT_SIZE];
+    char proposal_id[WARD_ID_TEXT_SIZE], deployment[WARD_ID_TEXT_SIZE];
     struct ward_buffer payload;
     uint8_t signatures[2][128]; /* propose, approve */
     size_t signature_sizes[2];
     struct pki_person const *signers[2];
 };
 
-/* size: leaves besides those of the rotation. */
+/* size: leaves besides genesis and those of the rotation. */
 void audit_log_make(const struct pki *pki, enum audit_fault fault, size_t size,
                     struct audit_log *ret);
 void audit_log_free(struct audit_log *log);

@@ -168,6 +168,39 @@ static void a_log_of_many_tiles_is_exported_and_verifies(void **state)
     drop_export(rig);
 }
 
+static void a_rotation_that_recovery_finished_verifies_by_its_votes(void **state)
+{
+    struct rig *rig = *state;
+    export(rig, AUDIT_RECOVERED, 10);
+    assert_int_equal(rig->exported, CLI_DONE);
+    struct audit_report report;
+    assert_int_equal(verify(rig, &report), 0);
+    assert_int_equal(report.rotations, 1);
+    assert_int_equal(report.recovered, 1);
+    assert_int_equal(report.signatures, 2); /* alice's is named twice */
+    audit_report_fini(&report);
+    struct ward_buffer csv;
+    char line[256];
+    (void)snprintf(line, sizeof(line),
+                   ",phi/records,1,2,spiffe://test.ward/alice,spiffe://test.ward/bob,%s,",
+                   rig->log->proposal_id);
+    file_read(exported(rig, "rotations.csv"), &csv);
+    assert_true(says(&csv, line));
+    ward_buffer_fini(&csv);
+    drop_export(rig);
+}
+
+static void a_run_may_end_a_little_after_its_proposal(void **state)
+{
+    struct rig *rig = *state;
+    export(rig, AUDIT_BARELY_IN_TIME, 10);
+    assert_true(sound(rig));
+    drop_export(rig);
+    export(rig, AUDIT_BARELY_IN_TIME | AUDIT_RECOVERED, 10);
+    assert_true(sound(rig));
+    drop_export(rig);
+}
+
 static void the_command_says_what_it_found(void **state)
 {
     struct rig *rig = *state;
@@ -193,10 +226,9 @@ static void the_command_says_what_it_found(void **state)
 
 /* ---- tampering with files ---- */
 
-static void an_altered_byte_is_found_wherever_it_is(void **state)
+static void sweep(struct rig *rig, enum audit_fault fault)
 {
-    struct rig *rig = *state;
-    export(rig, AUDIT_SOUND, 6);
+    export(rig, fault, 6);
     struct audit_files files;
     list_files(rig, &files);
     assert_int_equal(files.n, 7);
@@ -222,6 +254,16 @@ static void an_altered_byte_is_found_wherever_it_is(void **state)
     assert_true(sound(rig));
     audit_files_fini(&files);
     drop_export(rig);
+}
+
+static void an_altered_byte_is_found_wherever_it_is(void **state)
+{
+    sweep(*state, AUDIT_SOUND);
+}
+
+static void an_altered_byte_of_a_recovery_is_found_wherever_it_is(void **state)
+{
+    sweep(*state, AUDIT_RECOVERED);
 }
 
 static void every_file_that_is_gone_or_cut_is_named(void **state)
@@ -383,6 +425,46 @@ static void a_rotation_without_a_proposal_is_unsigned(void **state)
     check_unsigned(*state, AUDIT_NO_PROPOSAL, "rotations.csv");
 }
 
+static void a_run_for_another_deployment_is_unsigned(void **state)
+{
+    check_unsigned(*state, AUDIT_OTHER_DEPLOYMENT, "approvals/");
+    check_unsigned(*state, AUDIT_OTHER_DEPLOYMENT | AUDIT_RECOVERED, "approvals/");
+    check_unsigned(*state, AUDIT_NO_DEPLOYMENT, "approvals/");
+}
+
+static void a_run_after_its_proposal_expired_is_unsigned(void **state)
+{
+    check_unsigned(*state, AUDIT_EXPIRED, "approvals/");
+    check_unsigned(*state, AUDIT_EXPIRED | AUDIT_RECOVERED, "approvals/");
+}
+
+static void a_recovery_that_names_no_votes_is_unsigned(void **state)
+{
+    check_unsigned(*state, AUDIT_VOTES_NOT_NAMED | AUDIT_RECOVERED, "approvals/");
+    check_unsigned(*state, AUDIT_VOTES_CUT | AUDIT_RECOVERED, "approvals/");
+    check_unsigned(*state, AUDIT_NO_PROPOSAL | AUDIT_RECOVERED, "rotations.csv");
+}
+
+static void a_recovery_whose_votes_are_not_good_is_unsigned(void **state)
+{
+    static const enum audit_fault faults[] = {
+        AUDIT_PROPOSER_APPROVES, AUDIT_WRONG_DECISION,      AUDIT_OTHER_KEY_ROTATED,
+        AUDIT_WITHHELD,          AUDIT_VOTE_OF_ANOTHER,     AUDIT_OTHER_VOTE_NAMED,
+        AUDIT_RAN_TWICE,         AUDIT_CERTIFICATE_SWAPPED, AUDIT_PAYLOAD_SWAPPED};
+    for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++) {
+        check_unsigned(*state, faults[i] | AUDIT_RECOVERED, "approvals/");
+    }
+}
+
+/* Every vote is in its leaf, so that it stands without the proposer's own. */
+static void a_recovery_needs_no_other_leaf(void **state)
+{
+    struct rig *rig = *state;
+    export(rig, AUDIT_NO_PROPOSE | AUDIT_RECOVERED, 10);
+    assert_true(sound(rig));
+    drop_export(rig);
+}
+
 /* ---- parts ---- */
 
 static void a_leaf_is_read_or_refused(void **state)
@@ -431,8 +513,11 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_log_of_many_tiles_is_exported_and_verifies),
+        cmocka_unit_test(a_rotation_that_recovery_finished_verifies_by_its_votes),
+        cmocka_unit_test(a_run_may_end_a_little_after_its_proposal),
         cmocka_unit_test(the_command_says_what_it_found),
         cmocka_unit_test(an_altered_byte_is_found_wherever_it_is),
+        cmocka_unit_test(an_altered_byte_of_a_recovery_is_found_wherever_it_is),
         cmocka_unit_test(every_file_that_is_gone_or_cut_is_named),
         cmocka_unit_test(a_file_too_many_is_named),
         cmocka_unit_test(an_altered_entry_is_told_from_an_altered_tile),
@@ -447,6 +532,11 @@ int main(void)
         cmocka_unit_test(an_approval_runs_once),
         cmocka_unit_test(a_signature_that_is_withheld_is_missed),
         cmocka_unit_test(a_rotation_without_a_proposal_is_unsigned),
+        cmocka_unit_test(a_run_for_another_deployment_is_unsigned),
+        cmocka_unit_test(a_run_after_its_proposal_expired_is_unsigned),
+        cmocka_unit_test(a_recovery_that_names_no_votes_is_unsigned),
+        cmocka_unit_test(a_recovery_whose_votes_are_not_good_is_unsigned),
+        cmocka_unit_test(a_recovery_needs_no_other_leaf),
         cmocka_unit_test(a_leaf_is_read_or_refused),
         cmocka_unit_test(a_certificate_names_one_identity_or_its_key),
     };
