@@ -10,7 +10,7 @@ import time
 
 import grpc
 import pytest
-from harness import processes
+from harness import daemon, processes
 from harness.client import ItemRefused
 
 
@@ -134,6 +134,8 @@ def scan(pid: int, needles: dict) -> list:
 @pytest.mark.skipif(not processes.is_root(), reason="only root may read the memory of a process that is not dumpable")
 def test_no_key_and_no_phi_stays_in_the_daemons_memory(used):
     """Wiped on release: a second after the last request none of them is left in wardd, nor a key in ward-hsm."""
+    if daemon.sanitized("wardd"):
+        pytest.skip("a sanitizer keeps what was freed")
     time.sleep(1)
     assert scan(used.daemons[0].pid, {"its node": [used.daemons[0].node.encode()]}), "the scan sees nothing at all"
     kept = {name: words for name, words in used.needles.items() if name.split()[0] in ("data", "phi", "pin")}
