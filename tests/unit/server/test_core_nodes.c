@@ -10,7 +10,9 @@
 #include "tests/unit/server/core_log.h"
 
 #define LOAD 200
-#define TOO_MANY (WARD_QUEUE_MAX + 2 * WARD_WORK_BATCH_MAX + 200)
+#define ROOM 100 /* of the queue before the workers, where it matters */
+#define BUSY (2 * WARD_WORK_BATCH_MAX)
+#define TOO_MANY (BUSY + ROOM + 200)
 
 static const char patient[] = "{\"resourceType\":\"Patient\",\"id\":\"p1\"}";
 
@@ -244,16 +246,28 @@ static void jobs_rewrap_recover_and_sign_by_themselves(void **state)
 
 /* ---- too many, and the end ---- */
 
+/* Both workers are in a slow crossing, the queue before them is full, and 200 do not fit. */
+static void flood(struct ward_request **requests)
+{
+    first.pipeline.work.max = ROOM;
+    fake_kek_set_delay_us(world.kek, 400000);
+    for (size_t i = 0; i < BUSY; i += WARD_WORK_BATCH_MAX) {
+        core_submit(&first, requests + i, WARD_WORK_BATCH_MAX);
+        for (unsigned wait = 0; wait < 100 && ward_queue_size(&first.pipeline.work) > 0; wait++) {
+            pause_ms(1);
+        }
+    }
+    core_submit(&first, requests + BUSY, TOO_MANY - BUSY);
+}
+
 static void what_does_not_fit_into_a_queue_is_refused_with_an_entry(void **state)
 {
     (void)state;
-    static struct ward_request *requests[TOO_MANY];
-    world.budget = 1u << 16;
+    struct ward_request *requests[TOO_MANY];
     for (size_t i = 0; i < TOO_MANY; i++) {
         requests[i] = core_generate(&world, &world.app, "app/keys", 1, 1);
     }
-    fake_kek_set_delay_us(world.kek, 300000);
-    core_submit(&first, requests, TOO_MANY);
+    flood(requests);
     fake_kek_set_delay_us(world.kek, 0);
     core_wait(&first, TOO_MANY);
     size_t refused = 0;
@@ -280,7 +294,7 @@ static void what_does_not_fit_into_a_queue_is_refused_with_an_entry(void **state
 static void what_was_begun_is_not_refused_for_want_of_room(void **state)
 {
     (void)state;
-    static struct ward_request *requests[TOO_MANY];
+    struct ward_request *requests[TOO_MANY];
     struct core_proposal proposal;
     struct ward_store_writer *held = NULL;
     struct ward_head head;
@@ -289,7 +303,6 @@ static void what_was_begun_is_not_refused_for_want_of_room(void **state)
         &first, core_vote(&world, &world.officer_a, &ward_op_approval_submit, &proposal)));
     struct ward_request *approval =
         core_vote(&world, &world.officer_b, &ward_op_approval_approve, &proposal);
-    world.budget = 1u << 16;
     for (size_t i = 0; i < TOO_MANY; i++) {
         requests[i] = core_generate(&world, &world.app, "app/keys", 1, 1);
     }
@@ -297,10 +310,10 @@ static void what_was_begun_is_not_refused_for_want_of_room(void **state)
     assert_ok(ward_store_head(held, true, &head));
     core_submit(&first, &approval, 1);
     pause_ms(50); /* it waits for the head now */
-    fake_kek_set_delay_us(world.kek, 300000);
-    core_submit(&first, requests, TOO_MANY);
-    assert_int_equal(ward_queue_size(&first.pipeline.work), WARD_QUEUE_MAX);
+    flood(requests);
+    size_t full = ward_queue_size(&first.pipeline.work);
     ward_store_writer_close(held);
+    assert_int_equal(full, ROOM);
     pause_ms(50);
     fake_kek_set_delay_us(world.kek, 0);
     core_wait(&first, TOO_MANY + 1);
