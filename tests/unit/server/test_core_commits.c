@@ -57,15 +57,20 @@ static void submit_as_one_batch(struct ward_request **requests, size_t n)
 {
     struct ward_store_writer *held = hold();
     struct ward_request *first = core_generate(&world, &world.app, "app/keys", 1, 1);
+    unsigned crossings = fake_kek_crossings(world.kek);
     core_submit(&node, &first, 1);
+    for (unsigned i = 0; i < 500 && fake_kek_crossings(world.kek) == crossings; i++) {
+        pause_ms(1);
+    }
     pause_ms(30);
     core_submit(&node, requests, n);
-    for (unsigned i = 0; i < 100 && ward_queue_size(&node.pipeline.commits) < n; i++) {
+    for (unsigned i = 0; i < 200 && ward_queue_size(&node.pipeline.commits) < n; i++) {
         pause_ms(5);
     }
-    assert_int_equal(ward_queue_size(&node.pipeline.commits), n);
+    size_t waiting = ward_queue_size(&node.pipeline.commits);
     ward_store_writer_close(held);
     core_wait(&node, n + 1);
+    assert_int_equal(waiting, n);
     assert_ok(first->status);
     ward_request_free(first);
 }
