@@ -403,6 +403,15 @@ void fake_kek_forget(struct ward_kek *kek, const struct ward_kek_ref *ref)
     }
 }
 
+void fake_kek_set_weak(struct ward_kek *kek, const struct ward_kek_ref *ref, bool weak)
+{
+    LOCKED(kek);
+    struct object *object = find(fake, ref);
+    if (object != NULL) {
+        object->weak = weak;
+    }
+}
+
 size_t fake_kek_objects(struct ward_kek *kek)
 {
     LOCKED(kek);

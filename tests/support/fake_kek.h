@@ -30,6 +30,8 @@ unsigned fake_kek_crossings(struct ward_kek *kek);
 bool fake_kek_has(struct ward_kek *kek, const struct ward_kek_ref *ref);
 /* As if somebody had deleted the object in the token. */
 void fake_kek_forget(struct ward_kek *kek, const struct ward_kek_ref *ref);
+/* As if somebody had made it extractable, or taken that back. */
+void fake_kek_set_weak(struct ward_kek *kek, const struct ward_kek_ref *ref, bool weak);
 /* KEKs in the token, without signing keys. */
 size_t fake_kek_objects(struct ward_kek *kek);
 
