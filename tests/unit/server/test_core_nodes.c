@@ -249,7 +249,9 @@ static void jobs_rewrap_recover_and_sign_by_themselves(void **state)
 /* Both workers are in a slow crossing, the queue before them is full, and 200 do not fit. */
 static void flood(struct ward_request **requests)
 {
+    (void)pthread_mutex_lock(&first.pipeline.work.lock);
     first.pipeline.work.max = ROOM;
+    (void)pthread_mutex_unlock(&first.pipeline.work.lock);
     fake_kek_set_delay_us(world.kek, 400000);
     for (size_t i = 0; i < BUSY; i += WARD_WORK_BATCH_MAX) {
         core_submit(&first, requests + i, WARD_WORK_BATCH_MAX);
