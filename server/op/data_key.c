@@ -5,18 +5,31 @@
 #include <stdio.h>
 
 #include "proto/wire_limits.h"
+#include "server/audit/entry.h"
 #include "server/state.h"
 
-ward_status ward_op_all_alike(const ward_status *statuses, size_t n)
+static ward_status status_of(const void *items, size_t stride, size_t i)
 {
+    ward_status status;
+    memcpy(&status, (const char *)items + i * stride, sizeof(status));
+    return status;
+}
+
+static bool alike(ward_status a, ward_status b)
+{
+    return a.code == b.code && ward_status_refusal(a) == ward_status_refusal(b);
+}
+
+void ward_op_settle(struct ward_request *request, const void *items, size_t stride, size_t n)
+{
+    request->told = n == 0 ? WARD_OK : status_of(items, stride, 0);
     for (size_t i = 0; i < n; i++) {
-        bool alike = statuses[i].code == statuses[0].code &&
-                     ward_status_refusal(statuses[i]) == ward_status_refusal(statuses[0]);
-        if (ward_ok(statuses[i]) || !alike) {
-            return WARD_OK;
+        ward_status status = status_of(items, stride, i);
+        ward_entry_settle(request, i, status, NULL);
+        if (!alike(status, request->told)) {
+            request->told = WARD_OK;
         }
     }
-    return n == 0 ? WARD_OK : statuses[0];
 }
 
 ward_status ward_op_kek_status(ward_status status)

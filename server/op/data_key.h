@@ -5,9 +5,10 @@
 
 #include "server/op/op.h"
 
-/* What became of a batch as a whole, for the entry: the status that all items share, else OK. The
- * caller gets each item's own in any case. statuses: n of them. */
-ward_status ward_op_all_alike(const ward_status *statuses, size_t n);
+/* Tells the entry what became of each item, and of the batch as a whole: the status that all items
+ * share, else OK. The caller gets each item's own in any case. items: n structs of `stride` bytes,
+ * each with its ward_status as the first member. */
+void ward_op_settle(struct ward_request *request, const void *items, size_t stride, size_t n);
 
 /* What a KEK item's failure means to a caller: a missing key object is an unavailable key. */
 ward_status ward_op_kek_status(ward_status status);

@@ -60,18 +60,6 @@ static ward_status decide_item(struct ward_request *request, const struct ward_g
     return ward_state_wrapping_version(notes->keys[i], &notes->versions[i]);
 }
 
-static ward_status settle_all(struct ward_request *request, const struct ward_generate *in)
-{
-    ward_status *statuses = WARD_ARENA_ARRAY(request->arena, ward_status, in->n);
-    WARD_ENSURE(statuses != NULL, WARD_E_EXHAUSTED);
-    for (size_t i = 0; i < in->n; i++) {
-        statuses[i] = in->items[i].status;
-        ward_entry_settle(request, i, statuses[i], NULL);
-    }
-    request->told = ward_op_all_alike(statuses, in->n);
-    return WARD_OK;
-}
-
 static ward_status decide(struct ward_request *request)
 {
     struct ward_generate *in = request->in;
@@ -90,7 +78,8 @@ static ward_status decide(struct ward_request *request)
         request->leaf_items[i].count = in->items[i].count == 0 ? 1 : in->items[i].count;
     }
     WARD_REQUIRE(total <= WARD_BATCH_ITEMS_MAX, "items: more than 1000 keys in one request");
-    return settle_all(request, in);
+    ward_op_settle(request, in->items, sizeof(*in->items), in->n);
+    return WARD_OK;
 }
 
 /* The header, the context and room for the blob lie in one piece, so that nothing is copied later.
@@ -171,7 +160,8 @@ static ward_status finish(struct ward_request *request, struct ward_worker *work
         }
     }
     WARD_TRY(ward_op_entry_contexts(request, contexts, in->n, worker->crypto.digest));
-    return settle_all(request, in);
+    ward_op_settle(request, in->items, sizeof(*in->items), in->n);
+    return WARD_OK;
 }
 
 const struct ward_op ward_op_generate = {

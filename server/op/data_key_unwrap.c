@@ -68,18 +68,6 @@ static ward_status decide_item(struct ward_request *request, struct ward_unwrap_
     return WARD_OK;
 }
 
-static ward_status settle_all(struct ward_request *request, const struct ward_unwrap *in)
-{
-    ward_status *statuses = WARD_ARENA_ARRAY(request->arena, ward_status, in->n);
-    WARD_ENSURE(statuses != NULL, WARD_E_EXHAUSTED);
-    for (size_t i = 0; i < in->n; i++) {
-        statuses[i] = in->items[i].status;
-        ward_entry_settle(request, i, statuses[i], NULL);
-    }
-    request->told = ward_op_all_alike(statuses, in->n);
-    return WARD_OK;
-}
-
 static ward_status decide(struct ward_request *request)
 {
     struct ward_unwrap *in = request->in;
@@ -89,7 +77,8 @@ static ward_status decide(struct ward_request *request)
     for (size_t i = 0; i < in->n; i++) {
         in->items[i].status = decide_item(request, &in->items[i], notes, i);
     }
-    return settle_all(request, in);
+    ward_op_settle(request, in->items, sizeof(*in->items), in->n);
+    return WARD_OK;
 }
 
 static ward_status plan(struct ward_request *request, struct ward_worker *worker)
@@ -135,7 +124,8 @@ static ward_status finish(struct ward_request *request, struct ward_worker *work
         }
     }
     WARD_TRY(ward_op_entry_contexts(request, contexts, in->n, worker->crypto.digest));
-    return settle_all(request, in);
+    ward_op_settle(request, in->items, sizeof(*in->items), in->n);
+    return WARD_OK;
 }
 
 const struct ward_op ward_op_unwrap = {

@@ -46,18 +46,6 @@ static ward_status make_notes(struct ward_request *request, const struct ward_ge
     return WARD_OK;
 }
 
-static ward_status settle_all(struct ward_request *request, const struct ward_get *in)
-{
-    ward_status *statuses = WARD_ARENA_ARRAY(request->arena, ward_status, in->n);
-    WARD_ENSURE(statuses != NULL, WARD_E_EXHAUSTED);
-    for (size_t i = 0; i < in->n; i++) {
-        statuses[i] = in->items[i].status;
-        ward_entry_settle(request, i, statuses[i], NULL);
-    }
-    request->told = ward_op_all_alike(statuses, in->n);
-    return WARD_OK;
-}
-
 static ward_status decide_item(struct ward_request *request, const struct ward_get *in,
                                struct get_item *note, size_t i)
 {
@@ -76,7 +64,8 @@ static ward_status decide(struct ward_request *request)
     for (size_t i = 0; i < in->n; i++) {
         in->items[i].status = decide_item(request, in, &notes->items[i], i);
     }
-    return settle_all(request, in);
+    ward_op_settle(request, in->items, sizeof(*in->items), in->n);
+    return WARD_OK;
 }
 
 static ward_status read(struct ward_request *request, struct ward_digest *digest)
@@ -227,7 +216,8 @@ static ward_status finish(struct ward_request *request, struct ward_worker *work
             OPENSSL_cleanse(notes->items[i].plain, WARD_AEAD_KEY_SIZE);
         }
     }
-    return settle_all(request, in);
+    ward_op_settle(request, in->items, sizeof(*in->items), in->n);
+    return WARD_OK;
 }
 
 const struct ward_op ward_op_record_get = {

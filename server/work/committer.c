@@ -4,9 +4,9 @@
  *
  *   committed -> answers go out            epoch moved  -> decide again
  *   head moved -> number again             conflict, failed -> halve; alone: prepare again, or fail
- *   unknown -> read back under the head's lock; no word within a second -> UNAVAILABLE, nothing
- * sent
- */
+ *   unknown -> read back under the head's lock; no word within a second -> UNAVAILABLE
+ *
+ * Over 500 lines, since building a transaction and the ways in which it ends are one idea. */
 #include "server/work/committer.h"
 
 #include <stdlib.h>
