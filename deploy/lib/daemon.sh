@@ -61,14 +61,17 @@ daemon_running() {
 # wardd --config FILE was told other things than FILE says now, or was built anew.
 daemon_outdated() { [ "$config" -nt "$pid_file" ] || [ "$wardd" -nt "$pid_file" ]; }
 
-daemon_ready() {
-    local status
+# A page of the daemon's loopback HTTP, with its headers.
+daemon_page() { # PATH
     exec 9<>"/dev/tcp/127.0.0.1/$((port + 1))" || return 1
-    printf 'GET /ready HTTP/1.0\r\n\r\n' >&9
-    read -r -t 2 status <&9 || status=
+    printf 'GET %s HTTP/1.0\r\n\r\n' "$1" >&9
+    timeout 5 cat <&9
     exec 9>&-
-    [[ $status == *' 200 '* ]]
 }
+
+daemon_ready() { daemon_page /ready | head -n 1 | grep -q ' 200 '; }
+
+daemon_metric() { daemon_page /metrics | tr -d '\r' | sed -n "s/^$1 //p"; } # NAME
 
 port_free() { ! (exec 9<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 

@@ -85,9 +85,22 @@ job_rotate() {
     done_line "$start" "wardd: $job_rewrapped subject keys rewrapped, none left behind"
 }
 
+# Checkpoints are signed once a second: waits for one that covers what was done up to here.
+audit_settle() {
+    local entries size
+    entries=$(daemon_metric ward_audit_entries)
+    for _ in $(seq 100); do
+        size=$(as auditor status | json 'print(it.get("log_size", 0))')
+        [ "$size" -lt "${entries:-0}" ] || return 0
+        sleep 0.1
+    done
+    fail "no checkpoint was signed within ten seconds"
+}
+
 job_audit() {
     local start said status=0 export=$state/export
     start=$(now_ms)
+    audit_settle
     rm -rf "$export" "$export.altered"
     (umask 077 && as auditor audit export "$export" >/dev/null)
     said=$(as auditor audit verify "$export" --vkey "$vkey_file")

@@ -67,6 +67,10 @@ def test_the_running_processes_write_no_core_and_lock_memory(ward):
         assert int(status(ward.daemons[0].pid)["VmLck"].split()[0]) > 0
 
 
+needs_root = pytest.mark.skipif(not processes.is_root(), reason="only root may look into a process that is not dumpable")
+
+
+@needs_root
 def test_the_pin_and_the_module_are_in_the_helper_alone(ward):
     def maps(pid: int) -> str:
         return pathlib.Path(f"/proc/{pid}/maps").read_text()
@@ -74,12 +78,21 @@ def test_the_pin_and_the_module_are_in_the_helper_alone(ward):
     assert all("softhsm" in maps(pid) for pid in ward.daemons[0].helpers())
 
 
+@needs_root
 def test_a_helper_holds_no_socket_and_no_file_of_the_daemon(ward):
     for pid in ward.daemons[0].helpers():
         # 2 is standard error, where it says what is wrong
         held = [os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd") if fd != "2"]
         assert not [name for name in held if name.endswith((".pem", ".key", ".log", ".yaml"))], held
         assert len([name for name in held if name.startswith("socket:")]) <= 1, held
+
+
+@pytest.mark.skipif(processes.is_root(), reason="root may look into any process")
+def test_who_runs_the_daemon_cannot_look_into_it(ward):
+    for pid in (ward.daemons[0].pid, *ward.daemons[0].helpers()):
+        for name in ("maps", "mem", "environ"):
+            with pytest.raises(PermissionError):
+                open(f"/proc/{pid}/{name}", "rb").close()
 
 
 def test_an_abort_leaves_no_core_even_where_cores_are_allowed(own):

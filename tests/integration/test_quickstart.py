@@ -85,7 +85,8 @@ def test_stop_ends_every_process_and_start_brings_all_back(quickstart):
     pid = int((quickstart.state / "wardd.pid").read_text())
     postmaster = int((quickstart.state / "postgresql/data/postmaster.pid").read_text().split("\n")[0])
     quickstart("stop")
-    assert not processes.alive(pid) and not processes.alive(postmaster)
+    assert not processes.alive(pid)
+    processes.wait_until(lambda: not processes.alive(postmaster), 5, "the database's last process ends")
     assert quickstart("status", check=False).returncode == 1
     quickstart("stop")  # again: nothing to do
     quickstart()
