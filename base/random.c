@@ -95,6 +95,9 @@ static ward_status draw_from(drbg_fn drbg, uint8_t *out, size_t size)
 
 static ward_status spend(struct block *block, drbg_fn drbg, uint8_t *out, size_t size)
 {
+    if (size == 0) {
+        return WARD_OK; /* out may be NULL */
+    }
     if (block->left < size) {
         block->left = 0;
         WARD_TRY(draw_from(drbg, block->bytes, BLOCK_SIZE));

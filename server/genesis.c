@@ -165,7 +165,8 @@ static ward_status print(const struct genesis *g)
     char id[WARD_ID_TEXT_SIZE], hash[65], vkey[512];
     struct ward_note_key key;
     char origin[WARD_NOTE_NAME_MAX];
-    WARD_ENSURE(g->deployment.origin.size < sizeof(origin), WARD_E_STATE);
+    WARD_ENSURE(g->deployment.origin.size > 0 && g->deployment.origin.size < sizeof(origin),
+                WARD_E_STATE);
     memcpy(origin, g->deployment.origin.data, g->deployment.origin.size);
     origin[g->deployment.origin.size] = 0;
     WARD_TRY(ward_note_key_init(origin, g->deployment.log_algorithm, g->deployment.log_public_key,

@@ -67,7 +67,7 @@ static ward_status copy_deployment(struct ward_state *state,
 {
     const struct ward_store_deployment *row = &snapshot->deployment;
     char origin[WARD_NOTE_NAME_MAX];
-    WARD_ENSURE(row->origin.size < sizeof(origin), WARD_E_STATE);
+    WARD_ENSURE(row->origin.size > 0 && row->origin.size < sizeof(origin), WARD_E_STATE);
     memcpy(origin, row->origin.data, row->origin.size);
     origin[row->origin.size] = 0;
     state->deployment = row->id;
