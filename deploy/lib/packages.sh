@@ -3,7 +3,7 @@
 # The Debian packages that Ward needs, and how they come onto the machine. Sourced, never run.
 
 packages_build="gcc libc6-dev meson ninja-build pkg-config libssl-dev libp11-dev libp11-kit-dev
-    libevent-dev libnghttp2-dev libprotobuf-c-dev protobuf-c-compiler libpq-dev libcyaml-dev
+    libevent-dev libnghttp2-dev libprotobuf-c-dev protobuf-c-compiler libpq-dev libcyaml-dev libyaml-dev
     libjansson-dev libmicrohttpd-dev libsystemd-dev libcmocka-dev"
 packages_run="softhsm2 postgresql-15 openssl python3"
 packages_test="clang clang-format llvm libnss3 libnss3-tools binutils shellcheck python3-pytest
