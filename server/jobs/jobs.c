@@ -170,6 +170,7 @@ static void recover(struct ward_jobs *jobs, bool at_start)
 static void *tick(void *argument)
 {
     struct ward_jobs *jobs = argument;
+    sign_checkpoint(jobs); /* so that whoever asks first finds one */
     recover(jobs, true);
     for (unsigned n = 1; !jobs->stopping; n++) {
         pause_ms(TICK_MS);
