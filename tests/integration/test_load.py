@@ -13,6 +13,7 @@ pytestmark = pytest.mark.load
 def test_a_mixed_load_loses_nothing(own):
     clients = [own.client("app", timeout=60) for _ in range(6)]
     officer_a, officer_b, auditor = (own.client(name, timeout=60) for name in ("officer-a", "officer-b", "auditor"))
+    auditor.settle()
     stop = threading.Event()
 
     def look() -> None:
