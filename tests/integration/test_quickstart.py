@@ -105,8 +105,10 @@ def test_a_folder_that_is_not_there_is_named(quickstart):
 
 def test_a_deep_state_folder_gets_a_short_socket(quickstart):
     state = quickstart.home / ("d" * 60) / ("e" * 60)
-    quickstart(WARD_STATE=str(state), WARD_PORT=str(processes.free_port()))
-    quickstart("reset", WARD_STATE=str(state))
+    try:
+        quickstart(WARD_STATE=str(state), WARD_PORT=str(processes.free_port()))
+    finally:
+        quickstart("reset", WARD_STATE=str(state))
     assert not state.exists()
 
 
