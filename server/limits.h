@@ -18,6 +18,5 @@
 #define WARD_CHECKPOINT_MS 1000
 #define WARD_REWRAP_PAGE 500u
 #define WARD_INTENT_AGE_US (300LL * 1000000) /* another node's intent is left alone for so long */
-#define WARD_RECORDS_FAIR_BYTES (3u << 20)
 
 #endif

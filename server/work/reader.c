@@ -7,8 +7,6 @@
 #include "base/log.h"
 #include "server/limits.h"
 
-#define READ_ARENA_MAX (512u << 20)
-
 struct ward_reader {
     pthread_t thread;
     struct ward_pipeline *pipeline;
