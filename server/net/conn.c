@@ -410,6 +410,15 @@ void ward_conn_tick(struct ward_conn *conn)
     }
 }
 
+/* No goodbye, and no answer that was on its way: from here on the peer gets nothing. */
+void ward_conn_recheck(struct ward_conn *conn)
+{
+    const struct ward_loop_handler *handler = &conn->loop->config.handler;
+    if (conn->session != NULL && !handler->welcome(handler->context, conn->session)) {
+        conn_die(conn);
+    }
+}
+
 void *ward_conn_session(const struct ward_conn *conn)
 {
     return conn->session;

@@ -29,7 +29,7 @@ struct ward_loop {
     unsigned handshakes; /* steps in this turn */
     pthread_t thread;
     bool started, draining, fresh; /* fresh: now_us is of this turn */
-    atomic_bool asleep, stop, drain_asked;
+    atomic_bool asleep, stop, drain_asked, recheck_asked;
     atomic_size_t connections;
     pthread_mutex_t lock; /* over accepted */
     struct ward_list accepted;
@@ -63,6 +63,8 @@ void ward_conn_read(struct ward_conn *conn);
 /* At the end of a turn; may free the connection. */
 void ward_conn_flush(struct ward_conn *conn);
 void ward_conn_tick(struct ward_conn *conn);
+/* Closes it, with whatever it waited for, when the handler no longer wants this peer. */
+void ward_conn_recheck(struct ward_conn *conn);
 void ward_conn_free(struct ward_conn *conn);
 
 #endif

@@ -79,6 +79,15 @@ static void open_accepted(struct ward_loop *loop)
     }
 }
 
+static void recheck(struct ward_loop *loop)
+{
+    uint32_t at = 0;
+    for (struct ward_conn *conn = ward_conn_table_next(&loop->table, &at); conn != NULL;
+         conn = ward_conn_table_next(&loop->table, &at)) {
+        ward_conn_recheck(conn);
+    }
+}
+
 static void begin_drain(struct ward_loop *loop)
 {
     uint32_t at = 0;
@@ -100,6 +109,9 @@ static void turn(struct ward_loop *loop)
     open_accepted(loop);
     if (!loop->draining && atomic_load(&loop->drain_asked)) {
         begin_drain(loop);
+    }
+    if (atomic_exchange(&loop->recheck_asked, false)) {
+        recheck(loop);
     }
     struct ward_conn *again = loop->again;
     loop->again = NULL;
@@ -125,7 +137,8 @@ static void turn(struct ward_loop *loop)
 static bool may_sleep(struct ward_loop *loop)
 {
     if (loop->again != NULL || loop->config.handler.pending(loop->config.handler.context) ||
-        atomic_load(&loop->stop) || (!loop->draining && atomic_load(&loop->drain_asked))) {
+        atomic_load(&loop->stop) || atomic_load(&loop->recheck_asked) ||
+        (!loop->draining && atomic_load(&loop->drain_asked))) {
         return false;
     }
     (void)pthread_mutex_lock(&loop->lock);
@@ -185,6 +198,12 @@ void ward_loop_add(struct ward_loop *loop, int take_fd,
 void ward_loop_drain(struct ward_loop *loop)
 {
     atomic_store(&loop->drain_asked, true);
+    ward_loop_wake(loop);
+}
+
+void ward_loop_recheck(struct ward_loop *loop)
+{
+    atomic_store(&loop->recheck_asked, true);
     ward_loop_wake(loop);
 }
 

@@ -21,6 +21,8 @@ struct ward_loop_handler {
     /* The handshake is done. What it returns is the context of streams->begin; NULL closes. */
     void *(*open)(void *context, uint64_t connection, struct ward_bytes certificate,
                   const char *address);
+    /* After ward_loop_recheck, for each connection: false closes it at once. */
+    bool (*welcome)(void *context, void *session);
     void (*close)(void *context, void *session); /* after all of its streams */
     void (*handshake_failed)(void *context);
     /* Once a second for each connection. */
@@ -48,6 +50,8 @@ void ward_loop_wake(struct ward_loop *loop); /* cheap unless it sleeps */
 void ward_loop_add(struct ward_loop *loop, int take_fd,
                    const char address[static WARD_ADDRESS_SIZE]);
 void ward_loop_drain(struct ward_loop *loop);
+/* Each connection is asked for again, within one turn. */
+void ward_loop_recheck(struct ward_loop *loop);
 size_t ward_loop_connections(const struct ward_loop *loop); /* those in handshake too */
 
 /* The loop's thread. */

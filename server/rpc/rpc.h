@@ -29,6 +29,9 @@ struct ward_rpc_handler {
     bool (*serving)(void *context);
     /* Counted, not audited one by one. */
     void (*unidentified)(void *context, unsigned handshakes_failed, unsigned requests_refused);
+    /* On a loop thread, when a connection opens and after ward_rpc_recheck: false closes it at
+     * once. NULL: everybody is. */
+    bool (*still_welcome)(void *context, const struct ward_peer *peer);
 };
 
 struct ward_rpc_stats { /* all loops together; any thread */
@@ -47,6 +50,9 @@ ward_status ward_rpc_start(struct ward_rpc *rpc); /* starts the loop threads */
 void ward_rpc_complete(struct ward_rpc *rpc, struct ward_list *requests);
 /* New connections use the new files; on failure the old ones stay in force. */
 ward_status ward_rpc_reload(struct ward_rpc *rpc);
+/* Any thread, once what still_welcome looks at has changed: every loop asks it for each open
+ * connection, within its next turn, and closes those that it refuses. */
+void ward_rpc_recheck(struct ward_rpc *rpc);
 /* Stops accepting, sends GOAWAY, returns when all streams have ended or timeout_ms passed. */
 void ward_rpc_drain(struct ward_rpc *rpc, unsigned timeout_ms);
 void ward_rpc_stats(const struct ward_rpc *rpc, struct ward_rpc_stats *ret);

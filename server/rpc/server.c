@@ -29,13 +29,29 @@ struct ward_rpc {
 
 /* ---- a loop's handler ---- */
 
+static bool on_welcome(void *context, void *session)
+{
+    const struct rpc_loop *loop = context;
+    const struct ward_rpc_handler *handler = &loop->rpc->shared.handler;
+    const struct ward_session *asked = session;
+    return handler->still_welcome == NULL || handler->still_welcome(handler->context, asked->peer);
+}
+
 static void *on_open(void *context, uint64_t connection, struct ward_bytes certificate,
                      const char *address)
 {
     struct rpc_loop *loop = context;
     struct ward_session *session = NULL;
     ward_status status = ward_session_new(&loop->shard, connection, certificate, address, &session);
-    return ward_ok(status) ? session : NULL; /* out of memory: the connection is closed */
+    if (!ward_ok(status)) {
+        return NULL; /* out of memory: the connection is closed */
+    }
+    if (!on_welcome(loop, session)) {
+        loop->shard.handshakes_failed++;
+        ward_session_free(session);
+        return NULL;
+    }
+    return session;
 }
 
 static void on_close(void *context, void *session)
@@ -114,8 +130,8 @@ static ward_status make_loop(struct ward_rpc *rpc, const struct ward_rpc_config 
         .idle_us = (int64_t)config->idle_timeout_s * 1000000,
         .handshake_us = (int64_t)config->handshake_timeout_s * 1000000,
         .tls = rpc->tls,
-        .handler = {loop, &ward_stream_events, on_open, on_close, on_handshake_failed, on_tick,
-                    on_turn, on_pending},
+        .handler = {loop, &ward_stream_events, on_open, on_welcome, on_close, on_handshake_failed,
+                    on_tick, on_turn, on_pending},
     };
     WARD_TRY(ward_loop_new(&loop_config, &loop->loop));
     rpc->bare_loops[index] = loop->loop;
@@ -199,6 +215,13 @@ void ward_rpc_complete(struct ward_rpc *rpc, struct ward_list *requests)
 ward_status ward_rpc_reload(struct ward_rpc *rpc)
 {
     return ward_tls_reload(rpc->tls);
+}
+
+void ward_rpc_recheck(struct ward_rpc *rpc)
+{
+    for (unsigned i = 0; i < rpc->n_loops; i++) {
+        ward_loop_recheck(rpc->loops[i].loop);
+    }
 }
 
 static bool busy(const struct ward_rpc *rpc)
