@@ -48,6 +48,9 @@ struct ward_request {
     void *in;            /* the operation's input, server/op/messages.h */
     void *out;           /* its output, zeroed before the first step */
     int64_t deadline_us; /* monotonic; 0: none */
+    /* Nobody waits for the answer any more: set by the loop, at any time, and looked at before work
+     * is begun for it. NULL: cannot happen. */
+    atomic_bool *cancelled;
 
     /* The outcome: set non-OK once by whoever refuses or fails it. Its refusal text, if any, is
      * constant. */
@@ -55,6 +58,8 @@ struct ward_request {
     bool refused;     /* by decode or decide, as against failed later */
     ward_status told; /* what the entry calls it when status is OK: all items failed alike */
     bool undecodable; /* refused before decide: no decision changes that */
+    /* With a refusal: when the caller may come again; 0: not said. */
+    uint32_t retry_after_ms;
 
     /* Owned by the pipeline. */
     struct ward_state *state; /* policy, keyring and epoch under which it is decided; a reference */
