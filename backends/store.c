@@ -98,6 +98,16 @@ static bool prepare_read(struct ward_read *r)
         r->checkpoint.size = 0;
         r->checkpoint.note = (struct ward_bytes){0};
         return true;
+    case WARD_READ_REPLAY:
+        r->replay.found = false;
+        r->replay.response = (struct ward_bytes){0};
+        r->replay.created_us = 0;
+        return r->replay.identity.size > 0 && r->replay.request_id.size > 0;
+    case WARD_READ_RESERVE:
+        r->reserve.granted = 0;
+        r->reserve.total = 0;
+        return r->reserve.version > 0 && r->reserve.version <= INT32_MAX && r->reserve.block > 0 &&
+               r->reserve.block <= INT64_MAX && r->reserve.limit <= INT64_MAX;
     }
     return false;
 }
@@ -157,7 +167,7 @@ static bool audit_is_sound(const struct ward_commit *c)
 static bool rows_are_sound(const struct ward_commit *c)
 {
     bool sound = c->n_subject_keys <= ROWS_MAX && c->n_records <= ROWS_MAX &&
-                 c->n_rewrapped <= ROWS_MAX && c->n_effects <= ROWS_MAX;
+                 c->n_rewrapped <= ROWS_MAX && c->n_effects <= ROWS_MAX && c->n_replays <= ROWS_MAX;
     for (size_t i = 0; sound && i < c->n_subject_keys; i++) {
         const struct ward_new_subject_key *k = &c->subject_keys[i];
         sound = k->generation > 0 && k->generation <= INT32_MAX && k->kek_version > 0 &&
@@ -172,6 +182,11 @@ static bool rows_are_sound(const struct ward_commit *c)
         const struct ward_rewrapped *r = &c->rewrapped[i];
         sound = r->kek_version > 0 && r->kek_version <= INT32_MAX && r->old_wrapped.size > 0 &&
                 r->new_wrapped.size > 0;
+    }
+    for (size_t i = 0; sound && i < c->n_replays; i++) {
+        const struct ward_new_replay *r = &c->replays[i];
+        sound = r->identity.size > 0 && r->request_id.size > 0 && r->created_us > 0 &&
+                r->response.size <= WARD_REPLAY_RESPONSE_MAX;
     }
     return sound;
 }

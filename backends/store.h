@@ -12,8 +12,10 @@
 #include "base/status.h"
 #include "base/wipe_alloc.h"
 
-#define WARD_SCHEMA_VERSION 1
+#define WARD_SCHEMA_VERSION 2
 #define WARD_HASH_SIZE 32
+#define WARD_REPLAY_RESPONSE_MAX (64u * 1024)
+#define WARD_PURGE_MAX 10000u /* replays that one purge deletes, the oldest first */
 
 /* ---- what decisions need: read whole at start and whenever the epoch moved ---- */
 
@@ -31,6 +33,7 @@ struct ward_store_kek_version {
     uint32_t version;
     uint8_t state; /* enum ward_key_state */
     int64_t created_us;
+    uint64_t wraps; /* reserved by all nodes so far; never fewer than were made */
 };
 
 struct ward_store_index_key {
@@ -56,6 +59,15 @@ struct ward_store_intent {
     int64_t created_us;
 };
 
+enum ward_revocation_kind { WARD_REVOKED_IDENTITY = 1, WARD_REVOKED_CERTIFICATE = 2 };
+
+struct ward_store_revocation {
+    uint8_t kind;            /* enum ward_revocation_kind */
+    struct ward_bytes value; /* the identity, or the certificate's SHA-256 in hex */
+    struct ward_id proposal;
+    int64_t created_us;
+};
+
 struct ward_store_snapshot {
     bool initialised; /* false: no deployment row; nothing else is set */
     uint64_t epoch;
@@ -70,6 +82,8 @@ struct ward_store_snapshot {
     size_t n_index_keys;
     const struct ward_store_intent *intents;
     size_t n_intents;
+    const struct ward_store_revocation *revocations; /* sorted by kind, value */
+    size_t n_revocations;
 };
 
 /* ---- reads: an operation adds what it needs, the reader pool answers all of one kind at once ----
@@ -85,6 +99,9 @@ enum ward_read_kind {
     WARD_READ_PROPOSALS,      /* a page, newest first, with votes */
     WARD_READ_AUDIT,          /* leaves from start to end */
     WARD_READ_CHECKPOINT,     /* the newest */
+    WARD_READ_REPLAY,         /* what a request was answered; not found is OK */
+    WARD_READ_RESERVE,        /* the one that writes: takes a block of a version's wraps, durably,
+                                 in a transaction of its own; NOT_FOUND: no such version */
 };
 
 struct ward_store_subject_key {
@@ -173,6 +190,21 @@ struct ward_read {
             uint64_t size;
             struct ward_bytes note;
         } checkpoint;
+        struct {
+            struct ward_bytes identity, request_id;
+            bool found; /* written */
+            uint8_t digest[WARD_HASH_SIZE];
+            struct ward_bytes response;
+            int64_t created_us;
+        } replay;
+        struct {
+            struct ward_id kek;
+            uint32_t version;
+            uint64_t block, limit; /* the version's wraps never pass the limit */
+            uint64_t granted;      /* written: block, fewer near the limit, or 0. What an answer
+                                      that was lost had granted is never used. */
+            uint64_t total;        /* the version's wraps after it */
+        } reserve;
     };
 };
 
@@ -203,6 +235,13 @@ struct ward_rewrapped { /* compare and swap; a row that moved meanwhile is skipp
     uint32_t kek_version;
 };
 
+struct ward_new_replay { /* one that is there already makes the commit conflict */
+    struct ward_bytes identity, request_id;
+    uint8_t digest[WARD_HASH_SIZE];
+    struct ward_bytes response; /* at most WARD_REPLAY_RESPONSE_MAX */
+    int64_t created_us;
+};
+
 enum ward_effect_kind {                          /* administrative: one transaction of their own */
                         WARD_EFFECT_KEK,         /* insert */
                         WARD_EFFECT_KEK_VERSION, /* insert */
@@ -217,6 +256,10 @@ enum ward_effect_kind {                          /* administrative: one transact
                         WARD_EFFECT_DEPLOYMENT,     /* insert; genesis */
                         WARD_EFFECT_POLICY,         /* insert version with text */
                         WARD_EFFECT_INDEX_KEY,      /* insert */
+                        WARD_EFFECT_REVOCATION,     /* insert */
+                        WARD_EFFECT_UNREVOCATION,   /* delete */
+                        WARD_EFFECT_PURGE_REPLAYS,  /* delete those from before, WARD_PURGE_MAX of
+                                                       them at most */
 };
 
 struct ward_effect {
@@ -255,6 +298,14 @@ struct ward_effect {
             int64_t created_us;
         } policy;
         struct ward_store_index_key index_key;
+        struct ward_store_revocation revocation;
+        struct {
+            uint8_t kind;
+            struct ward_bytes value;
+        } unrevocation;
+        struct {
+            int64_t before_us;
+        } purge_replays;
     };
 };
 
@@ -270,6 +321,8 @@ struct ward_commit {
     size_t n_records;
     const struct ward_rewrapped *rewrapped;
     size_t n_rewrapped;
+    const struct ward_new_replay *replays;
+    size_t n_replays;
     const struct ward_effect *effects; /* in order */
     size_t n_effects;
     bool bump_epoch;
@@ -318,7 +371,8 @@ struct ward_store_ops {
      * that is missing or of another version (STATE, with a refusal's text). */
     ward_status (*head)(struct ward_store_writer *writer, bool lock, struct ward_head *ret);
     void (*unlock)(struct ward_store_writer *writer); /* rolls back what head(lock) began */
-    /* One transaction: head and audit row, effects in their order, subject keys, records, rewraps.
+    /* One transaction: head and audit row, effects in their order, subject keys, records, rewraps,
+     * replays.
      * It ends the lock, however it ends. ret_status says more for the log. */
     enum ward_commit_outcome (*commit)(struct ward_store_writer *writer,
                                        const struct ward_commit *commit, ward_status *ret_status);
@@ -361,7 +415,8 @@ ward_status ward_store_resolve(struct ward_store_writer *writer, const struct wa
  * (migration). */
 ward_status ward_store_postgres_open(const char *conninfo, struct ward_store **ret);
 /* Creates or migrates the schema with the owner's role and grants the daemon's role what it needs:
- * SELECT, INSERT; UPDATE of head, kek, kek_version, proposal, subject_key; DELETE of intent.
+ * SELECT, INSERT; UPDATE of head, kek, kek_version, proposal, subject_key; DELETE of intent,
+ * replay, revocation.
  * Idempotent. */
 ward_status ward_store_postgres_migrate(const char *owner_conninfo, const char *daemon_role);
 /* backends/memory: for tests; nothing outlives it. */

@@ -151,6 +151,28 @@ static ward_status insert_index_key(struct ward_memory_state *state,
     return ward_memory_insert(state, WARD_TABLE_INDEX_KEY, key);
 }
 
+static ward_status insert_revocation(struct ward_memory_state *state,
+                                     const struct ward_store_revocation *from)
+{
+    struct ward_store_revocation *revocation = copy_row(state, from, sizeof(*from));
+    WARD_ENSURE(revocation != NULL, WARD_E_EXHAUSTED);
+    WARD_TRY(own(state, &revocation->value));
+    return ward_memory_insert(state, WARD_TABLE_REVOCATION, revocation);
+}
+
+static void purge_replays(struct ward_memory_state *state, int64_t before_us)
+{
+    struct ward_memory_rows *rows = &state->tables[WARD_TABLE_REPLAY];
+    size_t kept = 0;
+    for (size_t i = 0; i < rows->n; i++) {
+        const struct ward_new_replay *replay = rows->rows[i];
+        if (replay->created_us >= before_us || i - kept >= WARD_PURGE_MAX) {
+            rows->rows[kept++] = replay;
+        }
+    }
+    rows->n = kept;
+}
+
 static ward_status apply_effect(struct ward_memory_state *state, const struct ward_effect *effect)
 {
     switch (effect->kind) {
@@ -178,6 +200,16 @@ static ward_status apply_effect(struct ward_memory_state *state, const struct wa
         return insert_policy(state, effect);
     case WARD_EFFECT_INDEX_KEY:
         return insert_index_key(state, &effect->index_key);
+    case WARD_EFFECT_REVOCATION:
+        return insert_revocation(state, &effect->revocation);
+    case WARD_EFFECT_UNREVOCATION: {
+        struct ward_store_revocation key = {.kind = effect->unrevocation.kind,
+                                            .value = effect->unrevocation.value};
+        return ward_memory_remove(state, WARD_TABLE_REVOCATION, &key);
+    }
+    case WARD_EFFECT_PURGE_REPLAYS:
+        purge_replays(state, effect->purge_replays.before_us);
+        return WARD_OK;
     }
     WARD_FAIL(WARD_E_INTERNAL);
 }
@@ -228,6 +260,17 @@ static ward_status rewrap(struct ward_memory_state *state, const struct ward_rew
     return ward_memory_replace(state, WARD_TABLE_SUBJECT_KEY, moved);
 }
 
+static ward_status insert_replay(struct ward_memory_state *state,
+                                 const struct ward_new_replay *from)
+{
+    struct ward_new_replay *replay = copy_row(state, from, sizeof(*from));
+    WARD_ENSURE(replay != NULL, WARD_E_EXHAUSTED);
+    WARD_TRY(own(state, &replay->identity));
+    WARD_TRY(own(state, &replay->request_id));
+    WARD_TRY(own(state, &replay->response));
+    return ward_memory_insert(state, WARD_TABLE_REPLAY, replay);
+}
+
 static ward_status apply_rows(struct ward_memory_state *state, const struct ward_commit *commit,
                               uint32_t *ret_rewrapped)
 {
@@ -246,6 +289,9 @@ static ward_status apply_rows(struct ward_memory_state *state, const struct ward
                         WARD_E_INTERNAL);
         }
         WARD_TRY(rewrap(state, &commit->rewrapped[i], ret_rewrapped));
+    }
+    for (size_t i = 0; i < commit->n_replays; i++) {
+        WARD_TRY(insert_replay(state, &commit->replays[i]));
     }
     return WARD_OK;
 }

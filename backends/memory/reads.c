@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Reads and the snapshot: copies of rows into the caller's arena. Changes nothing. */
+/* Reads: copies of rows into the caller's arena. Changes nothing but the count of a version's
+ * wraps. */
 #include "backends/memory/state.h"
 
 #include <stdlib.h>
@@ -300,7 +301,39 @@ static ward_status read_checkpoint(const struct ward_memory_state *state, struct
     return copied(&copier);
 }
 
-static ward_status answer(const struct ward_memory_state *state, struct ward_read *r)
+static ward_status read_replay(const struct ward_memory_state *state, struct ward_read *r)
+{
+    struct copier copier = {.arena = r->arena};
+    struct ward_new_replay key = {.identity = r->replay.identity,
+                                  .request_id = r->replay.request_id};
+    const struct ward_new_replay *row = ward_memory_get(state, WARD_TABLE_REPLAY, &key);
+    r->replay.found = row != NULL;
+    if (row == NULL) {
+        return WARD_OK;
+    }
+    memcpy(r->replay.digest, row->digest, WARD_HASH_SIZE);
+    r->replay.response = copy(&copier, row->response);
+    r->replay.created_us = row->created_us;
+    return copied(&copier);
+}
+
+static ward_status reserve(struct ward_memory_state *state, struct ward_read *r)
+{
+    struct ward_store_kek_version key = {.kek = r->reserve.kek, .version = r->reserve.version};
+    const struct ward_store_kek_version *old = ward_memory_get(state, WARD_TABLE_KEK_VERSION, &key);
+    WARD_ENSURE(old != NULL, WARD_E_NOT_FOUND);
+    struct ward_store_kek_version *moved = ward_arena_alloc(state->rows, sizeof(*moved));
+    WARD_ENSURE(moved != NULL, WARD_E_EXHAUSTED);
+    uint64_t left = r->reserve.limit > old->wraps ? r->reserve.limit - old->wraps : 0;
+    *moved = *old;
+    moved->wraps += r->reserve.block < left ? r->reserve.block : left;
+    WARD_TRY(ward_memory_replace(state, WARD_TABLE_KEK_VERSION, moved));
+    r->reserve.granted = moved->wraps - old->wraps;
+    r->reserve.total = moved->wraps;
+    return WARD_OK;
+}
+
+static ward_status answer(struct ward_memory_state *state, struct ward_read *r)
 {
     switch (r->kind) {
     case WARD_READ_SUBJECT_KEY:
@@ -321,11 +354,15 @@ static ward_status answer(const struct ward_memory_state *state, struct ward_rea
         return read_audit(state, r);
     case WARD_READ_CHECKPOINT:
         return read_checkpoint(state, r);
+    case WARD_READ_REPLAY:
+        return read_replay(state, r);
+    case WARD_READ_RESERVE:
+        return reserve(state, r);
     }
     WARD_FAIL(WARD_E_INTERNAL);
 }
 
-void ward_memory_answer(const struct ward_memory_state *state, struct ward_read *read)
+void ward_memory_answer(struct ward_memory_state *state, struct ward_read *read)
 {
     read->status = answer(state, read);
 }

@@ -62,6 +62,13 @@ static ward_status add_rest(const struct builder *b, struct ward_store_snapshot 
     for (size_t i = 0; i < ret->n_intents; i++) {
         WARD_TRY(own(b, &intents[i].node));
     }
+    struct ward_store_revocation *revocations =
+        copy_rows(b, WARD_TABLE_REVOCATION, sizeof(*revocations), &ret->n_revocations);
+    WARD_ENSURE(revocations != NULL, WARD_E_EXHAUSTED);
+    for (size_t i = 0; i < ret->n_revocations; i++) {
+        WARD_TRY(own(b, &revocations[i].value));
+    }
+    ret->revocations = revocations;
     qsort(intents, ret->n_intents, sizeof(*intents), earlier_intent);
     ret->index_keys = keys;
     ret->intents = intents;

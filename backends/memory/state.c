@@ -51,6 +51,19 @@ static int compare_votes(const struct ward_memory_vote *a, const struct ward_mem
     return order != 0 ? order : (a->vote.decision == 2) - (b->vote.decision == 2);
 }
 
+static int compare_replays(const struct ward_new_replay *a, const struct ward_new_replay *b)
+{
+    int order = ward_bytes_cmp(a->identity, b->identity);
+    return order != 0 ? order : ward_bytes_cmp(a->request_id, b->request_id);
+}
+
+static int compare_revocations(const struct ward_store_revocation *a,
+                               const struct ward_store_revocation *b)
+{
+    int order = compare_u64(a->kind, b->kind);
+    return order != 0 ? order : ward_bytes_cmp(a->value, b->value);
+}
+
 #define AS(type, p) ((const struct type *)(p))
 #define FIELD(compare, type, member) compare(AS(type, a)->member, AS(type, b)->member)
 #define ID_FIELD(type, member) compare_ids(&AS(type, a)->member, &AS(type, b)->member)
@@ -89,6 +102,10 @@ static int compare(enum ward_memory_table table, const void *a, const void *b)
         return FIELD(compare_u64, ward_memory_checkpoint, size);
     case WARD_TABLE_AUDIT:
         return FIELD(compare_u64, ward_memory_audit, first);
+    case WARD_TABLE_REPLAY:
+        return compare_replays(a, b);
+    case WARD_TABLE_REVOCATION:
+        return compare_revocations(a, b);
     case WARD_MEMORY_TABLES:
         break;
     }

@@ -23,6 +23,8 @@ enum ward_memory_table {
     WARD_TABLE_VOTE,
     WARD_TABLE_CHECKPOINT,
     WARD_TABLE_AUDIT,
+    WARD_TABLE_REPLAY,
+    WARD_TABLE_REVOCATION,
     WARD_MEMORY_TABLES, /* how many */
 };
 
@@ -83,7 +85,7 @@ ward_status ward_memory_apply(struct ward_memory_state *state, const struct ward
                               uint32_t *ret_rewrapped, enum ward_commit_outcome *ret_outcome);
 
 /* reads.c */
-void ward_memory_answer(const struct ward_memory_state *state, struct ward_read *read);
+void ward_memory_answer(struct ward_memory_state *state, struct ward_read *read);
 ward_status ward_memory_snapshot(const struct ward_memory_state *state, struct ward_arena *arena,
                                  struct ward_store_snapshot *ret);
 

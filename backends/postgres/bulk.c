@@ -28,6 +28,14 @@ static int compare_rewrapped(const void *a, const void *b)
     return memcmp(x->id.bytes, y->id.bytes, sizeof(x->id.bytes));
 }
 
+static int compare_replays(const void *a, const void *b)
+{
+    const struct ward_new_replay *x = *(const struct ward_new_replay *const *)a;
+    const struct ward_new_replay *y = *(const struct ward_new_replay *const *)b;
+    int order = ward_bytes_cmp(x->identity, y->identity);
+    return order != 0 ? order : ward_bytes_cmp(x->request_id, y->request_id);
+}
+
 static void freep(void *p)
 {
     free(*(void **)p);
@@ -104,4 +112,18 @@ ward_status ward_pg_send_rewrapped(struct ward_pg_conn *conn, const struct ward_
     ARRAY(conn, WARD_PG_BYTEA, n, ward_pg_array_bytes, r[i]->new_wrapped);
     ARRAY(conn, WARD_PG_INT4, n, ward_pg_array_u32, r[i]->kek_version);
     return ward_pg_send(conn, WARD_PG_REWRAP);
+}
+
+ward_status ward_pg_send_replays(struct ward_pg_conn *conn, const struct ward_commit *commit)
+{
+    size_t n = commit->n_replays;
+    ward_auto(freep) const struct ward_new_replay **r =
+        (const struct ward_new_replay **)sorted(commit->replays, n, sizeof(**r), compare_replays);
+    WARD_ENSURE(r != NULL, WARD_E_EXHAUSTED);
+    ARRAY(conn, WARD_PG_TEXT, n, ward_pg_array_bytes, r[i]->identity);
+    ARRAY(conn, WARD_PG_TEXT, n, ward_pg_array_bytes, r[i]->request_id);
+    ARRAY(conn, WARD_PG_BYTEA, n, ward_pg_array_bytes, WARD_BYTES_ARRAY(r[i]->digest));
+    ARRAY(conn, WARD_PG_BYTEA, n, ward_pg_array_bytes, r[i]->response);
+    ARRAY(conn, WARD_PG_INT8, n, ward_pg_array_i64, r[i]->created_us);
+    return ward_pg_send(conn, WARD_PG_INSERT_REPLAYS);
 }

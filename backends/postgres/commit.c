@@ -61,6 +61,10 @@ static ward_status send_all(struct ward_pg_writer *writer, const struct ward_com
         WARD_TRY(ward_pg_send_rewrapped(conn, commit));
         *ret_rewrap = (ptrdiff_t)n++;
     }
+    if (commit->n_replays > 0) {
+        WARD_TRY(ward_pg_send_replays(conn, commit));
+        n++;
+    }
     *ret_n = n;
     return WARD_OK;
 }

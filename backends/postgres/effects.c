@@ -24,6 +24,7 @@ static ward_status send_kek_version(struct ward_pg_conn *conn,
     ward_pg_add_u32(p, version->version);
     ward_pg_add_i16(p, version->state);
     ward_pg_add_i64(p, version->created_us);
+    ward_pg_add_u64(p, version->wraps);
     return ward_pg_send(conn, WARD_PG_INSERT_KEK_VERSION);
 }
 
@@ -81,6 +82,17 @@ static ward_status send_deployment(struct ward_pg_conn *conn,
     return ward_pg_send(conn, WARD_PG_INSERT_DEPLOYMENT);
 }
 
+static ward_status send_revocation(struct ward_pg_conn *conn,
+                                   const struct ward_store_revocation *revocation)
+{
+    struct ward_pg_params *p = &conn->params;
+    ward_pg_add_i16(p, revocation->kind);
+    ward_pg_add_bytes(p, revocation->value);
+    ward_pg_add_bytes(p, ward_id_view(&revocation->proposal));
+    ward_pg_add_i64(p, revocation->created_us);
+    return ward_pg_send(conn, WARD_PG_INSERT_REVOCATION);
+}
+
 ward_status ward_pg_send_effect(struct ward_pg_conn *conn, const struct ward_effect *effect)
 {
     struct ward_pg_params *p = &conn->params;
@@ -126,6 +138,16 @@ ward_status ward_pg_send_effect(struct ward_pg_conn *conn, const struct ward_eff
         ward_pg_add_bytes(p, effect->index_key.name);
         ward_pg_add_bytes(p, effect->index_key.wrapped);
         return ward_pg_send(conn, WARD_PG_INSERT_INDEX_KEY);
+    case WARD_EFFECT_REVOCATION:
+        return send_revocation(conn, &effect->revocation);
+    case WARD_EFFECT_UNREVOCATION:
+        ward_pg_add_i16(p, effect->unrevocation.kind);
+        ward_pg_add_bytes(p, effect->unrevocation.value);
+        return ward_pg_send(conn, WARD_PG_DELETE_REVOCATION);
+    case WARD_EFFECT_PURGE_REPLAYS:
+        ward_pg_add_i64(p, effect->purge_replays.before_us);
+        ward_pg_add_u32(p, WARD_PURGE_MAX);
+        return ward_pg_send(conn, WARD_PG_PURGE_REPLAYS);
     }
     WARD_FAIL(WARD_E_INTERNAL);
 }

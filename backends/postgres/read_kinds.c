@@ -48,6 +48,22 @@ static ward_status send_proposals_by_id(struct ward_pg_conn *conn,
     return ward_pg_send(conn, WARD_PG_READ_PROPOSALS_BY_ID);
 }
 
+static ward_status send_replays(struct ward_pg_conn *conn, const struct ward_pg_query *query)
+{
+    struct ward_pg_params *p = &conn->params;
+    ward_pg_array_begin(p, WARD_PG_TEXT, query->n);
+    for (size_t i = 0; i < query->n; i++) {
+        ward_pg_array_bytes(p, query->reads[i]->replay.identity);
+    }
+    ward_pg_array_end(p);
+    ward_pg_array_begin(p, WARD_PG_TEXT, query->n);
+    for (size_t i = 0; i < query->n; i++) {
+        ward_pg_array_bytes(p, query->reads[i]->replay.request_id);
+    }
+    ward_pg_array_end(p);
+    return ward_pg_send(conn, WARD_PG_READ_REPLAYS);
+}
+
 static ward_status send_one(struct ward_pg_conn *conn, const struct ward_read *r)
 {
     struct ward_pg_params *p = &conn->params;
@@ -76,10 +92,17 @@ static ward_status send_one(struct ward_pg_conn *conn, const struct ward_read *r
         return ward_pg_send(conn, WARD_PG_READ_AUDIT);
     case WARD_READ_CHECKPOINT:
         return ward_pg_send(conn, WARD_PG_READ_CHECKPOINT);
+    case WARD_READ_RESERVE:
+        ward_pg_add_bytes(p, ward_id_view(&r->reserve.kek));
+        ward_pg_add_u32(p, r->reserve.version);
+        ward_pg_add_u64(p, r->reserve.block);
+        ward_pg_add_u64(p, r->reserve.limit);
+        return ward_pg_send(conn, WARD_PG_RESERVE);
     case WARD_READ_SUBJECT_KEY:
     case WARD_READ_RECORD_VERSION:
     case WARD_READ_RECORD:
     case WARD_READ_PROPOSAL:
+    case WARD_READ_REPLAY:
         break;
     }
     WARD_FAIL(WARD_E_INTERNAL);
@@ -95,11 +118,14 @@ ward_status ward_pg_query_send(struct ward_pg_conn *conn, const struct ward_pg_q
         return send_records(conn, query);
     case WARD_READ_PROPOSAL:
         return send_proposals_by_id(conn, query);
+    case WARD_READ_REPLAY:
+        return send_replays(conn, query);
     case WARD_READ_REWRAP_PAGE:
     case WARD_READ_ROWS:
     case WARD_READ_PROPOSALS:
     case WARD_READ_AUDIT:
     case WARD_READ_CHECKPOINT:
+    case WARD_READ_RESERVE:
         return send_one(conn, query->reads[0]);
     }
     WARD_FAIL(WARD_E_INTERNAL);
@@ -130,6 +156,11 @@ static void take_row(struct ward_read *r, struct ward_pg_row *row)
         r->subject_key.key = subject_key(row, 1);
     } else if (r->kind == WARD_READ_RECORD_VERSION) {
         r->record_version.version = ward_pg_u32(row, 1);
+    } else if (r->kind == WARD_READ_REPLAY) {
+        ward_pg_hash(row, 1, r->replay.digest);
+        r->replay.response = ward_pg_copy(row, 2);
+        r->replay.created_us = ward_pg_i64(row, 3);
+        r->replay.found = true;
     } else {
         r->record.version = ward_pg_u32(row, 1);
         r->record.schema_version = ward_pg_u32(row, 2);
@@ -204,17 +235,34 @@ static ward_status take_checkpoint(struct ward_read *r, const PGresult *result)
     return WARD_OK;
 }
 
+static ward_status take_reserve(struct ward_read *r, const PGresult *result)
+{
+    struct ward_pg_row row = {.result = result};
+    if (PQntuples(result) == 0) {
+        return WARD_OK;
+    }
+    uint64_t granted = ward_pg_u64(&row, 0), total = ward_pg_u64(&row, 1);
+    WARD_TRY(ward_pg_row_status(&row));
+    WARD_ENSURE(granted <= r->reserve.block && granted <= total, WARD_E_INTERNAL);
+    r->reserve.granted = granted;
+    r->reserve.total = total;
+    r->status = WARD_OK;
+    return WARD_OK;
+}
+
 ward_status ward_pg_query_take(const struct ward_pg_query *query, const PGresult *result)
 {
     for (size_t i = 0; i < query->n; i++) {
-        /* "No version yet" is an answer; for all else a row must come. */
-        query->reads[i]->status =
-            query->kind == WARD_READ_RECORD_VERSION ? WARD_OK : WARD_STATUS(WARD_E_NOT_FOUND);
+        /* "No version yet" and "never answered" are answers; for all else a row must come. */
+        bool may_be_none =
+            query->kind == WARD_READ_RECORD_VERSION || query->kind == WARD_READ_REPLAY;
+        query->reads[i]->status = may_be_none ? WARD_OK : WARD_STATUS(WARD_E_NOT_FOUND);
     }
     switch (query->kind) {
     case WARD_READ_SUBJECT_KEY:
     case WARD_READ_RECORD_VERSION:
     case WARD_READ_RECORD:
+    case WARD_READ_REPLAY:
         return take_rows(query, result);
     case WARD_READ_REWRAP_PAGE:
         return take_rewrap(query->reads[0], result);
@@ -228,6 +276,8 @@ ward_status ward_pg_query_take(const struct ward_pg_query *query, const PGresult
         return ward_pg_take_audit(query, result);
     case WARD_READ_CHECKPOINT:
         return take_checkpoint(query->reads[0], result);
+    case WARD_READ_RESERVE:
+        return take_reserve(query->reads[0], result);
     }
     WARD_FAIL(WARD_E_INTERNAL);
 }

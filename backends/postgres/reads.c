@@ -16,12 +16,14 @@ static bool together(enum ward_read_kind kind)
     case WARD_READ_RECORD_VERSION:
     case WARD_READ_RECORD:
     case WARD_READ_PROPOSAL:
+    case WARD_READ_REPLAY:
         return true;
     case WARD_READ_REWRAP_PAGE:
     case WARD_READ_ROWS:
     case WARD_READ_PROPOSALS:
     case WARD_READ_AUDIT:
     case WARD_READ_CHECKPOINT:
+    case WARD_READ_RESERVE:
         return false;
     }
     return false;
@@ -29,9 +31,9 @@ static bool together(enum ward_read_kind kind)
 
 /* In this order, those that look at many rows last: the others' answers are then there first. */
 static const enum ward_read_kind order[] = {
-    WARD_READ_SUBJECT_KEY, WARD_READ_RECORD_VERSION, WARD_READ_RECORD,
-    WARD_READ_CHECKPOINT,  WARD_READ_PROPOSAL,       WARD_READ_PROPOSALS,
-    WARD_READ_AUDIT,       WARD_READ_REWRAP_PAGE,    WARD_READ_ROWS,
+    WARD_READ_REPLAY,     WARD_READ_SUBJECT_KEY, WARD_READ_RECORD_VERSION, WARD_READ_RECORD,
+    WARD_READ_CHECKPOINT, WARD_READ_PROPOSAL,    WARD_READ_PROPOSALS,      WARD_READ_RESERVE,
+    WARD_READ_AUDIT,      WARD_READ_REWRAP_PAGE, WARD_READ_ROWS,
 };
 #define N_KINDS (sizeof(order) / sizeof(order[0]))
 
@@ -128,7 +130,8 @@ ward_status ward_pg_read(struct ward_store_reader *base, struct ward_read **read
     WARD_TRY(ward_pg_outside(ward_pg_connect(&reader->conn, &fresh)));
     ward_status status = round_trip(&reader->conn, &plan);
     if (status.code == WARD_E_UNAVAILABLE && !fresh) {
-        /* A connection from before, found dead: reading again does no harm. */
+        /* A connection from before, found dead: reading again does no harm, and a block that is
+         * reserved twice only makes the count too high. */
         ward_pg_drop(&reader->conn);
         WARD_TRY(ward_pg_outside(ward_pg_connect(&reader->conn, NULL)));
         status = round_trip(&reader->conn, &plan);

@@ -97,6 +97,7 @@ static ward_status read_versions(const PGresult *result, struct ward_arena *aren
             .version = ward_pg_u32(&row, 1),
             .state = (uint8_t)ward_pg_i16(&row, 2),
             .created_us = ward_pg_i64(&row, 3),
+            .wraps = ward_pg_u64(&row, 4),
         };
     }
     ret->versions = versions;
@@ -145,6 +146,27 @@ static ward_status read_intents(const PGresult *result, struct ward_arena *arena
     return ward_pg_row_status(&row);
 }
 
+static ward_status read_revocations(const PGresult *result, struct ward_arena *arena,
+                                    struct ward_store_snapshot *ret)
+{
+    struct ward_pg_row row = {.result = result, .arena = arena};
+    int n = PQntuples(result);
+    struct ward_store_revocation *revocations =
+        WARD_ARENA_ARRAY(arena, struct ward_store_revocation, n);
+    WARD_ENSURE(revocations != NULL, WARD_E_EXHAUSTED);
+    for (row.row = 0; row.row < n; row.row++) {
+        revocations[row.row] = (struct ward_store_revocation){
+            .kind = (uint8_t)ward_pg_i16(&row, 0),
+            .value = ward_pg_copy(&row, 1),
+            .proposal = ward_pg_id(&row, 2),
+            .created_us = ward_pg_i64(&row, 3),
+        };
+    }
+    ret->revocations = revocations;
+    ret->n_revocations = (size_t)n;
+    return ward_pg_row_status(&row);
+}
+
 static ward_status read_epoch(const PGresult *result, struct ward_arena *arena,
                               struct ward_store_snapshot *ret)
 {
@@ -177,6 +199,7 @@ static ward_status read_snapshot(struct ward_pg_conn *conn, struct ward_arena *a
         {WARD_PG_KEK_VERSIONS, read_versions},
         {WARD_PG_INDEX_KEYS, read_index_keys},
         {WARD_PG_INTENTS, read_intents},
+        {WARD_PG_REVOCATIONS, read_revocations},
         {WARD_PG_COMMIT, read_nothing},
     };
     const size_t n = sizeof(parts) / sizeof(parts[0]);

@@ -43,7 +43,7 @@ static const struct statement statements[WARD_PG_STATEMENTS] = {
                       "created_us FROM ward.kek ORDER BY name",
                       R},
     [WARD_PG_KEK_VERSIONS] = {"kek_versions",
-                              "SELECT kek, version, state, created_us FROM ward.kek_version "
+                              "SELECT kek, version, state, created_us, wraps FROM ward.kek_version "
                               "ORDER BY kek, version",
                               R},
     [WARD_PG_INDEX_KEYS] = {"index_keys", "SELECT name, wrapped FROM ward.index_key ORDER BY name",
@@ -52,6 +52,10 @@ static const struct statement statements[WARD_PG_STATEMENTS] = {
                          "SELECT id, kek, proposal, version, effect, node, created_us "
                          "FROM ward.intent ORDER BY created_us, id",
                          R},
+    [WARD_PG_REVOCATIONS] = {"revocations",
+                             "SELECT kind, value, proposal, created_us FROM ward.revocation "
+                             "ORDER BY kind, value",
+                             R},
 
     [WARD_PG_READ_SUBJECT_KEYS] =
         {"read_subject_keys",
@@ -115,6 +119,23 @@ static const struct statement statements[WARD_PG_STATEMENTS] = {
          R},
     [WARD_PG_READ_CHECKPOINT] =
         {"read_checkpoint", "SELECT size, note FROM ward.checkpoint ORDER BY size DESC LIMIT 1", R},
+    [WARD_PG_READ_REPLAYS] =
+        {"read_replays",
+         "SELECT w.ord, r.digest, r.response, r.created_us "
+         "FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS w (identity, request_id, ord) "
+         "JOIN ward.replay r ON r.identity = w.identity AND r.request_id = w.request_id",
+         R},
+    /* The row is locked first, so that what is granted is reckoned from what others left. Durable
+     * before any entry that tells of these wraps, whose commit flushes the same log further. */
+    [WARD_PG_RESERVE] = {"reserve",
+                         "WITH old AS (SELECT kek, version, wraps, "
+                         "greatest(least($3::bigint, $4::bigint - wraps), 0) AS granted "
+                         "FROM ward.kek_version WHERE kek = $1::uuid AND version = $2::integer "
+                         "FOR UPDATE) "
+                         "UPDATE ward.kek_version v SET wraps = old.wraps + old.granted FROM old "
+                         "WHERE v.kek = old.kek AND v.version = old.version "
+                         "RETURNING old.granted, v.wraps",
+                         R},
 
     [WARD_PG_HEAD] = {"head", HEAD_COLUMNS, W},
     [WARD_PG_HEAD_LOCK] = {"head_lock", HEAD_COLUMNS " FOR UPDATE", W},
@@ -151,6 +172,11 @@ static const struct statement statements[WARD_PG_STATEMENTS] = {
          "AS n (id, old_wrapped, new_wrapped, kek_version) "
          "WHERE s.id = n.id AND s.wrapped = n.old_wrapped",
          W},
+    [WARD_PG_INSERT_REPLAYS] = {"insert_replays",
+                                "INSERT INTO ward.replay (identity, request_id, digest, response, "
+                                "created_us) SELECT * FROM unnest($1::text[], $2::text[], "
+                                "$3::bytea[], $4::bytea[], $5::bigint[])",
+                                W},
 
     [WARD_PG_INSERT_KEK] = {"insert_kek",
                             "INSERT INTO ward.kek (id, name, backend, purpose, enabled, "
@@ -159,8 +185,8 @@ static const struct statement statements[WARD_PG_STATEMENTS] = {
                             W},
     [WARD_PG_INSERT_KEK_VERSION] = {"insert_kek_version",
                                     "INSERT INTO ward.kek_version (kek, version, state, "
-                                    "created_us) VALUES ($1::uuid, $2::integer, $3::smallint, "
-                                    "$4::bigint)",
+                                    "created_us, wraps) VALUES ($1::uuid, $2::integer, "
+                                    "$3::smallint, $4::bigint, $5::bigint)",
                                     W},
     [WARD_PG_MOVE_KEK_VERSION] = {"move_kek_version",
                                   "WITH moved AS (UPDATE ward.kek_version SET state = "
@@ -209,6 +235,21 @@ static const struct statement statements[WARD_PG_STATEMENTS] = {
                                   "INSERT INTO ward.index_key (name, wrapped) "
                                   "VALUES ($1::text, $2::bytea)",
                                   W},
+    [WARD_PG_INSERT_REVOCATION] = {"insert_revocation",
+                                   "INSERT INTO ward.revocation (kind, value, proposal, "
+                                   "created_us) VALUES ($1::smallint, $2::text, $3::uuid, "
+                                   "$4::bigint)",
+                                   W},
+    [WARD_PG_DELETE_REVOCATION] = {"delete_revocation",
+                                   "WITH moved AS (DELETE FROM ward.revocation "
+                                   "WHERE kind = $1::smallint AND value = $2::text" CAS_END,
+                                   W},
+    [WARD_PG_PURGE_REPLAYS] = {"purge_replays",
+                               "DELETE FROM ward.replay r USING (SELECT identity, request_id "
+                               "FROM ward.replay WHERE created_us < $1::bigint "
+                               "ORDER BY created_us LIMIT $2::integer) o "
+                               "WHERE r.identity = o.identity AND r.request_id = o.request_id",
+                               W},
 };
 
 const char *ward_pg_statement_name(enum ward_pg_statement statement)

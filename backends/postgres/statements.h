@@ -18,6 +18,7 @@ enum ward_pg_statement {
     WARD_PG_KEK_VERSIONS,
     WARD_PG_INDEX_KEYS,
     WARD_PG_INTENTS,
+    WARD_PG_REVOCATIONS,
     /* reads */
     WARD_PG_READ_SUBJECT_KEYS,
     WARD_PG_READ_RECORD_VERSIONS,
@@ -28,6 +29,8 @@ enum ward_pg_statement {
     WARD_PG_READ_PROPOSALS_PAGE,
     WARD_PG_READ_AUDIT,
     WARD_PG_READ_CHECKPOINT,
+    WARD_PG_READ_REPLAYS,
+    WARD_PG_RESERVE,
     /* head */
     WARD_PG_HEAD,
     WARD_PG_HEAD_LOCK,
@@ -41,6 +44,7 @@ enum ward_pg_statement {
     WARD_PG_INSERT_SUBJECT_KEYS,
     WARD_PG_INSERT_RECORDS,
     WARD_PG_REWRAP,
+    WARD_PG_INSERT_REPLAYS,
     /* administrative effects */
     WARD_PG_INSERT_KEK,
     WARD_PG_INSERT_KEK_VERSION,
@@ -54,6 +58,9 @@ enum ward_pg_statement {
     WARD_PG_INSERT_DEPLOYMENT,
     WARD_PG_INSERT_POLICY,
     WARD_PG_INSERT_INDEX_KEY,
+    WARD_PG_INSERT_REVOCATION,
+    WARD_PG_DELETE_REVOCATION,
+    WARD_PG_PURGE_REPLAYS,
     WARD_PG_STATEMENTS, /* how many */
 };
 

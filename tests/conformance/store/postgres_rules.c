@@ -68,7 +68,7 @@ static void the_daemon_cannot_change_or_delete_what_was_written(void **state)
         "INSERT INTO ward.head (size, epoch, fence, frontier) VALUES (0, 0, 0, '')",
         "DELETE FROM ward.head",
         "TRUNCATE ward.head",
-        "INSERT INTO ward.migration (version) VALUES (2)",
+        "INSERT INTO ward.migration (version) VALUES (3)",
         "CREATE TABLE ward.mine ()",
         "CREATE TABLE public.mine ()",
         "ALTER TABLE ward.head DROP CONSTRAINT head_size_check",
@@ -212,7 +212,7 @@ static void a_missing_schema_is_named_and_used_once_it_is_there(void **state)
 static void a_schema_of_another_version_is_refused(void **state)
 {
     struct fixture *fx = *state;
-    postgres_sql(&pg, "UPDATE ward.migration SET version = 99");
+    postgres_sql(&pg, "INSERT INTO ward.migration (version) VALUES (99)");
     assert_refused(new_head(fx), WARD_E_STATE,
                    "database: its schema is of another version; migrate it");
     assert_refused(ward_store_postgres_migrate(pg.owner, "ward_daemon"), WARD_E_STATE,
