@@ -145,6 +145,81 @@ def check_record(v):
     yield "digest", hashlib.sha256(sealed).hexdigest(), v["digest"]
 
 
+# --- sealed data
+
+def seal_plaintext(v):
+    """The plaintext of a vector: hex, or so many bytes of which the i-th is i mod 251."""
+    return bytes.fromhex(v["plaintext"]) if "plaintext" in v else bytes(i % 251 for i in range(v["pattern"]))
+
+
+def seal_keys(data_key, salt, chunk_size, associated):
+    """info, chunk key and commitment, AAD of every chunk."""
+    bound = hashlib.sha256(associated).digest()
+    info = (b"ward seal 1" + sized32(b"AES-256-GCM HKDF-SHA-256") + sized32(struct.pack(">I", chunk_size)) +
+            sized32(bound))
+    okm = HKDF(hashes.SHA256(), 64, salt, info).derive(data_key)
+    return info, okm, b"ward seal 1" + struct.pack(">I", chunk_size) + bound
+
+
+def seal_cut(data, size):
+    return [data[i:i + size] for i in range(0, len(data), size)] or [b""]
+
+
+def seal_nonce(number, last):
+    return struct.pack(">IQ", 0, number | last << 63)
+
+
+def open_sealed(sealed, unwrap, associated=b""):
+    """Reads sealed data as FORMATS.md says; unwrap(wrapped) gives the data key. ValueError or InvalidTag."""
+    size, = struct.unpack_from(">H", sealed, 9) if len(sealed) >= 11 else (0,)
+    at = 11 + size + 68
+    if sealed[:9] != b"WARDSEAL\1" or not 1 <= size <= 1024 or len(sealed) < at + 16:
+        raise ValueError("no header")
+    salt, commitment, chunk_size = struct.unpack_from(">32s32sI", sealed, 11 + size)
+    if chunk_size not in [1 << bits for bits in range(12, 21)]:
+        raise ValueError("chunk size")
+    _, okm, aad = seal_keys(unwrap(sealed[11:11 + size]), salt, chunk_size, associated)
+    if okm[32:] != commitment:
+        raise ValueError("commitment")
+    gcm, chunks, plain = AESGCM(okm[:32]), seal_cut(sealed[at:], chunk_size + 16), b""
+    for number, chunk in enumerate(chunks):
+        if len(chunk) < 16 or (len(chunk) == 16 and number > 0):
+            raise ValueError("chunk")
+        plain += gcm.decrypt(seal_nonce(number, number == len(chunks) - 1), chunk, aad)
+    return plain
+
+
+def opens_sealed(sealed, data_key, associated):
+    try:
+        open_sealed(sealed, lambda wrapped: data_key, associated)
+        return True
+    except (ValueError, InvalidTag):
+        return False
+
+
+def check_seal(v):
+    data_key, salt, wrapped = (bytes.fromhex(v[name]) for name in ("data_key", "salt", "wrapped"))
+    associated, plain, size = v["associated_data"].encode(), seal_plaintext(v), v["chunk_size"]
+    info, okm, aad = seal_keys(data_key, salt, size, associated)
+    header = (b"WARDSEAL\1" + struct.pack(">H", len(wrapped)) + wrapped + salt + okm[32:] +
+              struct.pack(">I", size))
+    chunks = seal_cut(plain, size)
+    sealed = header + b"".join(AESGCM(okm[:32]).encrypt(seal_nonce(i, i == len(chunks) - 1), chunk, aad)
+                               for i, chunk in enumerate(chunks))
+    yield "info", info.hex(), v["info"]
+    yield "okm", okm.hex(), v["okm"]
+    yield "aad", aad.hex(), v["aad"]
+    yield "size", len(sealed), v["sealed_size"]
+    yield "digest", hashlib.sha256(sealed).hexdigest(), v["sealed_sha256"]
+    if "sealed" in v:
+        yield "sealed", sealed.hex(), v["sealed"]
+    yield "plaintext", open_sealed(sealed, lambda wrapped: data_key, associated), plain
+    yield "other associated data", opens_sealed(sealed, data_key, associated + b"!"), False
+    yield "other data key", opens_sealed(sealed, bytes(32), associated), False
+    yield "cut", opens_sealed(sealed[:-1], data_key, associated), False
+    yield "longer", opens_sealed(sealed + b"\0", data_key, associated), False
+
+
 # --- canonical JSON, leaf and proposal
 
 def clean(data):
@@ -314,6 +389,7 @@ PRINTED = {
     "wrapped_key.json": (0, ["kek", "key_id", "iv", "plaintext", "aad", "wrapped", "text"]),
     "record.json": (0, ["json", "subject", "id", "subject_key", "id_hash", "salt", "info", "okm", "legend",
                         "sealed", "digest"]),
+    "seal.json": (0, ["data_key", "salt", "info", "okm", "aad", "sealed"]),
     "leaf.json": (1, ["text", "hash"]),
     "proposal.json": (0, ["payload", "digest"]),
     "note.json": (1, ["seed", "vkey", "note"]),
@@ -333,6 +409,7 @@ CHECKS = {
     "context.json": check_context,
     "wrapped_key.json": check_wrapped_key,
     "record.json": check_record,
+    "seal.json": check_seal,
     "leaf.json": check_leaf,
     "proposal.json": check_proposal,
     "note.json": check_note,
