@@ -47,7 +47,12 @@ enum ward_object_kind ward_action_object(enum ward_action action)
 
 bool ward_action_always_guarded(enum ward_action action)
 {
-    return action == WARD_ACTION_KEY_ROTATE;
+    return action == WARD_ACTION_KEY_ROTATE || action == WARD_ACTION_IDENTITY_UNREVOKE;
+}
+
+bool ward_action_at_once(enum ward_action action)
+{
+    return action == WARD_ACTION_IDENTITY_REVOKE;
 }
 
 bool ward_action_allows_kind(enum ward_action action, enum ward_role_kind kind)
@@ -64,5 +69,5 @@ bool ward_action_has_context(enum ward_action action)
 
 bool ward_action_guardable(enum ward_action action)
 {
-    return action == WARD_ACTION_KEY_ROTATE || action == WARD_ACTION_KEY_CREATE;
+    return action == WARD_ACTION_KEY_CREATE || ward_action_always_guarded(action);
 }

@@ -21,6 +21,9 @@
     X(APPROVAL_SUBMIT, "approval.submit", NONE, OFFICER)              \
     X(APPROVAL_APPROVE, "approval.approve", NONE, OFFICER)            \
     X(APPROVAL_REJECT, "approval.reject", NONE, OFFICER)              \
+    X(IDENTITY_REVOKE, "identity.revoke", NONE, OFFICER)              \
+    X(IDENTITY_UNREVOKE, "identity.unrevoke", NONE, OFFICER)          \
+    X(IDENTITY_LIST, "identity.list", NONE, OFFICER_OR_AUDITOR)       \
     X(AUDIT_EXPORT, "audit.export", NONE, AUDITOR)                    \
     X(AUDIT_CHECKPOINT, "audit.checkpoint", NONE, OFFICER_OR_AUDITOR) \
     X(SYSTEM_REWRAP, "system.rewrap", KEY, SYSTEM)                    \
@@ -43,6 +46,8 @@ const char *ward_action_name(enum ward_action action); /* "request" for NONE */
 bool ward_action_find(struct ward_bytes name, enum ward_action *ret);
 enum ward_object_kind ward_action_object(enum ward_action action);
 /* True when a rotation, or whatever policy lists under `guard`, may never be unguarded. */
-bool ward_action_always_guarded(enum ward_action action); /* key.rotate */
+bool ward_action_always_guarded(enum ward_action action); /* key.rotate, identity.unrevoke */
+/* A proposal for it may need no approval: it runs on its proposer's own signature, at once. */
+bool ward_action_at_once(enum ward_action action); /* identity.revoke */
 
 #endif

@@ -19,7 +19,7 @@ static ward_status count_approvers(struct ward_build *build)
     const struct ward_subject **found;
     size_t n = 0;
     WARD_TRY(
-        WARD_BUILD_ARRAY(build->scratch, const struct ward_subject *, policy->n_subjects, &found));
+        WARD_BUILD_ARRAY(policy->arena, const struct ward_subject *, policy->n_subjects, &found));
     for (size_t i = 0; i < policy->n_subjects; i++) {
         struct ward_subject *subject = &policy->subjects[i];
         const struct ward_decide_in in = {.subject = subject,
@@ -34,6 +34,8 @@ static ward_status count_approvers(struct ward_build *build)
     for (size_t i = 0; i < n; i++) {
         policy->n_approvers += i == 0 || !ward_bytes_eq(found[i - 1]->person, found[i]->person);
     }
+    policy->approving = found;
+    policy->n_approving = n;
     return WARD_OK;
 }
 
@@ -68,10 +70,20 @@ static ward_status build_guard(struct ward_build *build, const struct doc_guard 
     if (!ward_action_find(ward_bytes_str(from->action), &guard->action) ||
         !ward_action_guardable(guard->action)) {
         return ward_yaml_refuse(policy->text, from->action, build->error,
-                                "\"%.64s\" cannot be guarded: key.rotate and key.create can",
+                                "\"%.64s\" cannot be guarded: key.rotate, key.create and "
+                                "identity.unrevoke can",
                                 from->action);
     }
-    WARD_TRY(ward_build_globs(build, "keys", from->keys, from->keys_count, &guard->keys));
+    bool keyed = ward_action_object(guard->action) == WARD_OBJECT_KEY;
+    if (keyed != (from->keys_count > 0)) {
+        return ward_yaml_refuse(policy->text, from->action, build->error,
+                                keyed ? "a guard of %s names no keys: keys: [\"**\"] for all"
+                                      : "a guard of %s is of no key: leave `keys` out",
+                                from->action);
+    }
+    if (keyed) {
+        WARD_TRY(ward_build_globs(build, "keys", from->keys, from->keys_count, &guard->keys));
+    }
     WARD_TRY(read_number(build, "approvals", from->approvals, 999999, &guard->guard.approvals));
     if (guard->guard.approvals > approvals_possible(policy)) {
         return ward_yaml_refuse(
@@ -87,21 +99,24 @@ static ward_status build_guard(struct ward_build *build, const struct doc_guard 
                              &guard->guard.expires_hours);
 }
 
-/* Rotation is guarded even where no guard speaks of it, so that guard must be reachable as well. */
-static ward_status check_rotation(struct ward_build *build, const struct doc_role *role)
+/* Some actions are guarded even where no guard speaks of them, so that guard must be reachable as
+ * well. */
+static ward_status check_always_guarded(struct ward_build *build, const struct doc_role *role)
 {
     const struct ward_policy *policy = build->policy;
     for (size_t i = 0; i < role->rules_count; i++) {
         const struct doc_rule *rule = &role->rules[i];
         for (size_t j = 0; j < rule->actions_count; j++) {
-            bool rotates = strcmp(rule->actions[j], ward_action_name(WARD_ACTION_KEY_ROTATE)) == 0;
+            enum ward_action action;
+            bool guarded = ward_action_find(ward_bytes_str(rule->actions[j]), &action) &&
+                           ward_action_always_guarded(action);
             bool allows = rule->effect == NULL || strcmp(rule->effect, "allow") == 0;
-            if (rotates && allows && approvals_possible(policy) < WARD_GUARD_DEFAULT_APPROVALS) {
+            if (guarded && allows && approvals_possible(policy) < WARD_GUARD_DEFAULT_APPROVALS) {
                 return ward_yaml_refuse(
                     policy->text, rule->actions[j], build->error,
-                    "key.rotate needs %u approval besides the proposer, but %zu officers "
+                    "%s needs %u approval besides the proposer, but %zu officers "
                     "may approve: two persons are needed",
-                    WARD_GUARD_DEFAULT_APPROVALS, policy->n_approvers);
+                    rule->actions[j], WARD_GUARD_DEFAULT_APPROVALS, policy->n_approvers);
             }
         }
     }
@@ -120,7 +135,7 @@ ward_status ward_build_guards(struct ward_build *build)
         policy->n_guards++;
     }
     for (size_t i = 0; i < document->roles_count; i++) {
-        WARD_TRY(check_rotation(build, &document->roles[i]));
+        WARD_TRY(check_always_guarded(build, &document->roles[i]));
     }
     return WARD_OK;
 }

@@ -127,11 +127,13 @@ struct ward_guard ward_policy_guard(const struct ward_policy *policy, enum ward_
                                     struct ward_bytes object)
 {
     struct ward_guard strictest = {0};
-    size_t n = ward_name_valid(object) ? policy->n_guards : 0;
-    struct ward_glob_name name = ward_glob_name(object);
+    bool keyed = ward_action_object(action) == WARD_OBJECT_KEY;
+    size_t n = !keyed || ward_name_valid(object) ? policy->n_guards : 0;
+    struct ward_glob_name name =
+        keyed && n > 0 ? ward_glob_name(object) : (struct ward_glob_name){0};
     for (size_t i = 0; i < n; i++) {
         const struct ward_guard_rule *rule = &policy->guards[i];
-        if (rule->action != action || !ward_globs_match(rule->keys, &name)) {
+        if (rule->action != action || (keyed && !ward_globs_match(rule->keys, &name))) {
             continue;
         }
         if (rule->guard.approvals > strictest.approvals) {

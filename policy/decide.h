@@ -39,6 +39,13 @@ struct ward_vote {
     struct ward_bytes identity;
     const uint8_t *public_key_hash; /* 32 bytes */
 };
+/* The most approvals, besides the proposer's signature, that anything under this policy needs. */
+uint32_t ward_policy_largest_quorum(const struct ward_policy *policy);
+/* How many distinct persons may approve, not counting identities that `gone` names. */
+size_t ward_policy_approvers(const struct ward_policy *policy,
+                             bool (*gone)(void *context, struct ward_bytes identity),
+                             void *context);
+
 /* How many of the votes count: signers whom policy names as officers entitled to approve, with
  * person, identity and key all different from the proposer's and from each other's. */
 uint32_t ward_quorum_count(const struct ward_policy *policy, const struct ward_vote *proposer,

@@ -64,7 +64,7 @@ static const cyaml_schema_value_t role_entry = {
 
 static const cyaml_schema_field_t guard_fields[] = {
     TEXT("action", doc_guard, action),
-    LIST("keys", doc_guard, keys, &text_entry, 1, 64),
+    LIST_OR_NONE("keys", doc_guard, keys, &text_entry, 1, 64),
     TEXT("approvals", doc_guard, approvals),
     TEXT_OR_NONE("expires_hours", doc_guard, expires_hours),
     CYAML_FIELD_END,

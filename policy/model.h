@@ -63,7 +63,7 @@ struct ward_subject {
 
 struct ward_guard_rule {
     enum ward_action action;
-    struct ward_globs keys;
+    struct ward_globs keys; /* none: the action is on no key */
     struct ward_guard guard;
 };
 
@@ -77,7 +77,8 @@ struct ward_policy {
     size_t n_roles;
     struct ward_subject *subjects; /* sorted by identity */
     size_t n_subjects;
-    size_t n_approvers; /* distinct persons who may approve */
+    const struct ward_subject **approving; /* those who may approve, sorted by person */
+    size_t n_approving, n_approvers;       /* identities, and distinct persons */
     struct ward_guard_rule *guards;
     size_t n_guards;
     struct ward_policy_collection *collections;

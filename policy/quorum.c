@@ -75,6 +75,31 @@ static void tally_all(struct tally *tally, const struct ward_policy *policy,
     }
 }
 
+uint32_t ward_policy_largest_quorum(const struct ward_policy *policy)
+{
+    uint32_t most = WARD_GUARD_DEFAULT_APPROVALS;
+    for (size_t i = 0; i < policy->n_guards; i++) {
+        uint32_t approvals = policy->guards[i].guard.approvals;
+        most = approvals > most ? approvals : most;
+    }
+    return most;
+}
+
+size_t ward_policy_approvers(const struct ward_policy *policy,
+                             bool (*gone)(void *context, struct ward_bytes identity), void *context)
+{
+    size_t n = 0;
+    const struct ward_subject *last = NULL;
+    for (size_t i = 0; i < policy->n_approving; i++) {
+        const struct ward_subject *subject = policy->approving[i];
+        if (!gone(context, subject->identity)) {
+            n += last == NULL || !same_person(last, subject);
+            last = subject;
+        }
+    }
+    return n;
+}
+
 uint32_t ward_quorum_count(const struct ward_policy *policy, const struct ward_vote *proposer,
                            const struct ward_vote *votes, size_t n)
 {

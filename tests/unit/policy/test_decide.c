@@ -15,11 +15,12 @@ static const char *const kind_names[KINDS] = {"application", "officer", "auditor
 static const struct {
     const char *action, *kinds;
 } given[] = {
-    {"data-key.generate", "A..."}, {"data-key.unwrap", "A..."}, {"record.put", "A..."},
-    {"record.get", "A..."},        {"key.create", ".O.."},      {"key.rotate", ".O.."},
-    {"key.describe", "AOUM"},      {"key.list", "AOUM"},        {"approval.list", ".OU."},
-    {"approval.show", ".OU."},     {"approval.submit", ".O.."}, {"approval.approve", ".O.."},
-    {"approval.reject", ".O.."},   {"audit.export", "..U."},    {"audit.checkpoint", ".OU."},
+    {"data-key.generate", "A..."}, {"data-key.unwrap", "A..."},   {"record.put", "A..."},
+    {"record.get", "A..."},        {"key.create", ".O.."},        {"key.rotate", ".O.."},
+    {"key.describe", "AOUM"},      {"key.list", "AOUM"},          {"approval.list", ".OU."},
+    {"approval.show", ".OU."},     {"approval.submit", ".O.."},   {"approval.approve", ".O.."},
+    {"approval.reject", ".O.."},   {"audit.export", "..U."},      {"audit.checkpoint", ".OU."},
+    {"identity.revoke", ".O.."},   {"identity.unrevoke", ".O.."}, {"identity.list", ".OU."},
 };
 
 static bool kind_may(const char *action, unsigned kind)
@@ -125,7 +126,9 @@ static void a_request_without_a_known_method_is_refused(void **state)
     for (unsigned i = 0; i < WARD_ACTION_COUNT; i++) {
         assert_true(ward_action_find(ward_bytes_str(ward_action_name(i)), &action));
         assert_int_equal(action, i);
-        assert_int_equal(ward_action_always_guarded(i), i == WARD_ACTION_KEY_ROTATE);
+        bool guarded = i == WARD_ACTION_KEY_ROTATE || i == WARD_ACTION_IDENTITY_UNREVOKE;
+        assert_int_equal(ward_action_always_guarded(i), guarded);
+        assert_int_equal(ward_action_at_once(i), i == WARD_ACTION_IDENTITY_REVOKE);
     }
 }
 

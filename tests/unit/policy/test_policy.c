@@ -362,6 +362,31 @@ static void rotation_is_guarded_where_no_guard_speaks_of_it(void **state)
     assert_int_equal(guard.approvals, 0);
 }
 
+static void unrevoking_is_guarded_without_keys(void **state)
+{
+    (void)state;
+    refused_guard("action: identity.unrevoke, keys: [\"**\"], approvals: 1", 12,
+                  "leave `keys` out");
+    refused_guard("action: key.rotate, approvals: 1", 12, "names no keys");
+    refused_guard("action: identity.revoke, approvals: 1", 12, "cannot be guarded");
+    refused_guard("action: identity.unrevoke, approvals: 3", 42, "so at most 2");
+    const struct ward_bytes whom = WARD_BYTES_LITERAL("identity:spiffe://t.w/a");
+    ward_auto(free_policy) struct ward_policy *plain = policy_of(HEAD OFFICERS);
+    struct ward_guard guard = ward_policy_guard(plain, WARD_ACTION_IDENTITY_UNREVOKE, whom);
+    assert_int_equal(guard.approvals, 1);
+    assert_int_equal(guard.expires_hours, 24);
+    assert_int_equal(ward_policy_guard(plain, WARD_ACTION_IDENTITY_REVOKE, whom).approvals, 0);
+    assert_int_equal(ward_policy_largest_quorum(plain), 1);
+    ward_auto(free_policy) struct ward_policy *strict = policy_of(
+        HEAD OFFICERS L("guards: [{action: identity.unrevoke, approvals: 2, expires_hours: 3}]"));
+    guard = ward_policy_guard(strict, WARD_ACTION_IDENTITY_UNREVOKE, whom);
+    assert_int_equal(guard.approvals, 2);
+    assert_int_equal(guard.expires_hours, 3);
+    guard = ward_policy_guard(strict, WARD_ACTION_KEY_ROTATE, WARD_BYTES_LITERAL("a"));
+    assert_int_equal(guard.approvals, 1);
+    assert_int_equal(ward_policy_largest_quorum(strict), 2);
+}
+
 static void collections_are_found_and_checked(void **state)
 {
     (void)state;
@@ -453,6 +478,7 @@ int main(void)
         cmocka_unit_test(rotation_without_two_approvers_is_refused_even_unguarded),
         cmocka_unit_test(a_guard_of_another_action_or_time_is_refused),
         cmocka_unit_test(rotation_is_guarded_where_no_guard_speaks_of_it),
+        cmocka_unit_test(unrevoking_is_guarded_without_keys),
         cmocka_unit_test(collections_are_found_and_checked),
         cmocka_unit_test(a_collection_that_is_ambiguous_is_refused),
         cmocka_unit_test(a_policy_hashes_to_its_text),

@@ -242,6 +242,36 @@ static void a_flood_of_votes_counts_each_person_once(void **state)
     assert_int_equal(ward_quorum_count(*state, &proposer, votes, 5000), 2);
 }
 
+struct gone {
+    const char *identities[3];
+};
+
+static bool is_gone(void *context, struct ward_bytes identity)
+{
+    const struct gone *gone = context;
+    for (size_t i = 0; i < 3 && gone->identities[i] != NULL; i++) {
+        if (ward_bytes_eq(identity, ward_bytes_str(gone->identities[i]))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Alice, Bob and Carol may approve; Dora is denied it, and Otto has no rule for it. */
+static void a_person_may_approve_until_all_of_his_identities_are_gone(void **state)
+{
+    const struct gone cases[] = {{{NULL}},
+                                 {{"spiffe://t.w/a1"}},
+                                 {{"spiffe://t.w/a1", "spiffe://t.w/a2"}},
+                                 {{"spiffe://t.w/a2", "spiffe://t.w/c1", "spiffe://t.w/b"}},
+                                 {{"spiffe://t.w/d", "spiffe://t.w/o", "spiffe://t.w/nobody"}}};
+    const size_t left[] = {3, 3, 2, 2, 3};
+    for (size_t i = 0; i < sizeof(left) / sizeof(left[0]); i++) {
+        struct gone gone = cases[i];
+        assert_int_equal(ward_policy_approvers(*state, is_gone, &gone), left[i]);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -262,6 +292,7 @@ int main(void)
         cmocka_unit_test(sibling_identities_are_not_confused),
         cmocka_unit_test(every_pair_counts_only_when_all_differs),
         cmocka_unit_test(a_flood_of_votes_counts_each_person_once),
+        cmocka_unit_test(a_person_may_approve_until_all_of_his_identities_are_gone),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
