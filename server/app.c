@@ -52,7 +52,8 @@ ward_status ward_app_open_kek(const struct ward_config *config, struct ward_kek 
                                               .pin_file = config->hsm_pin_file,
                                               .deadline_ms = config->hsm_deadline_ms,
                                               .start_deadline_ms = 10000,
-                                              .working_copies = config->hsm_working_copies};
+                                              .working_copies = config->hsm_working_copies,
+                                              .working_copies_max = config->hsm_working_copies_max};
     return ward_kek_pkcs11_open(&pkcs11, ret);
 }
 

@@ -23,7 +23,7 @@ struct doc_database {
 };
 struct doc_hsm {
     char *module, *token_label, *token_serial, *pin_file, *helper, *workers, *deadline_ms,
-        *working_copies;
+        *working_copies, *working_copies_max;
 };
 struct doc_policy {
     char *genesis, *genesis_sha256;
@@ -62,6 +62,7 @@ static const cyaml_schema_field_t hsm_fields[] = {
     TEXT_OR_NONE("workers", doc_hsm, workers),
     TEXT_OR_NONE("deadline_ms", doc_hsm, deadline_ms),
     TEXT_OR_NONE("working_copies", doc_hsm, working_copies),
+    TEXT_OR_NONE("working_copies_max", doc_hsm, working_copies_max),
     CYAML_FIELD_END,
 };
 static const cyaml_schema_field_t policy_fields[] = {
@@ -206,6 +207,7 @@ static ward_status take_hsm(const struct reading *reading, const struct doc_hsm 
     config->hsm_workers = 1;
     config->hsm_deadline_ms = 2000;
     config->hsm_working_copies = true;
+    config->hsm_working_copies_max = 1024;
     WARD_TRY(keep_path(reading, doc->module, &config->hsm_module));
     WARD_TRY(keep(reading, doc->token_label, &config->hsm_token_label));
     WARD_TRY(keep(reading, doc->token_serial, &config->hsm_token_serial));
@@ -213,6 +215,8 @@ static ward_status take_hsm(const struct reading *reading, const struct doc_hsm 
     WARD_TRY(keep_path(reading, doc->helper, &config->hsm_helper));
     WARD_TRY(keep_number(reading, doc->workers, 1, 16, &config->hsm_workers));
     WARD_TRY(keep_number(reading, doc->deadline_ms, 100, 60000, &config->hsm_deadline_ms));
+    WARD_TRY(
+        keep_number(reading, doc->working_copies_max, 1, 1000000, &config->hsm_working_copies_max));
     return keep_bool(reading, doc->working_copies, &config->hsm_working_copies);
 }
 

@@ -20,6 +20,7 @@ struct ward_config {
     const char *hsm_module, *hsm_token_label, *hsm_token_serial, *hsm_pin_file, *hsm_helper;
     unsigned hsm_workers, hsm_deadline_ms;
     bool hsm_working_copies;
+    unsigned hsm_working_copies_max;
     const char *policy_genesis;
     uint8_t policy_genesis_sha256[32];
 };

@@ -26,16 +26,17 @@
 
 static bool arguments(int argc, char **argv, struct ward_hsm_config *ret)
 {
-    enum { MODULE = 1, PARAMS, LABEL, SERIAL, PIN_FILE, NO_COPIES, UNMODIFIABLE };
+    enum { MODULE = 1, PARAMS, LABEL, SERIAL, PIN_FILE, NO_COPIES, COPIES_MAX, UNMODIFIABLE };
     static const struct option options[] = {{"module", required_argument, NULL, MODULE},
                                             {"module-params", required_argument, NULL, PARAMS},
                                             {"token-label", required_argument, NULL, LABEL},
                                             {"token-serial", required_argument, NULL, SERIAL},
                                             {"pin-file", required_argument, NULL, PIN_FILE},
                                             {"no-copies", no_argument, NULL, NO_COPIES},
+                                            {"copies-max", required_argument, NULL, COPIES_MAX},
                                             {"unmodifiable", no_argument, NULL, UNMODIFIABLE},
                                             {0}};
-    *ret = (struct ward_hsm_config){.copies = true};
+    *ret = (struct ward_hsm_config){.copies = true, .copies_max = 1};
     int option;
     while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
         switch (option) {
@@ -56,6 +57,9 @@ static bool arguments(int argc, char **argv, struct ward_hsm_config *ret)
             break;
         case NO_COPIES:
             ret->copies = false;
+            break;
+        case COPIES_MAX:
+            ret->copies_max = strtoul(optarg, NULL, 10); /* from wardd, which has checked it */
             break;
         case UNMODIFIABLE:
             ret->unmodifiable = true;

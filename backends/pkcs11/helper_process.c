@@ -58,6 +58,7 @@ struct spawn {
     int socket, memory; /* above the numbers that they are moved to */
     const char *argv[ARGUMENTS_MAX];
     char *conf;
+    char copies_max[16];
     const char *environment[3];
 };
 
@@ -76,7 +77,12 @@ static void spawn_arguments(struct spawn *spawn, const struct ward_pkcs11_config
             spawn->argv[n++] = pairs[i][1];
         }
     }
-    if (!config->working_copies) {
+    if (config->working_copies) {
+        (void)snprintf(spawn->copies_max, sizeof(spawn->copies_max), "%u",
+                       config->working_copies_max); /* ten digits at most */
+        spawn->argv[n++] = "--copies-max";
+        spawn->argv[n++] = spawn->copies_max;
+    } else {
         spawn->argv[n++] = "--no-copies";
     }
     if (config->require_unmodifiable) {

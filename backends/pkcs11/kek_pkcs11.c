@@ -19,6 +19,7 @@
 #define CLOSE_GRACE_MS 500
 #define DEADLINE_MS 2000
 #define START_DEADLINE_MS 10000
+#define WORKING_COPIES_MAX 1024
 #define WRONG_PIN WARD_REFUSAL(WARD_E_STATE, "hsm: wrong PIN")
 
 struct backend {
@@ -386,6 +387,8 @@ ward_status ward_kek_pkcs11_open(const struct ward_pkcs11_config *config, struct
     backend->config.deadline_ms = config->deadline_ms != 0 ? config->deadline_ms : DEADLINE_MS;
     backend->config.start_deadline_ms =
         config->start_deadline_ms != 0 ? config->start_deadline_ms : START_DEADLINE_MS;
+    backend->config.working_copies_max =
+        config->working_copies_max != 0 ? config->working_copies_max : WORKING_COPIES_MAX;
     ward_status status = copy_strings(&backend->config);
     if (pthread_mutex_init(&backend->login, NULL) != 0 || !ward_ok(status)) {
         pkcs11_close(&backend->kek);

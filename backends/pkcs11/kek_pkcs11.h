@@ -14,10 +14,11 @@ struct ward_pkcs11_config {
     const char *pin_file;     /* opened and read by the helper alone */
     unsigned
         deadline_ms; /* for one batch; a helper that misses it is killed and started anew. 2000 */
-    unsigned start_deadline_ms; /* for module load and login. 10000 */
-    bool working_copies;        /* where a probe finds that they work. true */
-    bool require_unmodifiable;  /* CKA_MODIFIABLE=FALSE, at the price of working copies where these
-                                   clash */
+    unsigned start_deadline_ms;  /* for module load and login. 10000 */
+    bool working_copies;         /* where a probe finds that they work. true */
+    unsigned working_copies_max; /* that one helper holds at once; 0: 1024 */
+    bool require_unmodifiable;   /* CKA_MODIFIABLE=FALSE, at the price of working copies where these
+                                    clash */
     const char *module_params; /* or NULL: a string that C_Initialize takes, for modules such as NSS
                                   softokn */
 };

@@ -13,6 +13,9 @@
 #define SWEEP 32
 #define FIND_CHUNK 256
 #define KEYS_MAX 1000000
+#define SEARCH_MAX 256   /* keys on the token up to which a search costs next to nothing */
+#define COPY_PATIENCE 16 /* uses of a key before it asks again for a place among the copies */
+#define COPY_LOOKS 64    /* entries that such a question looks at */
 
 static ward_status find_some(struct ward_hsm *hsm, CK_ATTRIBUTE *template, CK_ULONG n,
                              CK_OBJECT_HANDLE *handles, CK_ULONG max, CK_ULONG *ret_n)
@@ -70,16 +73,62 @@ ward_status ward_object_check(struct ward_hsm *hsm, CK_OBJECT_HANDLE object,
     return WARD_OK;
 }
 
+static bool has_copy(const struct ward_key_entry *entry)
+{
+    return entry->taken && entry->use != CK_INVALID_HANDLE && entry->use != entry->token;
+}
+
+static void give_up_copy(struct ward_hsm *hsm, struct ward_key_entry *entry)
+{
+    if (has_copy(entry)) {
+        /* If even this fails the copy is out of reach all the same: its handle is forgotten. */
+        (void)WARD_CK(&hsm->module, C_DestroyObject, hsm->session, entry->use);
+        entry->use = entry->token;
+        hsm->n_copies--;
+    }
+}
+
+/* A hand goes round and gives up a copy that nobody used since it last passed: nearly the least
+ * recently used one, without a list to keep in order at every use. False: all that it saw are in
+ * use. */
+static bool make_room(struct ward_hsm *hsm)
+{
+    for (size_t i = 0; i < COPY_LOOKS && hsm->n_copies >= hsm->config->copies_max; i++) {
+        hsm->copy_hand = (hsm->copy_hand + 1) & (hsm->keys.room - 1);
+        struct ward_key_entry *entry = &hsm->keys.entries[hsm->copy_hand];
+        if (has_copy(entry) && !entry->used_lately) {
+            give_up_copy(hsm, entry);
+        }
+        entry->used_lately = false;
+    }
+    return hsm->n_copies < hsm->config->copies_max;
+}
+
+/* A copy is only faster: a key that cannot be copied (made unmodifiable, say), or that finds no
+ * room, is used as it is on the token. It asks again after some uses, so that more keys in turn
+ * than there is room for do not make and give up a copy at every use. */
+static void use_copy(struct ward_hsm *hsm, struct ward_key_entry *entry)
+{
+    if (has_copy(entry)) {
+        entry->used_lately = true;
+        return;
+    }
+    if (!hsm->quirks.copies || entry->waited++ % COPY_PATIENCE != 0 || !make_room(hsm)) {
+        return;
+    }
+    if (ward_ok(ward_object_copy(hsm, entry->token, &entry->use))) {
+        entry->used_lately = true;
+        hsm->n_copies++;
+    }
+}
+
 void ward_object_forget(struct ward_hsm *hsm, const struct ward_ring_ref *ref)
 {
     struct ward_key_entry *entry = ward_key_table_get(&hsm->keys, ref);
     if (entry == NULL) {
         return;
     }
-    if (entry->use != CK_INVALID_HANDLE && entry->use != entry->token) {
-        /* If even this fails the copy is out of reach all the same: its handle is forgotten. */
-        (void)WARD_CK(&hsm->module, C_DestroyObject, hsm->session, entry->use);
-    }
+    give_up_copy(hsm, entry);
     ward_key_table_remove(&hsm->keys, ref);
 }
 
@@ -118,7 +167,20 @@ ward_status ward_object_use(struct ward_hsm *hsm, const struct ward_ring_ref *re
             }
         }
     }
+    use_copy(hsm, entry);
     *ret = entry->use;
+    return WARD_OK;
+}
+
+ward_status ward_object_look_up(struct ward_hsm *hsm, const struct ward_ring_ref *ref,
+                                CK_OBJECT_HANDLE *ret)
+{
+    if (hsm->keys.size <= SEARCH_MAX) {
+        return ward_object_find(hsm, CKO_SECRET_KEY, ref, ret);
+    }
+    struct ward_key_entry *entry;
+    WARD_TRY(locate(hsm, ref, &entry));
+    *ret = entry->token;
     return WARD_OK;
 }
 
@@ -128,7 +190,7 @@ void ward_object_sweep(struct ward_hsm *hsm)
     for (size_t i = 0; i < hsm->keys.room && looked < SWEEP && !hsm->broken; i++) {
         hsm->sweep_at = (hsm->sweep_at + 1) % hsm->keys.room;
         struct ward_key_entry *entry = &hsm->keys.entries[hsm->sweep_at];
-        if (!entry->taken || entry->use == CK_INVALID_HANDLE || entry->use == entry->token) {
+        if (!has_copy(entry)) {
             continue;
         }
         looked++;

@@ -32,6 +32,11 @@ ward_status ward_object_attest(struct ward_hsm *hsm, const struct ward_ring_ref 
 /* Token objects of a class with that reference. NOT_FOUND: none, and the token is there. */
 ward_status ward_object_find(struct ward_hsm *hsm, CK_OBJECT_CLASS class,
                              const struct ward_ring_ref *ref, CK_OBJECT_HANDLE *ret);
+/* The KEK's token object, for one that is to be read back. Searched for, so that a second object of
+ * that reference is noticed, unless the token is so large that a search takes long: then from what
+ * is known. */
+ward_status ward_object_look_up(struct ward_hsm *hsm, const struct ward_ring_ref *ref,
+                                CK_OBJECT_HANDLE *ret);
 void ward_object_id(const struct ward_ring_ref *ref, uint8_t out[static WARD_OBJECT_ID_SIZE]);
 /* Is the object there, and does it still bear that reference? NOT_FOUND otherwise. */
 ward_status ward_object_check(struct ward_hsm *hsm, CK_OBJECT_HANDLE object,

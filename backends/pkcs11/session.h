@@ -20,6 +20,7 @@ struct ward_hsm_config {
     const char *token_label, *token_serial;  /* one of the two */
     const char *pin_file;
     bool copies;       /* wanted, where they work */
+    size_t copies_max; /* held at once; at least 1 */
     bool unmodifiable; /* CKA_MODIFIABLE=FALSE on new KEKs, even at the price of copies */
 };
 
@@ -43,6 +44,7 @@ struct ward_hsm {
     int64_t answered_us;     /* when the known answer was last right */
     uint32_t round;          /* keys checked in an earlier round are checked before use */
     size_t sweep_at;
+    size_t n_copies, copy_hand; /* working copies held; where to look for one to give up */
     uint8_t ivs[WARD_HSM_IV_POOL];
     size_t ivs_left;
 };

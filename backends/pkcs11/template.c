@@ -97,28 +97,6 @@ ward_status ward_object_read_back(struct ward_hsm *hsm, CK_OBJECT_HANDLE object,
     return WARD_OK;
 }
 
-ward_status ward_object_copy(struct ward_hsm *hsm, CK_OBJECT_HANDLE key, CK_OBJECT_HANDLE *ret)
-{
-    CK_BBOOL no = CK_FALSE;
-    CK_ATTRIBUTE template[] = {{CKA_TOKEN, &no, sizeof(no)}, {CKA_MODIFIABLE, &no, sizeof(no)}};
-    CK_OBJECT_HANDLE copy;
-    /* Not ward_session_status: a module that makes no copies has lost nothing. */
-    CK_RV rv = WARD_CK(&hsm->module, C_CopyObject, hsm->session, key, template,
-                       sizeof(template) / sizeof(template[0]), &copy);
-    if (rv != CKR_OK) {
-        return WARD_FOREIGN(WARD_E_UNAVAILABLE, WARD_DOMAIN_PKCS11, rv);
-    }
-    uint32_t flags = 0;
-    ward_status status = ward_object_read_back(hsm, copy, &flags);
-    if (ward_ok(status) && flags == SAFE) {
-        *ret = copy;
-        return WARD_OK;
-    }
-    (void)WARD_CK(&hsm->module, C_DestroyObject, hsm->session, copy); /* dies with the session */
-    WARD_TRY(status);
-    WARD_FAIL(WARD_E_INTERNAL);
-}
-
 /* Seals with one handle and opens with the other. */
 static ward_status works(struct ward_hsm *hsm, CK_OBJECT_HANDLE seal, CK_OBJECT_HANDLE open)
 {
@@ -132,6 +110,33 @@ static ward_status works(struct ward_hsm *hsm, CK_OBJECT_HANDLE seal, CK_OBJECT_
     return WARD_OK;
 }
 
+ward_status ward_object_copy(struct ward_hsm *hsm, CK_OBJECT_HANDLE key, CK_OBJECT_HANDLE *ret)
+{
+    CK_BBOOL no = CK_FALSE;
+    CK_ATTRIBUTE template[] = {{CKA_TOKEN, &no, sizeof(no)}, {CKA_MODIFIABLE, &no, sizeof(no)}};
+    CK_OBJECT_HANDLE copy;
+    /* Not ward_session_status: a module that makes no copies has lost nothing. */
+    CK_RV rv = WARD_CK(&hsm->module, C_CopyObject, hsm->session, key, template,
+                       sizeof(template) / sizeof(template[0]), &copy);
+    if (rv != CKR_OK) {
+        return WARD_FOREIGN(WARD_E_UNAVAILABLE, WARD_DOMAIN_PKCS11, rv);
+    }
+    uint32_t flags = 0;
+    ward_status status = ward_object_read_back(hsm, copy, &flags);
+    if (ward_ok(status) && flags != SAFE) {
+        status = WARD_STATUS(WARD_E_INTERNAL);
+    }
+    if (ward_ok(status)) {
+        status = works(hsm, copy, key);
+    }
+    if (ward_ok(status)) {
+        *ret = copy;
+        return WARD_OK;
+    }
+    (void)WARD_CK(&hsm->module, C_DestroyObject, hsm->session, copy); /* dies with the session */
+    return status;
+}
+
 ward_status ward_object_make_ready(struct ward_hsm *hsm, struct ward_key_entry *entry)
 {
     uint32_t flags = 0;
@@ -141,13 +146,9 @@ ward_status ward_object_make_ready(struct ward_hsm *hsm, struct ward_key_entry *
                         "attributes", flags);
         WARD_FAIL(WARD_E_INTERNAL);
     }
-    entry->use = entry->token;
-    if (hsm->quirks.copies) {
-        /* A key that cannot be copied (made unmodifiable, say) is used as it is. */
-        (void)ward_object_copy(hsm, entry->token, &entry->use);
-    }
-    ward_status status = works(hsm, entry->use, entry->token);
+    ward_status status = works(hsm, entry->token, entry->token);
     if (ward_ok(status)) {
+        entry->use = entry->token;
         entry->ready = true;
         return WARD_OK;
     }
@@ -192,7 +193,7 @@ ward_status ward_object_attest(struct ward_hsm *hsm, const struct ward_ring_ref 
 {
     *ret_flags = 0;
     CK_OBJECT_HANDLE key;
-    ward_status status = ward_object_find(hsm, CKO_SECRET_KEY, ref, &key);
+    ward_status status = ward_object_look_up(hsm, ref, &key);
     bool is_kek = ward_ok(status);
     if (status.code == WARD_E_NOT_FOUND) {
         status = ward_object_find(hsm, CKO_PRIVATE_KEY, ref, &key);

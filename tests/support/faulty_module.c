@@ -1,10 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A PKCS#11 module for tests: passes every call on to a real one, but does what a control file
  * says. C_Initialize takes "real=PATH;control=PATH;count=PATH". The control file holds one line,
- * read anew at every call: "C_Name ACTION [N]", where ACTION is crash   die of SIGSEGV hang   never
- * return rv      return N                    once   return N, the first time only flip    do it,
- * then change a bit of what came out forge   C_Decrypt only: say yes to what the real module
- * refuses Each C_Initialize and C_Login adds a line to the count file. */
+ * read anew at every call, "C_Name ACTION [N]":
+ *
+ *   crash   die of SIGSEGV
+ *   hang    never return
+ *   rv      return N
+ *   once    return N, the first time only
+ *   flip    do it, then change a bit of what came out; with N, of every Nth
+ *   forge   C_Decrypt: say yes to what the real module refuses
+ *   known   C_GenerateKey: an AES key whose value is its CKA_ID, over and over
+ *
+ * Each C_Initialize, C_Login and C_CopyObject adds a line to the count file. */
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -19,11 +26,12 @@
 static CK_FUNCTION_LIST *real, list;
 static char real_path[512], control_path[512], count_path[512];
 
-enum action { NONE, CRASH, HANG, RETURN, ONCE, FLIP, FORGE };
+enum action { NONE, CRASH, HANG, RETURN, ONCE, FLIP, FORGE, KNOWN };
 
 static enum action asked(const char *call, CK_RV *rv)
 {
-    static const char *const names[] = {"", "crash", "hang", "rv", "once", "flip", "forge"};
+    static const char *const names[] = {"",     "crash", "hang",  "rv",
+                                        "once", "flip",  "forge", "known"};
     char text[128] = "", name[64] = "", action[16] = "";
     unsigned long number = 0;
     int fd = open(control_path, O_RDONLY | O_CLOEXEC);
@@ -37,7 +45,7 @@ static enum action asked(const char *call, CK_RV *rv)
         return NONE;
     }
     *rv = number;
-    for (int i = CRASH; i <= FORGE; i++) {
+    for (int i = CRASH; i <= KNOWN; i++) {
         if (strcmp(action, names[i]) == 0) {
             return (enum action)i;
         }
@@ -66,6 +74,7 @@ static bool fault(const char *call, CK_RV *rv, enum action *ret)
     case NONE:
     case FLIP:
     case FORGE:
+    case KNOWN:
         return false;
     }
     return false;
@@ -151,11 +160,60 @@ static CK_RV faulty_Encrypt(CK_SESSION_HANDLE session, CK_BYTE_PTR in, CK_ULONG 
     if (fault("C_Encrypt", &rv, &action)) {
         return rv;
     }
+    unsigned long every = rv;
+    static unsigned long calls;
     rv = real->C_Encrypt(session, in, in_size, out, out_size);
-    if (action == FLIP && rv == CKR_OK) {
+    if (action == FLIP && rv == CKR_OK && (every == 0 || ++calls % every == 0)) {
         out[0] ^= 1;
     }
     return rv;
+}
+
+/* The same key, but not made: put there with a value that a test knows. */
+static CK_RV put_known(CK_SESSION_HANDLE session, const CK_ATTRIBUTE *wanted, CK_ULONG n,
+                       CK_OBJECT_HANDLE *ret)
+{
+    CK_ATTRIBUTE template[32];
+    CK_BYTE value[32] = {0};
+    if (n > 32) {
+        return CKR_ARGUMENTS_BAD;
+    }
+    memcpy(template, wanted, n * sizeof(*wanted));
+    for (CK_ULONG i = 0; i < n; i++) {
+        const CK_BYTE *id = template[i].pValue;
+        for (size_t at = 0; template[i].type == CKA_ID && at < sizeof(value); at++) {
+            value[at] = id[at % template[i].ulValueLen];
+        }
+    }
+    for (CK_ULONG i = 0; i < n; i++) {
+        if (template[i].type == CKA_VALUE_LEN) {
+            template[i] = (CK_ATTRIBUTE){CKA_VALUE, value, sizeof(value)};
+        }
+    }
+    return real->C_CreateObject(session, template, n, ret);
+}
+
+static CK_RV faulty_GenerateKey(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism,
+                                CK_ATTRIBUTE *template, CK_ULONG n, CK_OBJECT_HANDLE *ret)
+{
+    CK_RV rv;
+    enum action action;
+    if (fault("C_GenerateKey", &rv, &action)) {
+        return rv;
+    }
+    return action == KNOWN ? put_known(session, template, n, ret)
+                           : real->C_GenerateKey(session, mechanism, template, n, ret);
+}
+
+static CK_RV faulty_CopyObject(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object,
+                               CK_ATTRIBUTE *template, CK_ULONG n, CK_OBJECT_HANDLE *ret)
+{
+    CK_RV rv;
+    enum action action;
+    count("C_CopyObject");
+    return fault("C_CopyObject", &rv, &action)
+               ? rv
+               : real->C_CopyObject(session, object, template, n, ret);
 }
 
 /* The rest are all alike. */
@@ -173,9 +231,6 @@ PASS(OpenSession, (CK_SLOT_ID a, CK_FLAGS b, void *c, CK_NOTIFY d, CK_SESSION_HA
      (a, b, c, d, e))
 PASS(CreateObject, (CK_SESSION_HANDLE a, CK_ATTRIBUTE *b, CK_ULONG c, CK_OBJECT_HANDLE *d),
      (a, b, c, d))
-PASS(CopyObject,
-     (CK_SESSION_HANDLE a, CK_OBJECT_HANDLE b, CK_ATTRIBUTE *c, CK_ULONG d, CK_OBJECT_HANDLE *e),
-     (a, b, c, d, e))
 PASS(DestroyObject, (CK_SESSION_HANDLE a, CK_OBJECT_HANDLE b), (a, b))
 PASS(GetAttributeValue, (CK_SESSION_HANDLE a, CK_OBJECT_HANDLE b, CK_ATTRIBUTE *c, CK_ULONG d),
      (a, b, c, d))
@@ -186,9 +241,6 @@ PASS(EncryptInit, (CK_SESSION_HANDLE a, CK_MECHANISM *b, CK_OBJECT_HANDLE c), (a
 PASS(DecryptInit, (CK_SESSION_HANDLE a, CK_MECHANISM *b, CK_OBJECT_HANDLE c), (a, b, c))
 PASS(SignInit, (CK_SESSION_HANDLE a, CK_MECHANISM *b, CK_OBJECT_HANDLE c), (a, b, c))
 PASS(Sign, (CK_SESSION_HANDLE a, CK_BYTE *b, CK_ULONG c, CK_BYTE *d, CK_ULONG *e), (a, b, c, d, e))
-PASS(GenerateKey,
-     (CK_SESSION_HANDLE a, CK_MECHANISM *b, CK_ATTRIBUTE *c, CK_ULONG d, CK_OBJECT_HANDLE *e),
-     (a, b, c, d, e))
 PASS(GenerateKeyPair,
      (CK_SESSION_HANDLE a, CK_MECHANISM *b, CK_ATTRIBUTE *c, CK_ULONG d, CK_ATTRIBUTE *e,
       CK_ULONG f, CK_OBJECT_HANDLE *g, CK_OBJECT_HANDLE *h),

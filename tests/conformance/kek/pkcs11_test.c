@@ -270,6 +270,63 @@ static void wrap_that_does_not_open_is_withheld(void **state)
     }
 }
 
+/* More keys in turn than there is room for copies: none is refused, and copies are not made and
+ * given up at every use. */
+static void keys_beyond_the_working_copies_are_used_as_they_are(void **state)
+{
+    (void)state;
+    enum { KEYS = 12, ROUNDS = 100 };
+    struct ward_pkcs11_config config = faulty_config();
+    config.working_copies = true;
+    config.working_copies_max = 2;
+    struct ward_kek *kek = NULL;
+    struct ward_kek_session *session = NULL;
+    struct ward_kek_ref keys[KEYS];
+    assert_true(ward_ok(ward_kek_pkcs11_open(&config, &kek)));
+    assert_true(ward_ok(ward_kek_session_open(kek, &session)));
+    for (size_t i = 0; i < KEYS; i++) {
+        keys[i] = kek_new_key(session);
+    }
+    forget();
+    for (size_t i = 0; i < KEYS * ROUNDS; i++) {
+        assert_int_equal(try_wrap(session, &keys[i % KEYS]), WARD_E_OK);
+    }
+    /* A wrap with its proof uses a key twice; one use in 16 may ask. */
+    assert_in_range(counted_calls("C_CopyObject"), 2, KEYS * (ROUNDS * 2 / 16 + 1));
+    forget();
+    for (size_t i = 0; i < ROUNDS; i++) {
+        assert_int_equal(try_wrap(session, &keys[0]), WARD_E_OK);
+    }
+    assert_in_range(counted_calls("C_CopyObject"), 0, 1);
+    ward_kek_session_close(session);
+    ward_kek_close(kek);
+}
+
+/* The module changes a bit of one wrap in 500: not one of those comes out. */
+static void no_flipped_wrap_escapes(void **state)
+{
+    struct fixture *f = *state;
+    enum { WRAPS = 3000 };
+    uint8_t blob[WARD_KEK_BLOB_MAX], out[WARD_KEK_PLAIN_MAX];
+    size_t size, good = 0, withheld = 0;
+    obey("C_Encrypt flip 500");
+    for (int i = 0; i < WRAPS; i++) {
+        enum ward_code code = wrap(f->session, &f->key, blob, &size);
+        withheld += code == WARD_E_INTERNAL ? 1 : 0;
+        if (code == WARD_E_UNAVAILABLE) {
+            nap(); /* its helper is being started anew */
+        }
+        if (code == WARD_E_OK) {
+            struct ward_kek_item item = kek_unwrap_item(&f->key, WARD_BYTES(blob, size), out);
+            assert_int_equal(kek_run_one(f->other, &item), WARD_E_OK);
+            good++;
+        }
+    }
+    behave();
+    assert_in_range(withheld, 2, WRAPS / 250);
+    assert_in_range(good, WRAPS / 2, WRAPS);
+}
+
 static void start_fails(const struct ward_pkcs11_config *config, enum ward_code code)
 {
     struct ward_kek *kek = NULL;
@@ -449,6 +506,8 @@ int main(void)
         WITH(forged_blobs_cost_no_reconnect),
         WITH(bad_tag_code_from_a_broken_token_is_found_out),
         WITH(wrap_that_does_not_open_is_withheld),
+        WITH(no_flipped_wrap_escapes),
+        cmocka_unit_test(keys_beyond_the_working_copies_are_used_as_they_are),
         cmocka_unit_test(module_that_opens_anything_is_not_used),
         cmocka_unit_test(start_that_hangs_or_crashes_ends_in_time),
         cmocka_unit_test(configuration_faults_are_refused),
