@@ -4,8 +4,9 @@
 #ifndef WARD_SERVER_LIMITS_H
 #define WARD_SERVER_LIMITS_H
 
-#define WARD_QUEUE_MAX 8192u    /* requests that may wait for a stage; more are refused at once */
-#define WARD_WORK_BATCH_MAX 64u /* requests that one crossing to the HSM serves */
+#define WARD_QUEUE_MAX 8192u /* requests that may wait for a stage; more are refused at once */
+#define WARD_OVERLOAD_RETRY_MS 200u /* when those who were refused for it may come again */
+#define WARD_WORK_BATCH_MAX 64u     /* requests that one crossing to the HSM serves */
 #define WARD_READ_BATCH_MAX 128u
 #define WARD_COMMIT_BATCH_MAX 1024u      /* requests in one transaction */
 #define WARD_COMMIT_BYTES_MAX (4u << 20) /* and their bytes */

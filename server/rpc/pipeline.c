@@ -34,6 +34,21 @@ bool ward_pipeline_is_final(const struct ward_request *request)
            request->step + 1 >= request->op->n_steps;
 }
 
+void ward_pipeline_check_caller(struct ward_pipeline *pipeline, struct ward_request *request)
+{
+    if (!ward_ok(request->status) || request->step > 0) {
+        return; /* what has begun is finished: never half-way */
+    }
+    if (request->deadline_us != 0 && ward_monotonic_us(pipeline->clock) >= request->deadline_us) {
+        request->status = WARD_STATUS(WARD_E_DEADLINE);
+        pipeline->expired++;
+    } else if (request->cancelled != NULL &&
+               atomic_load_explicit(request->cancelled, memory_order_relaxed)) {
+        request->status = WARD_STATUS(WARD_E_CANCELLED);
+        pipeline->cancelled++;
+    }
+}
+
 static void begin_step(struct ward_request *request, struct ward_routes *routes)
 {
     const struct ward_step *step = ward_pipeline_step(request);
@@ -160,6 +175,7 @@ static void overload(struct ward_pipeline *pipeline, struct ward_queue *queue,
         request->status =
             WARD_REFUSAL(WARD_E_EXHAUSTED, "server: too many requests wait; try again later");
         request->refused = true;
+        request->retry_after_ms = WARD_OVERLOAD_RETRY_MS;
         pipeline->overloaded++;
         ward_list_push(&routes->commits, link);
     }

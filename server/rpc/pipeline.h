@@ -28,6 +28,7 @@ struct ward_pipeline {
     struct ward_trust *trust; /* the CAs of clients, for stored votes; NULL: none counts */
     /* Counters for metrics. */
     atomic_ullong allowed, refused, failed, overloaded, latency_us, completed;
+    atomic_ullong cancelled, expired; /* ended before work was begun for them */
 };
 
 /* What a stage sends on at the end of its batch. */
@@ -55,6 +56,10 @@ void ward_pipeline_again(struct ward_pipeline *pipeline, struct ward_request *re
 void ward_pipeline_done(struct ward_pipeline *pipeline, struct ward_request *request,
                         struct ward_routes *routes);
 void ward_pipeline_flush(struct ward_pipeline *pipeline, struct ward_routes *routes);
+
+/* Asked by reader and worker before they begin: CANCELLED or DEADLINE when nobody waits for the
+ * answer any more, and nothing has been changed for it yet. Its entry is written all the same. */
+void ward_pipeline_check_caller(struct ward_pipeline *pipeline, struct ward_request *request);
 
 /* Does the coming commit write the entry and end the request? */
 bool ward_pipeline_is_final(const struct ward_request *request);

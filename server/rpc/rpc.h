@@ -36,6 +36,7 @@ struct ward_rpc_handler {
 
 struct ward_rpc_stats { /* all loops together; any thread */
     uint64_t connections, connections_total, handshakes_failed, requests, streams;
+    uint64_t vanished; /* requests whose work was done although their caller had gone */
 };
 
 struct ward_rpc;

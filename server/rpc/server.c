@@ -258,6 +258,7 @@ void ward_rpc_stats(const struct ward_rpc *rpc, struct ward_rpc_stats *ret)
             atomic_load_explicit(&shard->handshakes_failed_total, memory_order_relaxed);
         ret->requests += atomic_load_explicit(&shard->requests, memory_order_relaxed);
         ret->streams += atomic_load_explicit(&shard->streams, memory_order_relaxed);
+        ret->vanished += atomic_load_explicit(&shard->vanished, memory_order_relaxed);
     }
 }
 

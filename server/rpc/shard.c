@@ -72,22 +72,33 @@ bool ward_shard_pending(const struct ward_shard *shard)
     return atomic_load(&shard->has_posted) || shard->ready.head != NULL;
 }
 
+/* Work was done, or was not begun, for somebody who has gone. */
+static void drop(struct ward_shard *shard, struct ward_request *take_request)
+{
+    if (take_request->status.code != WARD_E_CANCELLED &&
+        take_request->status.code != WARD_E_DEADLINE) {
+        (void)atomic_fetch_add_explicit(&shard->vanished, 1, memory_order_relaxed);
+    }
+    ward_request_free(take_request);
+}
+
 static void answer(struct ward_shard *shard, struct ward_request *take_request)
 {
     struct ward_session *session = NULL;
     struct ward_h2 *h2 = NULL;
     (void)atomic_fetch_sub_explicit(&shard->in_flight, 1, memory_order_relaxed);
     if (!shard->net.find(shard->net.context, take_request->origin.connection, &session, &h2)) {
-        ward_request_free(take_request);
+        drop(shard, take_request);
         return;
     }
     session->in_flight--;
     struct ward_stream *stream =
         (struct ward_stream *)(void *)ward_h2_find(h2, take_request->origin.stream);
     if (stream == NULL) {
-        ward_request_free(take_request);
+        drop(shard, take_request);
         return;
     }
+    stream->cancelled = NULL;
     ward_reply_request(stream, take_request);
 }
 

@@ -52,6 +52,7 @@ struct ward_shard {
     atomic_bool has_posted;
     atomic_size_t streams, in_flight;
     atomic_uint_fast64_t requests, handshakes_failed_total;
+    atomic_uint_fast64_t vanished; /* answers that nobody was there to read */
 };
 
 void ward_shard_init(struct ward_shard *shard, struct ward_rpc_shared *shared,

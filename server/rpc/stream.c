@@ -38,6 +38,10 @@ static void submit(struct ward_stream *stream, struct ward_request *take_request
     take_request->deadline_us = stream->deadline_us;
     take_request->received_us = stream->begun_us;
     take_request->refused = !ward_ok(take_request->status);
+    if (!take_request->refused) { /* without memory for the flag it is worked on to its end */
+        take_request->cancelled = WARD_ARENA_NEW(take_request->arena, atomic_bool);
+        stream->cancelled = take_request->cancelled;
+    }
     session->in_flight++;
     (void)atomic_fetch_add_explicit(&shard->in_flight, 1, memory_order_relaxed);
     (void)atomic_fetch_add_explicit(&shard->requests, 1, memory_order_relaxed);
@@ -292,6 +296,9 @@ static void on_close(struct ward_h2_stream *h2)
 {
     struct ward_stream *stream = stream_of(h2);
     struct ward_shard *shard = stream->session->shard;
+    if (stream->cancelled != NULL) { /* reset, or the connection is lost: nobody waits */
+        atomic_store_explicit(stream->cancelled, true, memory_order_relaxed);
+    }
     release_message(stream);
     ward_request_free(stream->request);
     explicit_bzero(stream, sizeof(*stream));
@@ -326,6 +333,10 @@ void ward_stream_tick(struct ward_stream *stream, int64_t now_us)
         ward_health_tick(stream, now_us);
         break;
     case WARD_STREAM_SUBMITTED:
+        if (now_us > stream->deadline_us) { /* it was not ended before its work began */
+            ward_h2_cancel(&stream->h2);
+        }
+        break;
     case WARD_STREAM_ANSWERED:
         break;
     }

@@ -26,6 +26,7 @@ struct ward_stream {
     struct ward_stream *next_spare;
     const struct ward_method *method;
     struct ward_request *request; /* answered: what is being sent lies in its memory */
+    atomic_bool *cancelled; /* submitted: the request's own flag; it outlives its way back here */
     struct ward_grpc_reader reader;
     enum ward_stream_state state;
     unsigned http_status; /* of the answer; 200, or 415, 405 */

@@ -31,6 +31,7 @@ static void read_batch(struct ward_reader *reader, struct ward_request **request
 {
     size_t n_reads = 0;
     for (size_t i = 0; i < n; i++) {
+        ward_pipeline_check_caller(reader->pipeline, requests[i]);
         const struct ward_step *step = ward_pipeline_step(requests[i]);
         if (step == NULL) {
             continue;

@@ -25,18 +25,11 @@ ward_status ward_worker_add(struct ward_worker *worker, struct ward_request *req
 
 static void plan(struct ward_worker *worker, struct ward_request *request)
 {
+    ward_pipeline_check_caller(worker->pipeline, request);
     const struct ward_step *step = ward_pipeline_step(request);
     request->first_item = worker->n_items;
     request->n_items = 0;
-    if (step == NULL) {
-        return;
-    }
-    if (request->deadline_us != 0 &&
-        ward_monotonic_us(worker->pipeline->clock) >= request->deadline_us) {
-        request->status = WARD_STATUS(WARD_E_DEADLINE);
-        return;
-    }
-    if (step->plan != NULL) {
+    if (step != NULL && step->plan != NULL) {
         request->status = step->plan(request, worker);
         if (!ward_ok(request->status)) {
             worker->n_items = request->first_item;
