@@ -67,6 +67,11 @@ bool ward_action_has_context(enum ward_action action)
     return action < WARD_ACTION_COUNT && actions[action].kinds == KINDS_APPLICATION;
 }
 
+bool ward_action_on_data_keys(enum ward_action action)
+{
+    return ward_action_has_context(action) && actions[action].object == WARD_OBJECT_KEY;
+}
+
 bool ward_action_guardable(enum ward_action action)
 {
     return action == WARD_ACTION_KEY_CREATE || ward_action_always_guarded(action);

@@ -7,29 +7,33 @@
 #include "base/bytes.h"
 
 /* X(ENUM, "name", object kind, role kinds that may be given it) */
-#define WARD_ACTIONS(X)                                               \
-    X(DATA_KEY_GENERATE, "data-key.generate", KEY, APPLICATION)       \
-    X(DATA_KEY_UNWRAP, "data-key.unwrap", KEY, APPLICATION)           \
-    X(RECORD_PUT, "record.put", COLLECTION, APPLICATION)              \
-    X(RECORD_GET, "record.get", COLLECTION, APPLICATION)              \
-    X(KEY_CREATE, "key.create", KEY, OFFICER)                         \
-    X(KEY_ROTATE, "key.rotate", KEY, OFFICER)                         \
-    X(KEY_DESCRIBE, "key.describe", KEY, ANY)                         \
-    X(KEY_LIST, "key.list", NONE, ANY)                                \
-    X(APPROVAL_LIST, "approval.list", NONE, OFFICER_OR_AUDITOR)       \
-    X(APPROVAL_SHOW, "approval.show", NONE, OFFICER_OR_AUDITOR)       \
-    X(APPROVAL_SUBMIT, "approval.submit", NONE, OFFICER)              \
-    X(APPROVAL_APPROVE, "approval.approve", NONE, OFFICER)            \
-    X(APPROVAL_REJECT, "approval.reject", NONE, OFFICER)              \
-    X(IDENTITY_REVOKE, "identity.revoke", NONE, OFFICER)              \
-    X(IDENTITY_UNREVOKE, "identity.unrevoke", NONE, OFFICER)          \
-    X(IDENTITY_LIST, "identity.list", NONE, OFFICER_OR_AUDITOR)       \
-    X(AUDIT_EXPORT, "audit.export", NONE, AUDITOR)                    \
-    X(AUDIT_CHECKPOINT, "audit.checkpoint", NONE, OFFICER_OR_AUDITOR) \
-    X(SYSTEM_REWRAP, "system.rewrap", KEY, SYSTEM)                    \
-    X(SYSTEM_RECOVER, "system.recover", KEY, SYSTEM)                  \
-    X(SYSTEM_START, "system.start", NONE, SYSTEM)                     \
-    X(SYSTEM_SUMMARY, "system.summary", NONE, SYSTEM)                 \
+#define WARD_ACTIONS(X)                                                                \
+    X(DATA_KEY_GENERATE, "data-key.generate", KEY, APPLICATION)                        \
+    X(DATA_KEY_GENERATE_WITHOUT_PLAINTEXT, "data-key.generate-without-plaintext", KEY, \
+      APPLICATION)                                                                     \
+    X(DATA_KEY_UNWRAP, "data-key.unwrap", KEY, APPLICATION)                            \
+    X(DATA_KEY_REWRAP, "data-key.rewrap", KEY, APPLICATION)                            \
+    X(DATA_KEY_BATCH, "data-key.batch", KEY, APPLICATION)                              \
+    X(RECORD_PUT, "record.put", COLLECTION, APPLICATION)                               \
+    X(RECORD_GET, "record.get", COLLECTION, APPLICATION)                               \
+    X(KEY_CREATE, "key.create", KEY, OFFICER)                                          \
+    X(KEY_ROTATE, "key.rotate", KEY, OFFICER)                                          \
+    X(KEY_DESCRIBE, "key.describe", KEY, ANY)                                          \
+    X(KEY_LIST, "key.list", NONE, ANY)                                                 \
+    X(APPROVAL_LIST, "approval.list", NONE, OFFICER_OR_AUDITOR)                        \
+    X(APPROVAL_SHOW, "approval.show", NONE, OFFICER_OR_AUDITOR)                        \
+    X(APPROVAL_SUBMIT, "approval.submit", NONE, OFFICER)                               \
+    X(APPROVAL_APPROVE, "approval.approve", NONE, OFFICER)                             \
+    X(APPROVAL_REJECT, "approval.reject", NONE, OFFICER)                               \
+    X(IDENTITY_REVOKE, "identity.revoke", NONE, OFFICER)                               \
+    X(IDENTITY_UNREVOKE, "identity.unrevoke", NONE, OFFICER)                           \
+    X(IDENTITY_LIST, "identity.list", NONE, OFFICER_OR_AUDITOR)                        \
+    X(AUDIT_EXPORT, "audit.export", NONE, AUDITOR)                                     \
+    X(AUDIT_CHECKPOINT, "audit.checkpoint", NONE, OFFICER_OR_AUDITOR)                  \
+    X(SYSTEM_REWRAP, "system.rewrap", KEY, SYSTEM)                                     \
+    X(SYSTEM_RECOVER, "system.recover", KEY, SYSTEM)                                   \
+    X(SYSTEM_START, "system.start", NONE, SYSTEM)                                      \
+    X(SYSTEM_SUMMARY, "system.summary", NONE, SYSTEM)                                  \
     X(SYSTEM_ATTEST, "system.attest", NONE, SYSTEM)
 
 enum ward_action {

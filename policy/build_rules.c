@@ -3,6 +3,7 @@
  * or would apply otherwise than it reads, is refused: in a deny it would be a hole. */
 #include "policy/build.h"
 #include "policy/name.h"
+#include "policy/purpose.h"
 
 ward_status ward_build_texts(struct ward_build *build, char *const *from, size_t n,
                              struct ward_texts *ret)
@@ -179,14 +180,23 @@ static ward_status check_collections_known(struct ward_build *build, const struc
     return WARD_OK;
 }
 
+static bool on_data_keys(const struct actions *actions)
+{
+    for (unsigned action = 0; action < WARD_ACTION_COUNT; action++) {
+        if (actions->has[action] && ward_action_on_data_keys((enum ward_action)action)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* An application that could unwrap under a collection's key could read records past the record
  * store. */
 static ward_status check_record_keys(struct ward_build *build, const struct doc_rule *from,
                                      const struct ward_rule *rule, const struct actions *actions)
 {
     const struct ward_policy *policy = build->policy;
-    if (!actions->has[WARD_ACTION_DATA_KEY_GENERATE] &&
-        !actions->has[WARD_ACTION_DATA_KEY_UNWRAP]) {
+    if (!on_data_keys(actions)) {
         return WARD_OK;
     }
     for (size_t i = 0; i < from->keys_count; i++) {
@@ -200,6 +210,22 @@ static ward_status check_record_keys(struct ward_build *build, const struct doc_
                     "had under it",
                     from->keys[i], (const char *)collection->name.data);
             }
+        }
+    }
+    return WARD_OK;
+}
+
+/* A purpose that HL7 does not know is a slip of the pen: in an allow nobody could use it, and a
+ * deny would let through what it means to stop. */
+static ward_status check_purposes(struct ward_build *build, const struct doc_condition *condition)
+{
+    bool is_purpose = strcmp(condition->key, WARD_PURPOSE_KEY) == 0;
+    for (size_t i = 0; is_purpose && i < condition->values_count; i++) {
+        if (!ward_purpose_known(ward_bytes_str(condition->values[i]))) {
+            return ward_yaml_refuse(build->policy->text, condition->values[i], build->error,
+                                    "\"%.32s\" is not a code of HL7 PurposeOfUse, such as TREAT, "
+                                    "ETREAT, HPAYMT or HOPERAT",
+                                    condition->values[i]);
         }
     }
     return WARD_OK;
@@ -220,6 +246,7 @@ static ward_status build_conditions(struct ward_build *build, const struct doc_r
                                         condition->key);
             }
         }
+        WARD_TRY(check_purposes(build, condition));
         WARD_TRY(ward_arena_copy(build->policy->arena, ward_bytes_str(condition->key),
                                  &conditions[i].key));
         WARD_TRY(ward_build_texts(build, condition->values, condition->values_count,

@@ -90,6 +90,8 @@ struct ward_policy {
 bool ward_action_allows_kind(enum ward_action action, enum ward_role_kind kind);
 /* Do requests for it carry an encryption context, so that a rule may look at it? */
 bool ward_action_has_context(enum ward_action action);
+/* Is it on data keys, so that no rule may allow it under the key of a collection? */
+bool ward_action_on_data_keys(enum ward_action action);
 /* May a guard ask for approvals before it? */
 bool ward_action_guardable(enum ward_action action);
 

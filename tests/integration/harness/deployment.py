@@ -25,11 +25,11 @@ roles:
     members: ["spiffe://test.ward/app", "spiffe://test.ward/app2"]
     rules:
       - name: data-keys
-        actions: [data-key.generate, data-key.unwrap]
+        actions: [data-key.generate, data-key.generate-without-plaintext, data-key.unwrap, data-key.rewrap, data-key.batch]
         keys: ["app/**"]
       - name: not-the-vault
         effect: deny
-        actions: [data-key.generate, data-key.unwrap]
+        actions: [data-key.generate, data-key.generate-without-plaintext, data-key.unwrap, data-key.rewrap]
         keys: ["app/vault/**"]
       - name: records
         actions: [record.put, record.get]

@@ -15,12 +15,17 @@ static const char *const kind_names[KINDS] = {"application", "officer", "auditor
 static const struct {
     const char *action, *kinds;
 } given[] = {
-    {"data-key.generate", "A..."}, {"data-key.unwrap", "A..."},   {"record.put", "A..."},
-    {"record.get", "A..."},        {"key.create", ".O.."},        {"key.rotate", ".O.."},
-    {"key.describe", "AOUM"},      {"key.list", "AOUM"},          {"approval.list", ".OU."},
-    {"approval.show", ".OU."},     {"approval.submit", ".O.."},   {"approval.approve", ".O.."},
-    {"approval.reject", ".O.."},   {"audit.export", "..U."},      {"audit.checkpoint", ".OU."},
-    {"identity.revoke", ".O.."},   {"identity.unrevoke", ".O.."}, {"identity.list", ".OU."},
+    {"data-key.generate", "A..."}, {"data-key.generate-without-plaintext", "A..."},
+    {"data-key.rewrap", "A..."},   {"data-key.batch", "A..."},
+    {"data-key.unwrap", "A..."},   {"record.put", "A..."},
+    {"record.get", "A..."},        {"key.create", ".O.."},
+    {"key.rotate", ".O.."},        {"key.describe", "AOUM"},
+    {"key.list", "AOUM"},          {"approval.list", ".OU."},
+    {"approval.show", ".OU."},     {"approval.submit", ".O.."},
+    {"approval.approve", ".O.."},  {"approval.reject", ".O.."},
+    {"audit.export", "..U."},      {"audit.checkpoint", ".OU."},
+    {"identity.revoke", ".O.."},   {"identity.unrevoke", ".O.."},
+    {"identity.list", ".OU."},
 };
 
 static bool kind_may(const char *action, unsigned kind)
@@ -283,6 +288,46 @@ static void every_condition_must_hold(void **state)
     assert_true(may_get(*state, "fhir", empty, 2)); /* no values: any, but there */
 }
 
+/* One rule for all that carries a context: conditions mean the same for each of them. */
+static void conditions_hold_for_every_action_with_a_context(void **state)
+{
+    (void)state;
+    ward_auto(free_policy) struct ward_policy *policy = policy_of(
+        L("version: 1") L("deployment: t") L("collections: [{name: fhir, key: phi/records}]")
+            L("roles:") L("- name: apps") L("  kind: application")
+                L("  members: [\"spiffe://t.w/app\"]") L("  rules:") L("  - name: all")
+                    L("    actions: [data-key.generate, data-key.generate-without-plaintext, "
+                      "data-key.unwrap, data-key.rewrap, data-key.batch, record.put, record.get]")
+                        L("    keys: [\"app/**\"]") L("    collections: [fhir]")
+                            L("    context: [{key: purpose, values: [TREAT]}, {key: tenant}]"));
+    static const struct ward_decide_pair contexts[][2] = {
+        {PAIR("purpose", "TREAT"), PAIR("tenant", "n")},
+        {PAIR("purpose", "HMARKT"), PAIR("tenant", "n")},
+        {PAIR("purpose", "TREAT"), PAIR("tenants", "n")},
+        {PAIR("purposes", "TREAT"), PAIR("tenant", "n")},
+    };
+    unsigned with_context = 0;
+    for (unsigned action = 0; action < WARD_ACTION_COUNT; action++) {
+        if (!ward_action_has_context(action)) {
+            continue;
+        }
+        with_context++;
+        for (size_t i = 0; i < sizeof(contexts) / sizeof(contexts[0]); i++) {
+            const struct ward_decide_in in = {.subject =
+                                                  ward_policy_subject(policy, ward_bytes_str(APP)),
+                                              .action = action,
+                                              .object = ward_bytes_str(object_of(action)),
+                                              .context = contexts[i],
+                                              .n_context = 2};
+            if (ward_decide(policy, &in).allowed != (i == 0)) {
+                fail_msg("%s with context %zu", ward_action_name(action), i);
+            }
+        }
+        assert_false(decide_as(policy, APP, action, object_of(action)).allowed);
+    }
+    assert_int_equal(with_context, 7);
+}
+
 static void a_value_outside_the_closed_list_is_refused(void **state)
 {
     static const struct ward_decide_pair bad[][2] = {
@@ -369,6 +414,7 @@ int main(void)
         cmocka_unit_test(a_refusal_names_no_object),
         cmocka_unit_test(a_name_in_another_spelling_is_refused),
         cmocka_unit_test(every_condition_must_hold),
+        cmocka_unit_test(conditions_hold_for_every_action_with_a_context),
         cmocka_unit_test(a_value_outside_the_closed_list_is_refused),
         cmocka_unit_test(a_key_given_twice_helps_no_allow_and_escapes_no_deny),
         cmocka_unit_test(a_deny_applies_when_its_condition_holds),

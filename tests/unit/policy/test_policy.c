@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a well-formed text may still not say: kinds, persons, actions, quorums, names. */
+#include "policy/purpose.h"
 #include "policy_support.h"
 
 #define HEAD L("version: 1") L("deployment: test.ward")
@@ -233,6 +234,49 @@ static void an_application_never_gets_data_keys_under_a_record_key(void **state)
     refused_rule("application", "actions: [data-key.generate], keys: [a, \"phi/*\"]", 51,
                  "covers the key of collection fhir");
     refused_rule("application", "actions: [data-key.unwrap], keys: [phi/records]", 46, "covers");
+    refused_rule("application", "actions: [data-key.rewrap], keys: [phi/records]", 46, "covers");
+    refused_rule("application", "actions: [data-key.batch], keys: [phi/records]", 45, "covers");
+    refused_rule("application",
+                 "actions: [data-key.generate-without-plaintext], keys: [phi/records]", 66,
+                 "covers");
+}
+
+static void a_purpose_that_hl7_does_not_know_is_refused_where_it_stands(void **state)
+{
+    (void)state;
+#define PURPOSE(values) \
+    "actions: [record.get], collections: [fhir], context: [{key: purpose, values: [" values "]}]"
+    refused_rule("application", PURPOSE("TREATMENT"), 89, "\"TREATMENT\" is not a code of HL7");
+    refused_rule("application", PURPOSE("treat"), 89, "is not a code of HL7 PurposeOfUse");
+    refused_rule("application", PURPOSE("TREAT, ETREAT, \"TREAT \""), 104, "\"TREAT \" is not");
+    refused_rule("application", PURPOSE("PurposeOfUse"), 89, "is not a code");
+    refused_rule("application", PURPOSE("PAT"), 89, "is not a code"); /* of ActReason, elsewhere */
+    refused_rule("application", "effect: deny, " PURPOSE("HMARKTT"), 103, "is not a code");
+#undef PURPOSE
+}
+
+static void every_code_of_purpose_of_use_may_be_listed(void **state)
+{
+    (void)state;
+    static const char *const level_one[] = {"HMARKT", "HOPERAT", "HPAYMT", "HRESCH",
+                                            "PATRQT", "PUBHLTH", "TREAT"};
+    static const char *const deepest[] = {"BTG",         "ERTREAT", "HTEST",  "LABELING",
+                                          "CLINTRCHNPC", "MILDCRG", "THREAT", "SUPNWK",
+                                          "MLTRAINING",  "PMTDS",   "TREATDS"};
+    for (size_t i = 0; i < sizeof(level_one) / sizeof(level_one[0]); i++) {
+        assert_true(ward_purpose_known(ward_bytes_str(level_one[i])));
+    }
+    for (size_t i = 0; i < sizeof(deepest) / sizeof(deepest[0]); i++) {
+        assert_true(ward_purpose_known(ward_bytes_str(deepest[i])));
+    }
+    assert_false(ward_purpose_known(WARD_BYTES_LITERAL("TREAT\0")));
+    assert_false(ward_purpose_known((struct ward_bytes){NULL, 0}));
+    /* Another key's values are the deployment's own words. */
+    ward_auto(free_policy) struct ward_policy *policy =
+        policy_of(HEAD L("roles: [{name: r, kind: application, members: [\"spiffe://t.w/x\"],")
+                      L("  rules: [{name: a, actions: [data-key.unwrap], keys: [app],")
+                          L("    context: [{key: purposes, values: [whatever]}]}]}]"));
+    assert_non_null(policy);
 }
 
 static void names_that_audit_entries_carry_are_labels(void **state)
@@ -471,6 +515,8 @@ int main(void)
         cmocka_unit_test(an_action_for_another_kind_is_refused),
         cmocka_unit_test(a_rule_whose_objects_do_not_fit_its_actions_is_refused),
         cmocka_unit_test(an_application_never_gets_data_keys_under_a_record_key),
+        cmocka_unit_test(a_purpose_that_hl7_does_not_know_is_refused_where_it_stands),
+        cmocka_unit_test(every_code_of_purpose_of_use_may_be_listed),
         cmocka_unit_test(names_that_audit_entries_carry_are_labels),
         cmocka_unit_test(a_quorum_of_none_is_refused),
         cmocka_unit_test(a_quorum_that_cannot_be_reached_is_refused),
