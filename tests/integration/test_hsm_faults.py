@@ -1,51 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """The HSM misbehaves: its module crashes, hangs, lies; the token goes and comes; the PIN is wrong."""
 import os
-import pathlib
-import shlex
 import signal
-import subprocess
 import time
 
 import grpc
 import pytest
 from harness import processes
 from harness.client import ItemRefused, errors_of
+from harness.faults import DEADLINE_MS, Faults
 from harness.load import Load
 from harness.processes import wait_until
-
-SUPPORT = pathlib.Path(__file__).resolve().parents[1] / "support"
-DEADLINE_MS = 700
-
-
-class Faults:
-    """A module between ward-hsm and SoftHSM2 that does what a file says, and counts logins."""
-
-    def __init__(self, deployment):
-        self.deployment = deployment
-        self.control, self.count = deployment.folder / "control", deployment.folder / "count"
-        self.module = deployment.folder / "faulty.so"
-        flags = subprocess.run(["pkg-config", "--cflags", "p11-kit-1"], check=True, capture_output=True, text=True).stdout.split()
-        subprocess.run(["gcc", "-shared", "-fPIC", "-D_GNU_SOURCE", *flags, "-o", self.module, SUPPORT / "faulty_module.c", "-ldl"], check=True)
-        self.helper = deployment.folder / "ward-hsm-faulty"
-        params = f"real={deployment.module};control={self.control};count={self.count}"
-        self.helper.write_text(f'#!/bin/sh\nexec {deployment.binary("ward-hsm")} "$@" --module-params {shlex.quote(params)}\n')
-        self.helper.chmod(0o755)
-
-    def settings(self) -> dict:
-        return dict(hsm_module=self.module, helper=self.helper, workers=2, deadline_ms=DEADLINE_MS)
-
-    def do(self, line: str) -> None:
-        new = self.control.with_suffix(".new")
-        new.write_text(line + "\n")
-        new.rename(self.control)
-
-    def stop(self) -> None:
-        self.control.unlink(missing_ok=True)
-
-    def logins(self) -> int:
-        return self.count.read_text().count("C_Login") if self.count.exists() else 0
-
 
 @pytest.fixture(scope="module")
 def faults(own):
@@ -123,6 +88,29 @@ def test_a_wrap_that_does_not_open_is_withheld(own, faults):
     finally:
         faults.stop()
     wait_until(lambda: works(app), 10, "it works again")
+
+
+def test_not_one_wrap_with_a_flipped_bit_escapes(own, faults):
+    """The module changes a bit of one wrap in 1,000; all that is given out opens, under another helper too."""
+    app, issued, refused = own.client("app"), [], 0
+    faults.do("C_Encrypt flip 1000")
+    try:
+        while len(issued) < 5000 and refused < 200:
+            answers = []
+            code = code_of(lambda: answers.append(app.generate_items([dict(key="app/demo", count=100)])[0]))
+            assert code in (None, "UNAVAILABLE", "INTERNAL")
+            keys = answers[0].keys if answers else []
+            issued += [(key.plaintext, key.wrapped) for key in keys]
+            refused += len(keys) == 0
+            time.sleep(0 if keys else 0.05)
+    finally:
+        faults.stop()
+    assert len(issued) >= 5000 and refused >= 2, (len(issued), refused)
+    wait_until(lambda: works(app), 10, "it works again")
+    for at in range(0, len(issued), 500):
+        part = issued[at:at + 500]
+        results = eventually(lambda part=part: app.unwrap_items([(wrapped, {}) for _, wrapped in part]))
+        assert [result.plaintext for result in results] == [plaintext for plaintext, _ in part]
 
 
 def test_bad_ciphertext_costs_no_helper_and_no_login(own, faults):

@@ -11,7 +11,7 @@
  *   forge   C_Decrypt: say yes to what the real module refuses
  *   known   C_GenerateKey: an AES key whose value is its CKA_ID, over and over
  *
- * Each C_Initialize, C_Login and C_CopyObject adds a line to the count file. */
+ * Each C_Initialize, C_Login, C_CopyObject and C_FindObjectsInit adds a line to the count file. */
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -216,6 +216,15 @@ static CK_RV faulty_CopyObject(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE objec
                : real->C_CopyObject(session, object, template, n, ret);
 }
 
+static CK_RV faulty_FindObjectsInit(CK_SESSION_HANDLE session, CK_ATTRIBUTE *template, CK_ULONG n)
+{
+    CK_RV rv;
+    enum action action;
+    count("C_FindObjectsInit");
+    return fault("C_FindObjectsInit", &rv, &action) ? rv
+                                                    : real->C_FindObjectsInit(session, template, n);
+}
+
 /* The rest are all alike. */
 #define PASS(name, declared, passed)                                         \
     static CK_RV faulty_##name declared                                      \
@@ -234,7 +243,6 @@ PASS(CreateObject, (CK_SESSION_HANDLE a, CK_ATTRIBUTE *b, CK_ULONG c, CK_OBJECT_
 PASS(DestroyObject, (CK_SESSION_HANDLE a, CK_OBJECT_HANDLE b), (a, b))
 PASS(GetAttributeValue, (CK_SESSION_HANDLE a, CK_OBJECT_HANDLE b, CK_ATTRIBUTE *c, CK_ULONG d),
      (a, b, c, d))
-PASS(FindObjectsInit, (CK_SESSION_HANDLE a, CK_ATTRIBUTE *b, CK_ULONG c), (a, b, c))
 PASS(FindObjects, (CK_SESSION_HANDLE a, CK_OBJECT_HANDLE *b, CK_ULONG c, CK_ULONG *d), (a, b, c, d))
 PASS(FindObjectsFinal, (CK_SESSION_HANDLE a), (a))
 PASS(EncryptInit, (CK_SESSION_HANDLE a, CK_MECHANISM *b, CK_OBJECT_HANDLE c), (a, b, c))
