@@ -64,9 +64,10 @@ struct ward_request {
     /* Owned by the pipeline. */
     struct ward_state *state; /* policy, keyring and epoch under which it is decided; a reference */
     unsigned step, attempts, redecided; /* attempts: after conflicts in the database */
-    bool last;                /* this step is the last, whatever the operation's count says */
-    void *work;               /* the operation's own notes between stages, in the arena */
-    struct ward_read **reads; /* of this step */
+    bool last;  /* this step is the last, whatever the operation's count says */
+    void *work; /* the operation's own notes between stages, in the arena */
+    const struct ward_new_replay *replay; /* goes in with the last step's rows; NULL: none */
+    struct ward_read **reads;             /* of this step */
     size_t n_reads, max_reads;
     size_t first_item, n_items; /* this step's slice of the worker's batch */
 

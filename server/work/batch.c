@@ -23,6 +23,7 @@ void ward_batch_fini(struct ward_batch *batch)
     free(batch->subject_keys);
     free(batch->records);
     free(batch->rewrapped);
+    free(batch->replays);
     free(batch->effects);
     free(batch->touched);
     free(batch->log);
@@ -31,8 +32,13 @@ void ward_batch_fini(struct ward_batch *batch)
 
 struct ward_batch_mark ward_batch_mark(const struct ward_batch *batch)
 {
-    return (struct ward_batch_mark){batch->n_subject_keys, batch->n_records, batch->n_rewrapped,
-                                    batch->n_effects,      batch->n_log,     batch->bump_epoch};
+    return (struct ward_batch_mark){.n_subject_keys = batch->n_subject_keys,
+                                    .n_records = batch->n_records,
+                                    .n_rewrapped = batch->n_rewrapped,
+                                    .n_replays = batch->n_replays,
+                                    .n_effects = batch->n_effects,
+                                    .n_log = batch->n_log,
+                                    .bump_epoch = batch->bump_epoch};
 }
 
 /* Undoing the newest entries first keeps every probe chain whole. */
@@ -48,6 +54,7 @@ void ward_batch_back_out(struct ward_batch *batch, const struct ward_batch_mark 
     batch->n_subject_keys = mark->n_subject_keys;
     batch->n_records = mark->n_records;
     batch->n_rewrapped = mark->n_rewrapped;
+    batch->n_replays = mark->n_replays;
     batch->n_effects = mark->n_effects;
     batch->bump_epoch = mark->bump_epoch;
     untouch(batch, mark->n_log);
@@ -137,6 +144,19 @@ ward_status ward_batch_rewrapped(struct ward_batch *batch, const struct ward_rew
     WARD_TRY(
         grow((void **)&batch->rewrapped, &batch->max_rewrapped, batch->n_rewrapped, sizeof(*row)));
     batch->rewrapped[batch->n_rewrapped++] = *row;
+    return WARD_OK;
+}
+
+ward_status ward_batch_replay(struct ward_batch *batch, struct ward_digest *digest,
+                              const struct ward_new_replay *row)
+{
+    uint8_t size[2], hash[WARD_BATCH_TOUCH_SIZE];
+    ward_put_u16(size, (uint16_t)row->identity.size); /* so that the two cannot run together */
+    const struct ward_bytes parts[] = {WARD_BYTES_ARRAY(size), row->identity, row->request_id};
+    WARD_TRY(ward_sha256(digest, parts, 3, hash));
+    WARD_TRY(touch(batch, hash));
+    WARD_TRY(grow((void **)&batch->replays, &batch->max_replays, batch->n_replays, sizeof(*row)));
+    batch->replays[batch->n_replays++] = *row;
     return WARD_OK;
 }
 

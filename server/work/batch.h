@@ -6,6 +6,7 @@
 #define WARD_SERVER_WORK_BATCH_H
 
 #include "backends/store.h"
+#include "base/digest.h"
 
 #define WARD_BATCH_TOUCH_SIZE 32
 
@@ -16,6 +17,8 @@ struct ward_batch {
     size_t n_records, max_records;
     struct ward_rewrapped *rewrapped;
     size_t n_rewrapped, max_rewrapped;
+    struct ward_new_replay *replays;
+    size_t n_replays, max_replays;
     struct ward_effect *effects;
     size_t n_effects, max_effects;
     bool bump_epoch;
@@ -32,7 +35,7 @@ struct ward_batch {
 
 /* Where the batch stood, so that a request can back out of it. */
 struct ward_batch_mark {
-    size_t n_subject_keys, n_records, n_rewrapped, n_effects, n_log;
+    size_t n_subject_keys, n_records, n_rewrapped, n_replays, n_effects, n_log;
     bool bump_epoch;
 };
 
@@ -46,6 +49,10 @@ ward_status ward_batch_subject_key(struct ward_batch *batch,
                                    const struct ward_new_subject_key *row);
 ward_status ward_batch_record(struct ward_batch *batch, const struct ward_new_record *row);
 ward_status ward_batch_rewrapped(struct ward_batch *batch, const struct ward_rewrapped *row);
+/* The same request id of the same identity twice: the second one waits, and then finds the answer.
+ */
+ward_status ward_batch_replay(struct ward_batch *batch, struct ward_digest *digest,
+                              const struct ward_new_replay *row);
 ward_status ward_batch_effect(struct ward_batch *batch, const struct ward_effect *effect);
 
 #endif

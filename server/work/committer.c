@@ -147,10 +147,13 @@ static bool add_rows(struct ward_committer *c, struct ward_request *request,
                      const struct ward_batch_mark *mark)
 {
     const struct ward_step *step = ward_pipeline_step(request);
-    if (step == NULL || step->commit == NULL) {
+    if (step == NULL) {
         return true;
     }
-    ward_status status = step->commit(request, &c->batch);
+    ward_status status = step->commit == NULL ? WARD_OK : step->commit(request, &c->batch);
+    if (ward_ok(status) && request->replay != NULL && ward_pipeline_is_final(request)) {
+        status = ward_batch_replay(&c->batch, c->digest, request->replay);
+    }
     if (ward_ok(status)) {
         return true;
     }
@@ -185,6 +188,9 @@ static size_t batch_bytes(const struct ward_committer *c)
     size_t bytes = c->leaves.size;
     for (size_t i = 0; i < c->batch.n_records; i++) {
         bytes += c->batch.records[i].sealed.size;
+    }
+    for (size_t i = 0; i < c->batch.n_replays; i++) {
+        bytes += c->batch.replays[i].response.size;
     }
     return bytes;
 }
@@ -263,6 +269,8 @@ static enum ward_commit_outcome attempt(struct ward_committer *c, struct group *
         .n_records = c->batch.n_records,
         .rewrapped = c->batch.rewrapped,
         .n_rewrapped = c->batch.n_rewrapped,
+        .replays = c->batch.replays,
+        .n_replays = c->batch.n_replays,
         .effects = c->batch.effects,
         .n_effects = c->batch.n_effects,
         .bump_epoch = c->batch.bump_epoch,

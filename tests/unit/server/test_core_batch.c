@@ -27,6 +27,17 @@ static void an_object_is_in_a_batch_once(void **state)
     assert_code(ward_batch_subject_key(&batch, &key), WARD_E_CONFLICT);
     assert_ok(ward_batch_rewrapped(&batch, &moved));
     assert_code(ward_batch_rewrapped(&batch, &moved), WARD_E_CONFLICT);
+    struct ward_digest *digest = NULL;
+    struct ward_new_replay replay = {.identity = WARD_BYTES_LITERAL("ab"),
+                                     .request_id = WARD_BYTES_LITERAL("c")};
+    assert_ok(ward_digest_new(&digest));
+    assert_ok(ward_batch_replay(&batch, digest, &replay));
+    assert_code(ward_batch_replay(&batch, digest, &replay), WARD_E_CONFLICT);
+    replay.identity = WARD_BYTES_LITERAL("a"); /* not the same run together */
+    replay.request_id = WARD_BYTES_LITERAL("bc");
+    assert_ok(ward_batch_replay(&batch, digest, &replay));
+    ward_digest_free(digest);
+    assert_int_equal(batch.n_replays, 2);
     assert_int_equal(batch.n_records, 1);
     assert_int_equal(batch.n_subject_keys, 1);
     assert_int_equal(batch.n_rewrapped, 1);
