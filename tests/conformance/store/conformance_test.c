@@ -45,7 +45,8 @@ static const struct store_under_test postgres = {"postgres", open_postgres, set_
 static int run(const struct store_under_test *which)
 {
     store_under_test = which;
-    return store_suite_admin() + store_suite_commit() + store_suite_reads() + store_suite_race();
+    return store_suite_admin() + store_suite_commit() + store_suite_reads() + store_suite_kept() +
+           store_suite_race();
 }
 
 int main(int argc, char **argv)

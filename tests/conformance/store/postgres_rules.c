@@ -2,7 +2,10 @@
 /* What the daemon's role may not do, and what servers and schemas the store refuses. */
 #include "tests/conformance/store/postgres_support.h"
 
+#include <stdlib.h>
 #include <string.h>
+
+#include "backends/postgres/migrate.h"
 
 static void assert_refused(ward_status status, enum ward_code code, const char *text)
 {
@@ -64,6 +67,10 @@ static void the_daemon_cannot_change_or_delete_what_was_written(void **state)
         "DELETE FROM ward.kek",
         "UPDATE ward.kek_version SET version = 2",
         "DELETE FROM ward.kek_version",
+        "UPDATE ward.replay SET response = ''",
+        "TRUNCATE ward.replay",
+        "UPDATE ward.revocation SET value = 'x'",
+        "TRUNCATE ward.revocation",
         "UPDATE ward.index_key SET wrapped = ''",
         "INSERT INTO ward.head (size, epoch, fence, frontier) VALUES (0, 0, 0, '')",
         "DELETE FROM ward.head",
@@ -230,6 +237,73 @@ static void migration_is_idempotent_and_keeps_what_is_there(void **state)
     (void)a_subject_key(fx, &kek);
 }
 
+/* A schema 1 as its program left it, with a row of everything that schema 2 looks at. */
+static void make_schema_1(void)
+{
+    postgres_sql(&pg, "SET client_min_messages = error; DROP SCHEMA ward CASCADE");
+    size_t size = strlen(ward_pg_schema_001) + 64;
+    char *sql = malloc(size);
+    assert_non_null(sql);
+    (void)snprintf(sql, size, "SET ROLE ward_owner; BEGIN; %s; COMMIT", ward_pg_schema_001);
+    postgres_sql(&pg, sql);
+    free(sql);
+    postgres_sql(
+        &pg,
+        "SELECT ward.grant_daemon('ward_daemon');"
+        "INSERT INTO ward.deployment (id, origin, genesis_policy_hash, schema_version, log_key, "
+        "log_algorithm, log_public_key, created_us) VALUES (gen_random_uuid(), 'o', "
+        "sha256('p'), 1, gen_random_uuid(), 2, 'k', 1);"
+        "INSERT INTO ward.kek VALUES ('00000000-0000-4000-8000-000000000001', 'app', 'hsm', 1, "
+        "true, 365, 1);"
+        "INSERT INTO ward.kek_version VALUES ('00000000-0000-4000-8000-000000000001', 1, 4, 1), "
+        "('00000000-0000-4000-8000-000000000001', 2, 2, 1)");
+}
+
+static void schema_1_becomes_2_with_all_that_is_in_it(void **state)
+{
+    struct fixture *fx = *state;
+    make_schema_1();
+    /* Entries, as that program's statements wrote them. */
+    postgres_sql(&pg, "SELECT ward.advance_head(0, 2, '\\x000161000162', 0, 0, "
+                      "sha256('frontier'), false)");
+    assert_refused(new_head(fx), WARD_E_STATE,
+                   "database: its schema is of another version; migrate it");
+    assert_ok(ward_store_postgres_migrate(pg.owner, "ward_daemon"));
+    assert_ok(ward_store_postgres_migrate(pg.owner, "ward_daemon"));
+
+    struct ward_store_snapshot s = a_snapshot(fx);
+    assert_true(s.initialised);
+    assert_int_equal(s.deployment.schema_version, WARD_SCHEMA_VERSION);
+    assert_int_equal(s.n_keks, 1);
+    assert_int_equal(s.n_versions, 2);
+    for (size_t i = 0; i < 2; i++) {
+        /* two entries, each of which may tell of a thousand wraps */
+        assert_int_equal(s.versions[i].wraps, 2000);
+    }
+    struct ward_read leaves = {.kind = WARD_READ_AUDIT,
+                               .audit = {.start = 0, .end = 2, .max_bytes = 100}};
+    assert_ok(read_one(fx, &leaves));
+    assert_int_equal(leaves.audit.n, 2);
+    assert_bytes(leaves.audit.leaves[1], "b");
+    fx->head = fixture_head(fx->w);
+    (void)a_kek(fx, "after");
+    struct ward_new_replay replay = {
+        .identity = ward_bytes_str("app"), .request_id = ward_bytes_str("r-1"), .created_us = 1};
+    struct ward_commit *commit = fixture_begin(fx, 1);
+    commit->replays = &replay;
+    commit->n_replays = 1;
+    assert_outcome(fixture_commit(fx, fx->w), WARD_COMMITTED);
+}
+
+static void a_long_log_makes_old_versions_due_for_rotation_and_no_more(void **state)
+{
+    struct fixture *fx = *state;
+    make_schema_1();
+    postgres_sql(&pg, "UPDATE ward.head SET size = 1000000000000");
+    assert_ok(ward_store_postgres_migrate(pg.owner, "ward_daemon"));
+    assert_int_equal(a_snapshot(fx).versions[1].wraps, 1ull << 31);
+}
+
 static void *migrate(void *ret)
 {
     *(ward_status *)ret = ward_store_postgres_migrate(pg.owner, "ward_daemon");
@@ -312,6 +386,8 @@ int postgres_suite_rules(void)
         T(a_missing_schema_is_named_and_used_once_it_is_there),
         T(a_schema_of_another_version_is_refused),
         T(migration_is_idempotent_and_keeps_what_is_there),
+        T(schema_1_becomes_2_with_all_that_is_in_it),
+        T(a_long_log_makes_old_versions_due_for_rotation_and_no_more),
         T(two_that_migrate_at_once_do_it_once),
         T(a_migration_that_fails_leaves_nothing),
         T(a_value_that_a_rule_of_the_schema_forbids_fails_the_commit),
