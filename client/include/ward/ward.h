@@ -334,4 +334,6 @@ ward_rc ward_check_health(ward_client *client, const ward_call *call, int *servi
 }
 #endif
 
+#include <ward/seal.h>
+
 #endif
