@@ -46,6 +46,7 @@ struct ward_request {
     /* Filled by decode, all in the arena. */
     struct ward_bytes request_id, on_behalf_of, reason;
     void *in;            /* the operation's input, server/op/messages.h */
+    ward_status *decoded; /* of its items, before a decision made something else of them */
     void *out;           /* its output, zeroed before the first step */
     int64_t deadline_us; /* monotonic; 0: none */
     /* Nobody waits for the answer any more: set by the loop, at any time, and looked at before work

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Helps the operations on keys to settle their items. No HSM call and no row is made here. */
+/* Begins and settles the items of the operations that have many. No HSM call and no row is made
+ * here. */
 #include "server/op/data_key.h"
 
 #include <stdio.h>
@@ -7,6 +8,42 @@
 #include "proto/wire_limits.h"
 #include "server/audit/entry.h"
 #include "server/state.h"
+
+ward_status ward_op_items(struct ward_request *request, void *items, size_t stride, size_t n)
+{
+    bool first = request->decoded == NULL;
+    if (first) {
+        request->decoded = WARD_ARENA_ARRAY(request->arena, ward_status, n);
+        WARD_ENSURE(request->decoded != NULL, WARD_E_EXHAUSTED);
+    }
+    for (size_t i = 0; i < n; i++) {
+        ward_status *status = (ward_status *)(void *)((char *)items + i * stride);
+        if (first) {
+            request->decoded[i] = *status;
+        } else {
+            *status = request->decoded[i];
+        }
+    }
+    return ward_entry_items(request, n);
+}
+
+ward_status ward_op_ask_key(struct ward_request *request, size_t i, enum ward_action action,
+                            struct ward_bytes key, const struct ward_context *context, bool many)
+{
+    struct ward_decision decision = ward_request_ask(request, action, key, context);
+    request->leaf_items[i].rule = decision.rule;
+    WARD_TRY(decision.status);
+    if (!many) {
+        return WARD_OK;
+    }
+    struct ward_decision batch =
+        ward_request_ask(request, WARD_ACTION_DATA_KEY_BATCH, key, context);
+    if (!batch.allowed) {
+        request->leaf_items[i].rule = batch.rule;
+        return WARD_REFUSAL(WARD_E_DENIED, "policy: more than one key in a request is not allowed");
+    }
+    return WARD_OK;
+}
 
 static ward_status status_of(const void *items, size_t stride, size_t i)
 {
@@ -55,24 +92,37 @@ ward_status ward_op_key_object(struct ward_arena *arena, struct ward_bytes name,
     return WARD_OK;
 }
 
-ward_status ward_op_entry_contexts(struct ward_request *request,
-                                   const struct ward_context *const *contexts, size_t n,
-                                   struct ward_digest *digest)
+ward_status ward_op_context_digest(struct ward_request *request, const struct ward_bytes *canonical,
+                                   size_t n, struct ward_digest *digest, struct ward_bytes *ret)
+{
+    uint8_t *hash = ward_arena_alloc(request->arena, WARD_SHA256_SIZE);
+    WARD_ENSURE(hash != NULL, WARD_E_EXHAUSTED);
+    WARD_TRY(ward_hmac_sha256(digest, ward_secret_view(request->state->index->context), canonical,
+                              n, hash));
+    *ret = WARD_BYTES(hash, WARD_SHA256_SIZE);
+    return WARD_OK;
+}
+
+static const struct ward_context *context_of(const struct ward_context *first, size_t stride,
+                                             size_t i)
+{
+    return (const struct ward_context *)(const void *)((const char *)first + i * stride);
+}
+
+ward_status ward_op_entry_contexts(struct ward_request *request, const struct ward_context *first,
+                                   size_t stride, size_t n, struct ward_digest *digest)
 {
     bool same = true;
     for (size_t i = 1; i < n && same; i++) {
-        same = ward_bytes_eq(contexts[i]->canonical, contexts[0]->canonical);
+        same = ward_bytes_eq(context_of(first, stride, i)->canonical, first->canonical);
     }
     if (same) {
-        request->context = n == 0 ? NULL : contexts[0];
+        request->context = n == 0 ? NULL : first;
         return WARD_OK;
     }
-    struct ward_bytes key = ward_secret_view(request->state->index->context);
     for (size_t i = 0; i < n; i++) {
-        uint8_t *hash = ward_arena_alloc(request->arena, WARD_SHA256_SIZE);
-        WARD_ENSURE(hash != NULL, WARD_E_EXHAUSTED);
-        WARD_TRY(ward_hmac_sha256(digest, key, &contexts[i]->canonical, 1, hash));
-        request->leaf_items[i].digest = WARD_BYTES(hash, WARD_SHA256_SIZE);
+        WARD_TRY(ward_op_context_digest(request, &context_of(first, stride, i)->canonical, 1,
+                                        digest, &request->leaf_items[i].digest));
     }
     return WARD_OK;
 }

@@ -1,13 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the data-key operations share with those that wrap for records: settling a batch's items. */
+/* What the operations on many items share: how items begin, what is asked of policy for data keys,
+ * and how items are settled. */
 #ifndef WARD_SERVER_OP_DATA_KEY_H
 #define WARD_SERVER_OP_DATA_KEY_H
 
 #include "server/op/op.h"
 
-/* Tells the entry what became of each item, and of the batch as a whole: the status that all items
- * share, else OK. The caller gets each item's own in any case. items: n structs of `stride` bytes,
+/* At the head of a decision, the first and any later one: every item has the status again with
+ * which it was decoded, and the entry has an item for each. items: n structs of `stride` bytes,
  * each with its ward_status as the first member. */
+ward_status ward_op_items(struct ward_request *request, void *items, size_t stride, size_t n);
+
+/* May the peer do this under the KEK of that name? many: the request wants more than one key, which
+ * is a right of its own. The rule that decided goes into item i of the entry. */
+ward_status ward_op_ask_key(struct ward_request *request, size_t i, enum ward_action action,
+                            struct ward_bytes key, const struct ward_context *context, bool many);
+
+/* Tells the entry what became of each item, and of the batch as a whole: the status that all items
+ * share, else OK. The caller gets each item's own in any case. items: as above. */
 void ward_op_settle(struct ward_request *request, const void *items, size_t stride, size_t n);
 
 /* What a KEK item's failure means to a caller: a missing key object is an unavailable key. */
@@ -18,9 +28,11 @@ ward_status ward_op_key_object(struct ward_arena *arena, struct ward_bytes name,
                                struct ward_bytes *ret);
 
 /* The context of the whole entry when all items have the same; otherwise each item gets the keyed
- * hash of its own as `digest`. contexts: n pointers. */
-ward_status ward_op_entry_contexts(struct ward_request *request,
-                                   const struct ward_context *const *contexts, size_t n,
-                                   struct ward_digest *digest);
+ * hash of its own as `digest`. first: the first item's; the others follow every `stride` bytes. */
+ward_status ward_op_entry_contexts(struct ward_request *request, const struct ward_context *first,
+                                   size_t stride, size_t n, struct ward_digest *digest);
+/* The keyed hash of one or more canonical contexts, in the arena. */
+ward_status ward_op_context_digest(struct ward_request *request, const struct ward_bytes *canonical,
+                                   size_t n, struct ward_digest *digest, struct ward_bytes *ret);
 
 #endif

@@ -12,70 +12,73 @@
 #include "server/op/messages.h"
 #include "server/work/worker.h"
 
-struct generate_notes {
-    ward_status
-        *decoded; /* each item's status as it was decoded: a second decision starts from it */
-    const struct ward_key **keys;
-    const struct ward_key_version **versions;
-    size_t *first; /* the item's first KEK item in this request's slice */
+struct generate_note {
+    const struct ward_key *key;
+    const struct ward_key_version *version;
+    size_t first; /* the item's first KEK item in this request's slice */
 };
 
-static ward_status make_notes(struct ward_request *request, const struct ward_generate *in,
-                              struct generate_notes **ret)
-{
-    if (request->work == NULL) {
-        struct generate_notes *notes = WARD_ARENA_NEW(request->arena, struct generate_notes);
-        WARD_ENSURE(notes != NULL, WARD_E_EXHAUSTED);
-        notes->decoded = WARD_ARENA_ARRAY(request->arena, ward_status, in->n);
-        notes->keys = WARD_ARENA_ARRAY(request->arena, const struct ward_key *, in->n);
-        notes->versions = WARD_ARENA_ARRAY(request->arena, const struct ward_key_version *, in->n);
-        notes->first = WARD_ARENA_ARRAY(request->arena, size_t, in->n);
-        WARD_ENSURE(notes->decoded != NULL && notes->keys != NULL && notes->versions != NULL &&
-                        notes->first != NULL,
-                    WARD_E_EXHAUSTED);
-        for (size_t i = 0; i < in->n; i++) {
-            notes->decoded[i] = in->items[i].status;
-        }
-        request->work = notes;
-    }
-    *ret = request->work;
-    return WARD_OK;
-}
-
 static ward_status decide_item(struct ward_request *request, const struct ward_generate_item *item,
-                               struct generate_notes *notes, size_t i)
+                               struct generate_note *note, size_t i, bool many)
 {
-    WARD_TRY(notes->decoded[i]);
-    struct ward_decision decision =
-        ward_request_ask(request, WARD_ACTION_DATA_KEY_GENERATE, item->key, &item->context);
-    request->leaf_items[i].rule = decision.rule;
-    WARD_TRY(decision.status);
-    notes->keys[i] = ward_state_key(request->state, item->key);
-    if (notes->keys[i] == NULL) {
+    WARD_TRY(item->status);
+    enum ward_action action = item->without_plaintext
+                                  ? WARD_ACTION_DATA_KEY_GENERATE_WITHOUT_PLAINTEXT
+                                  : WARD_ACTION_DATA_KEY_GENERATE;
+    WARD_TRY(ward_op_ask_key(request, i, action, item->key, &item->context, many));
+    note->key = ward_state_key(request->state, item->key);
+    if (note->key == NULL) {
         return WARD_REFUSAL(WARD_E_NOT_FOUND, "key: no such key");
     }
-    if (notes->keys[i]->purpose != WARD_PURPOSE_DATA_KEYS) {
+    if (note->key->purpose != WARD_PURPOSE_DATA_KEYS) {
         return WARD_REFUSAL(WARD_E_STATE, "key: not for data keys");
     }
-    return ward_state_wrapping_version(notes->keys[i], &notes->versions[i]);
+    return ward_state_wrapping_version(note->key, &note->version);
+}
+
+static size_t count_keys(const struct ward_generate *in)
+{
+    size_t total = 0;
+    for (size_t i = 0; i < in->n; i++) {
+        total += in->items[i].count;
+    }
+    return total;
+}
+
+/* The entry tells keys whose plaintext went out from those whose did not. */
+static void tell_without_plaintext(struct ward_request *request, const struct ward_generate *in)
+{
+    size_t without = 0;
+    for (size_t i = 0; i < in->n; i++) {
+        without += in->items[i].without_plaintext;
+    }
+    if (without == in->n) {
+        request->action = WARD_ACTION_DATA_KEY_GENERATE_WITHOUT_PLAINTEXT;
+    } else if (without > 0) {
+        ward_request_detail(request, "items_without_plaintext", (int64_t)without);
+    }
 }
 
 static ward_status decide(struct ward_request *request)
 {
     struct ward_generate *in = request->in;
-    struct generate_notes *notes;
-    WARD_TRY(make_notes(request, in, &notes));
-    WARD_TRY(ward_entry_items(request, in->n));
-    size_t total = 0;
+    if (request->work == NULL) {
+        request->work = WARD_ARENA_ARRAY(request->arena, struct generate_note, in->n);
+        WARD_ENSURE(request->work != NULL, WARD_E_EXHAUSTED);
+    }
+    struct generate_note *notes = request->work;
+    size_t total = count_keys(in);
+    WARD_TRY(ward_op_items(request, in->items, sizeof(*in->items), in->n));
+    tell_without_plaintext(request, in);
     for (size_t i = 0; i < in->n; i++) {
-        total += in->items[i].count;
-        in->items[i].status = decide_item(request, &in->items[i], notes, i);
-        uint32_t version = ward_ok(in->items[i].status) ? notes->versions[i]->version : 0;
-        if (in->items[i].key.size <= WARD_NAME_MAX && ward_name_valid(in->items[i].key)) {
-            WARD_TRY(ward_op_key_object(request->arena, in->items[i].key, version,
+        struct ward_generate_item *item = &in->items[i];
+        item->status = decide_item(request, item, &notes[i], i, total > 1);
+        uint32_t version = ward_ok(item->status) ? notes[i].version->version : 0;
+        if (item->key.size <= WARD_NAME_MAX && ward_name_valid(item->key)) {
+            WARD_TRY(ward_op_key_object(request->arena, item->key, version,
                                         &request->leaf_items[i].object));
         }
-        request->leaf_items[i].count = in->items[i].count == 0 ? 1 : in->items[i].count;
+        request->leaf_items[i].count = item->count == 0 ? 1 : item->count;
     }
     WARD_REQUIRE(total <= WARD_BATCH_ITEMS_MAX, "items: more than 1000 keys in one request");
     ward_op_settle(request, in->items, sizeof(*in->items), in->n);
@@ -85,13 +88,12 @@ static ward_status decide(struct ward_request *request)
 /* The header, the context and room for the blob lie in one piece, so that nothing is copied later.
  */
 static ward_status plan_item(struct ward_request *request, struct ward_worker *worker,
-                             struct ward_generate_item *item, const struct generate_notes *notes,
-                             size_t i)
+                             struct ward_generate_item *item, const struct generate_note *note)
 {
     struct ward_wrapped_key header = {.use = WARD_USE_ISSUED,
                                       .algorithm = WARD_ALGORITHM_PKCS11_AES_GCM,
-                                      .key_id = notes->keys[i]->id,
-                                      .version = notes->versions[i]->version};
+                                      .key_id = note->key->id,
+                                      .version = note->version->version};
     struct ward_bytes aad;
     WARD_TRY(ward_wrapped_key_aad(&header, &item->context, request->arena, &aad));
     item->keys = WARD_ARENA_ARRAY(request->arena, struct ward_data_key, item->count);
@@ -119,11 +121,11 @@ static ward_status plan_item(struct ward_request *request, struct ward_worker *w
 static ward_status plan(struct ward_request *request, struct ward_worker *worker)
 {
     struct ward_generate *in = request->in;
-    struct generate_notes *notes = request->work;
+    struct generate_note *notes = request->work;
     for (size_t i = 0; i < in->n; i++) {
-        notes->first[i] = request->n_items;
+        notes[i].first = request->n_items;
         if (ward_ok(in->items[i].status)) {
-            WARD_TRY(plan_item(request, worker, &in->items[i], notes, i));
+            WARD_TRY(plan_item(request, worker, &in->items[i], &notes[i]));
         }
     }
     return WARD_OK;
@@ -149,17 +151,14 @@ static void finish_item(struct ward_request *request, struct ward_worker *worker
 static ward_status finish(struct ward_request *request, struct ward_worker *worker)
 {
     struct ward_generate *in = request->in;
-    struct generate_notes *notes = request->work;
-    const struct ward_context **contexts =
-        WARD_ARENA_ARRAY(request->arena, const struct ward_context *, in->n);
-    WARD_ENSURE(contexts != NULL, WARD_E_EXHAUSTED);
+    const struct generate_note *notes = request->work;
     for (size_t i = 0; i < in->n; i++) {
-        contexts[i] = &in->items[i].context;
         if (ward_ok(in->items[i].status)) {
-            finish_item(request, worker, &in->items[i], notes->first[i]);
+            finish_item(request, worker, &in->items[i], notes[i].first);
         }
     }
-    WARD_TRY(ward_op_entry_contexts(request, contexts, in->n, worker->crypto.digest));
+    WARD_TRY(ward_op_entry_contexts(request, &in->items[0].context, sizeof(*in->items), in->n,
+                                    worker->crypto.digest));
     ward_op_settle(request, in->items, sizeof(*in->items), in->n);
     return WARD_OK;
 }

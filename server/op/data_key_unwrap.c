@@ -9,51 +9,24 @@
 #include "server/op/messages.h"
 #include "server/work/worker.h"
 
-struct unwrap_notes {
-    ward_status *decoded;
-    struct ward_wrapped_key *parsed;
-    const struct ward_key **keys;
-    size_t *first;
+struct unwrap_note {
+    struct ward_wrapped_key parsed;
+    size_t first;
 };
-
-static ward_status make_notes(struct ward_request *request, const struct ward_unwrap *in,
-                              struct unwrap_notes **ret)
-{
-    if (request->work == NULL) {
-        struct unwrap_notes *notes = WARD_ARENA_NEW(request->arena, struct unwrap_notes);
-        WARD_ENSURE(notes != NULL, WARD_E_EXHAUSTED);
-        notes->decoded = WARD_ARENA_ARRAY(request->arena, ward_status, in->n);
-        notes->parsed = WARD_ARENA_ARRAY(request->arena, struct ward_wrapped_key, in->n);
-        notes->keys = WARD_ARENA_ARRAY(request->arena, const struct ward_key *, in->n);
-        notes->first = WARD_ARENA_ARRAY(request->arena, size_t, in->n);
-        WARD_ENSURE(notes->decoded != NULL && notes->parsed != NULL && notes->keys != NULL &&
-                        notes->first != NULL,
-                    WARD_E_EXHAUSTED);
-        for (size_t i = 0; i < in->n; i++) {
-            notes->decoded[i] = in->items[i].status;
-        }
-        request->work = notes;
-    }
-    *ret = request->work;
-    return WARD_OK;
-}
 
 /* Unknown key, unknown version, wrong use: the same answer as wrong bytes. */
 static ward_status decide_item(struct ward_request *request, struct ward_unwrap_item *item,
-                               struct unwrap_notes *notes, size_t i)
+                               struct ward_wrapped_key *parsed, size_t i, bool many)
 {
-    WARD_TRY(notes->decoded[i]);
-    struct ward_wrapped_key *parsed = &notes->parsed[i];
+    WARD_TRY(item->status);
     WARD_TRY(ward_wrapped_key_parse(item->wrapped, parsed));
     WARD_ENSURE(parsed->use == WARD_USE_ISSUED, WARD_E_CIPHERTEXT);
     const struct ward_key *key = ward_state_key_by_id(request->state, &parsed->key_id);
     WARD_ENSURE(key != NULL, WARD_E_CIPHERTEXT);
-    struct ward_decision decision =
-        ward_request_ask(request, WARD_ACTION_DATA_KEY_UNWRAP, key->name, &item->context);
-    request->leaf_items[i].rule = decision.rule;
     WARD_TRY(ward_op_key_object(request->arena, key->name, parsed->version,
                                 &request->leaf_items[i].object));
-    WARD_TRY(decision.status);
+    WARD_TRY(
+        ward_op_ask_key(request, i, WARD_ACTION_DATA_KEY_UNWRAP, key->name, &item->context, many));
     const struct ward_key_version *version = ward_key_version_find(key, parsed->version);
     WARD_ENSURE(version != NULL, WARD_E_CIPHERTEXT);
     if (!key->enabled) {
@@ -62,7 +35,6 @@ static ward_status decide_item(struct ward_request *request, struct ward_unwrap_
     if (!ward_key_state_may_unwrap(version->state)) {
         return WARD_REFUSAL(WARD_E_STATE, "key: this version's state forbids unwrapping");
     }
-    notes->keys[i] = key;
     item->key = key->name;
     item->version = parsed->version;
     return WARD_OK;
@@ -71,11 +43,14 @@ static ward_status decide_item(struct ward_request *request, struct ward_unwrap_
 static ward_status decide(struct ward_request *request)
 {
     struct ward_unwrap *in = request->in;
-    struct unwrap_notes *notes;
-    WARD_TRY(make_notes(request, in, &notes));
-    WARD_TRY(ward_entry_items(request, in->n));
+    if (request->work == NULL) {
+        request->work = WARD_ARENA_ARRAY(request->arena, struct unwrap_note, in->n);
+        WARD_ENSURE(request->work != NULL, WARD_E_EXHAUSTED);
+    }
+    struct unwrap_note *notes = request->work;
+    WARD_TRY(ward_op_items(request, in->items, sizeof(*in->items), in->n));
     for (size_t i = 0; i < in->n; i++) {
-        in->items[i].status = decide_item(request, &in->items[i], notes, i);
+        in->items[i].status = decide_item(request, &in->items[i], &notes[i].parsed, i, in->n > 1);
     }
     ward_op_settle(request, in->items, sizeof(*in->items), in->n);
     return WARD_OK;
@@ -84,20 +59,19 @@ static ward_status decide(struct ward_request *request)
 static ward_status plan(struct ward_request *request, struct ward_worker *worker)
 {
     struct ward_unwrap *in = request->in;
-    struct unwrap_notes *notes = request->work;
+    struct unwrap_note *notes = request->work;
     for (size_t i = 0; i < in->n; i++) {
         struct ward_unwrap_item *item = &in->items[i];
-        notes->first[i] = request->n_items;
+        notes[i].first = request->n_items;
         if (!ward_ok(item->status)) {
             continue;
         }
         struct ward_kek_item *kek;
         WARD_TRY(ward_worker_add(worker, request, &kek));
         kek->verb = WARD_KEK_UNWRAP;
-        kek->key = (struct ward_kek_ref){notes->parsed[i].key_id, notes->parsed[i].version};
-        WARD_TRY(
-            ward_wrapped_key_aad(&notes->parsed[i], &item->context, request->arena, &kek->aad));
-        kek->in = notes->parsed[i].blob;
+        kek->key = (struct ward_kek_ref){notes[i].parsed.key_id, notes[i].parsed.version};
+        WARD_TRY(ward_wrapped_key_aad(&notes[i].parsed, &item->context, request->arena, &kek->aad));
+        kek->in = notes[i].parsed.blob;
         kek->out = ward_arena_alloc(request->arena, WARD_KEK_PLAIN_MAX);
         WARD_ENSURE(kek->out != NULL, WARD_E_EXHAUSTED);
     }
@@ -107,23 +81,20 @@ static ward_status plan(struct ward_request *request, struct ward_worker *worker
 static ward_status finish(struct ward_request *request, struct ward_worker *worker)
 {
     struct ward_unwrap *in = request->in;
-    struct unwrap_notes *notes = request->work;
-    const struct ward_context **contexts =
-        WARD_ARENA_ARRAY(request->arena, const struct ward_context *, in->n);
-    WARD_ENSURE(contexts != NULL, WARD_E_EXHAUSTED);
+    const struct unwrap_note *notes = request->work;
     for (size_t i = 0; i < in->n; i++) {
         struct ward_unwrap_item *item = &in->items[i];
-        contexts[i] = &item->context;
         if (!ward_ok(item->status)) {
             continue;
         }
-        const struct ward_kek_item *kek = ward_worker_item(worker, request, notes->first[i]);
+        const struct ward_kek_item *kek = ward_worker_item(worker, request, notes[i].first);
         item->status = ward_op_kek_status(kek->status);
         if (ward_ok(item->status)) {
             item->plaintext = WARD_BYTES(kek->out, kek->out_size);
         }
     }
-    WARD_TRY(ward_op_entry_contexts(request, contexts, in->n, worker->crypto.digest));
+    WARD_TRY(ward_op_entry_contexts(request, &in->items[0].context, sizeof(*in->items), in->n,
+                                    worker->crypto.digest));
     ward_op_settle(request, in->items, sizeof(*in->items), in->n);
     return WARD_OK;
 }

@@ -12,7 +12,6 @@
 #include "server/work/worker.h"
 
 struct get_item {
-    ward_status decoded;
     uint32_t
         wanted; /* the version asked for; the item's own field is overwritten by what was found */
     struct ward_record_target target;
@@ -37,7 +36,6 @@ static ward_status make_notes(struct ward_request *request, const struct ward_ge
         notes->items = WARD_ARENA_ARRAY(request->arena, struct get_item, in->n);
         WARD_ENSURE(notes->items != NULL, WARD_E_EXHAUSTED);
         for (size_t i = 0; i < in->n; i++) {
-            notes->items[i].decoded = in->items[i].status;
             notes->items[i].wanted = in->items[i].version;
         }
         request->work = notes;
@@ -49,7 +47,7 @@ static ward_status make_notes(struct ward_request *request, const struct ward_ge
 static ward_status decide_item(struct ward_request *request, const struct ward_get *in,
                                struct get_item *note, size_t i)
 {
-    WARD_TRY(note->decoded);
+    WARD_TRY(in->items[i].status);
     return ward_record_decide(request, WARD_ACTION_RECORD_GET, i, in->items[i].collection,
                               &in->context, &note->target);
 }
@@ -59,7 +57,7 @@ static ward_status decide(struct ward_request *request)
     struct ward_get *in = request->in;
     struct get_notes *notes;
     WARD_TRY(make_notes(request, in, &notes));
-    WARD_TRY(ward_entry_items(request, in->n));
+    WARD_TRY(ward_op_items(request, in->items, sizeof(*in->items), in->n));
     request->context = &in->context;
     for (size_t i = 0; i < in->n; i++) {
         in->items[i].status = decide_item(request, in, &notes->items[i], i);

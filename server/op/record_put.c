@@ -28,7 +28,6 @@ struct put_subject {
 };
 
 struct put_item {
-    ward_status decoded;
     struct ward_record_target target;
     struct ward_record_place place;
     bool placed;
@@ -52,9 +51,6 @@ static ward_status make_notes(struct ward_request *request, const struct ward_pu
         notes->items = WARD_ARENA_ARRAY(request->arena, struct put_item, in->n);
         notes->subjects = WARD_ARENA_ARRAY(request->arena, struct put_subject, in->n);
         WARD_ENSURE(notes->items != NULL && notes->subjects != NULL, WARD_E_EXHAUSTED);
-        for (size_t i = 0; i < in->n; i++) {
-            notes->items[i].decoded = in->items[i].status;
-        }
         request->work = notes;
     }
     *ret = request->work;
@@ -65,7 +61,7 @@ static ward_status make_notes(struct ward_request *request, const struct ward_pu
 static ward_status decide_item(struct ward_request *request, const struct ward_put *in,
                                struct put_item *note, size_t i)
 {
-    WARD_TRY(note->decoded);
+    WARD_TRY(in->items[i].status);
     WARD_TRY(ward_record_decide(request, WARD_ACTION_RECORD_PUT, i, in->items[i].collection,
                                 &in->context, &note->target));
     const struct ward_key_version *version;
@@ -77,7 +73,7 @@ static ward_status decide(struct ward_request *request)
     struct ward_put *in = request->in;
     struct put_notes *notes;
     WARD_TRY(make_notes(request, in, &notes));
-    WARD_TRY(ward_entry_items(request, in->n));
+    WARD_TRY(ward_op_items(request, in->items, sizeof(*in->items), in->n));
     request->context = &in->context;
     for (size_t i = 0; i < in->n; i++) {
         in->items[i].status = decide_item(request, in, &notes->items[i], i);
