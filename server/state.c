@@ -90,6 +90,21 @@ static ward_status copy_policy(struct ward_state *state, const struct ward_store
     return WARD_OK;
 }
 
+static ward_status copy_revocations(struct ward_state *state,
+                                    const struct ward_store_snapshot *snapshot)
+{
+    struct ward_store_revocation *revocations =
+        WARD_ARENA_ARRAY(state->arena, struct ward_store_revocation, snapshot->n_revocations);
+    WARD_ENSURE(revocations != NULL, WARD_E_EXHAUSTED);
+    for (size_t i = 0; i < snapshot->n_revocations; i++) {
+        revocations[i] = snapshot->revocations[i];
+        WARD_TRY(ward_arena_copy(state->arena, revocations[i].value, &revocations[i].value));
+    }
+    state->revocations = revocations;
+    state->n_revocations = snapshot->n_revocations;
+    return WARD_OK;
+}
+
 static ward_status fill(struct ward_state *state, const struct ward_store_snapshot *snapshot,
                         const uint8_t genesis[static 32])
 {
@@ -108,7 +123,7 @@ static ward_status fill(struct ward_state *state, const struct ward_store_snapsh
                                                 .created_us = snapshot->versions[i].created_us};
     }
     attach_versions(state, snapshot, versions);
-    return WARD_OK;
+    return copy_revocations(state, snapshot);
 }
 
 ward_status ward_state_new(const struct ward_store_snapshot *snapshot,
@@ -175,6 +190,44 @@ const struct ward_key *ward_state_key_by_id(const struct ward_state *state,
     const struct ward_key **found = (const struct ward_key **)bsearch(
         &pointer, state->by_id, state->n_keys, sizeof(*state->by_id), by_id);
     return found == NULL ? NULL : *found;
+}
+
+static int compare_revocation(const struct ward_store_revocation *revocation, uint8_t kind,
+                              struct ward_bytes value)
+{
+    return revocation->kind != kind ? (revocation->kind > kind) - (revocation->kind < kind)
+                                    : ward_bytes_cmp(revocation->value, value);
+}
+
+const struct ward_store_revocation *ward_state_revocation(const struct ward_state *state,
+                                                          uint8_t kind, struct ward_bytes value)
+{
+    size_t low = 0, high = state->n_revocations;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        int order = compare_revocation(&state->revocations[middle], kind, value);
+        if (order == 0) {
+            return &state->revocations[middle];
+        }
+        if (order > 0) {
+            high = middle;
+        } else {
+            low = middle + 1;
+        }
+    }
+    return NULL;
+}
+
+bool ward_state_revoked(const struct ward_state *state, const struct ward_peer *peer)
+{
+    if (state->n_revocations == 0) {
+        return false;
+    }
+    char hex[2 * sizeof(peer->certificate_hash) + 1];
+    ward_hex_encode(WARD_BYTES_ARRAY(peer->certificate_hash), hex);
+    return ward_state_revocation(state, WARD_REVOKED_IDENTITY, ward_bytes_str(peer->identity)) !=
+               NULL ||
+           ward_state_revocation(state, WARD_REVOKED_CERTIFICATE, ward_bytes_str(hex)) != NULL;
 }
 
 const struct ward_key_version *ward_key_version_find(const struct ward_key *key, uint32_t version)

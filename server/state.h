@@ -15,6 +15,7 @@
 #include "policy/decide.h"
 #include "policy/key_state.h"
 #include "proto/note.h"
+#include "server/authn/peer.h"
 
 struct ward_key_version {
     uint32_t version;
@@ -57,7 +58,9 @@ struct ward_state {
     char log_vkey[512];
     const struct ward_key *keys; /* sorted by name */
     size_t n_keys;
-    const struct ward_key **by_id; /* sorted by id */
+    const struct ward_key **by_id;                   /* sorted by id */
+    const struct ward_store_revocation *revocations; /* sorted by kind, value */
+    size_t n_revocations;
 };
 
 /* Takes the index's reference over (also on failure). The policy text must hash to the genesis hash
@@ -72,6 +75,11 @@ const struct ward_key *ward_state_key(const struct ward_state *state, struct war
 const struct ward_key *ward_state_key_by_id(const struct ward_state *state,
                                             const struct ward_id *id);
 const struct ward_key_version *ward_key_version_find(const struct ward_key *key, uint32_t version);
+/* NULL: it is not revoked. kind: enum ward_revocation_kind; value as the store has it. */
+const struct ward_store_revocation *ward_state_revocation(const struct ward_state *state,
+                                                          uint8_t kind, struct ward_bytes value);
+/* Is the identity revoked, or this very certificate? Costs nothing where nobody is. */
+bool ward_state_revoked(const struct ward_state *state, const struct ward_peer *peer);
 /* The KEK of a collection, ready to wrap subject keys; STATE with a refusal text when it is not. */
 ward_status ward_state_wrapping_version(const struct ward_key *key,
                                         const struct ward_key_version **ret);

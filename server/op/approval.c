@@ -2,9 +2,9 @@
 /* Submit, Approve and Reject. A vote is a signature over the payload by the key of the certificate
  * on which it came; every stored vote is verified again before it counts, and its certificate is
  * held against our CAs again, so that a row written into the database by hand counts for nothing.
- * The last approval needed runs the operation at once. */
-#include "server/op/data_key.h"
-#include "server/op/key_making.h"
+ * The last signature needed runs the operation at once; what that means for each kind of it is in
+ * execution.h. */
+#include "server/op/execution.h"
 #include "server/op/proposing.h"
 #include "server/op/votes.h"
 #include "server/work/batch.h"
@@ -16,8 +16,9 @@ struct approval_notes {
     struct ward_store_vote vote; /* the one that this request casts */
     uint8_t from, to;            /* the proposal's state */
     bool runs;
-    struct ward_key_making making;
-    struct ward_bytes approvers; /* identities, when it runs */
+    const struct ward_execution *execution; /* when it runs; so with the rest */
+    void *execution_work;
+    struct ward_bytes approvers; /* identities; empty when it needed none */
 };
 
 static ward_status decide_vote(struct ward_request *request)
@@ -127,7 +128,86 @@ static ward_status show_after(struct ward_request *request, struct approval_note
     return ward_proposing_view(request->arena, now_us, &after, &in->proposal);
 }
 
-/* ---- submit: the proposer's own signature ---- */
+/* ---- running it ---- */
+
+/* Told only once it is done: the entry of one that failed must not read like one that ran. */
+static ward_status tell_run(struct ward_request *request, const struct approval_notes *notes)
+{
+    char id[WARD_ID_TEXT_SIZE];
+    ward_id_print(&notes->proposal.id, id);
+    struct ward_bytes text;
+    WARD_TRY(ward_arena_copy(request->arena, ward_bytes_str(id), &text));
+    ward_request_detail_text(request, "executed", notes->proposal.action);
+    WARD_TRY(notes->execution->tell(notes->execution_work, request));
+    ward_request_detail_text(request, "proposal", text);
+    ward_request_detail_text(request, "proposer", notes->proposal.proposer);
+    if (notes->approvers.size > 0) {
+        ward_request_detail_text(request, "approvers", notes->approvers);
+    }
+    return WARD_OK;
+}
+
+/* Are the votes enough, this one among them? Then what is left to do is prepared: rows alone go in
+ * with this vote, a change of the HSM takes another step. */
+static ward_status weigh(struct ward_request *request, struct approval_notes *notes,
+                         const struct ward_votes *votes, int64_t now_us)
+{
+    const struct ward_policy *policy = request->state->policy;
+    WARD_TRY(ward_votes_weigh(policy, votes, &notes->proposal, &notes->runs));
+    notes->to = WARD_PROPOSAL_OPEN;
+    request->last = true;
+    if (!notes->runs) {
+        return WARD_OK;
+    }
+    WARD_TRY(ward_execution_find(notes->proposal.action, &notes->execution));
+    WARD_TRY(notes->execution->prepare(request, &notes->proposal, now_us, &notes->execution_work));
+    WARD_TRY(ward_votes_name(policy, votes, request->arena, &notes->approvers));
+    request->last = notes->execution->effect == NULL;
+    notes->to = request->last ? WARD_PROPOSAL_EXECUTED : WARD_PROPOSAL_EXECUTING;
+    return request->last ? tell_run(request, notes) : WARD_OK;
+}
+
+static ward_status finish_run(struct ward_request *request, struct ward_worker *worker)
+{
+    struct approval_notes *notes = request->work;
+    WARD_TRY(notes->execution->effect(notes->execution_work, worker));
+    return tell_run(request, notes);
+}
+
+static ward_status commit_run(struct ward_request *request, struct ward_batch *batch)
+{
+    struct approval_notes *notes = request->work;
+    struct ward_effect state = {.kind = WARD_EFFECT_PROPOSAL_STATE};
+    state.proposal_state.id = notes->stored.id;
+    state.proposal_state.from = WARD_PROPOSAL_EXECUTING;
+    state.proposal_state.to = WARD_PROPOSAL_EXECUTED;
+    WARD_TRY(ward_batch_effect(batch, &state));
+    return notes->execution->outcome(notes->execution_work, batch);
+}
+
+/* Votes move the epoch, so that two that are cast at once are counted one after the other. The last
+ * one before a change of the HSM need not: it moves the proposal out of the state that every other
+ * vote starts from, and the epoch moves with its outcome. */
+static ward_status commit_vote(struct ward_request *request, struct ward_batch *batch)
+{
+    struct approval_notes *notes = request->work;
+    struct ward_effect vote = {.kind = WARD_EFFECT_VOTE};
+    vote.vote.proposal = notes->stored.id;
+    vote.vote.vote = notes->vote;
+    WARD_TRY(ward_batch_effect(batch, &vote));
+    struct ward_effect state = {.kind = WARD_EFFECT_PROPOSAL_STATE};
+    state.proposal_state.id = notes->stored.id;
+    state.proposal_state.from = notes->from;
+    state.proposal_state.to = notes->to;
+    WARD_TRY(ward_batch_effect(batch, &state));
+    if (notes->to == WARD_PROPOSAL_EXECUTING) {
+        return notes->execution->intent(notes->execution_work, request->state, batch);
+    }
+    batch->bump_epoch = true;
+    return notes->runs ? notes->execution->outcome(notes->execution_work, batch) : WARD_OK;
+}
+
+/* ---- submit: the proposer's own signature, which may be all that is needed ---- */
 
 static ward_status finish_submit(struct ward_request *request, struct ward_worker *worker)
 {
@@ -142,30 +222,27 @@ static ward_status finish_submit(struct ward_request *request, struct ward_worke
         return WARD_REFUSAL(WARD_E_STATE, "proposal: it is open already");
     }
     WARD_TRY(cast_vote(request, notes, worker, WARD_DECISION_PROPOSE));
+    const struct ward_votes mine = {
+        .has_proposer = true,
+        .proposer = {.identity = ward_bytes_str(request->peer->identity),
+                     .public_key_hash = request->peer->public_key_hash}};
     notes->from = WARD_PROPOSAL_DRAFT;
-    notes->to = WARD_PROPOSAL_OPEN;
+    WARD_TRY(weigh(request, notes, &mine, now));
     return show_after(request, notes, now);
 }
 
 /* ---- approve ---- */
 
-static ward_status weigh(struct ward_request *request, struct approval_notes *notes,
-                         struct ward_votes *votes)
+static ward_status add_approval(struct ward_request *request, struct approval_notes *notes,
+                                struct ward_votes *votes, int64_t now_us)
 {
-    const struct ward_policy *policy = request->state->policy;
     const struct ward_vote mine = {.identity = ward_bytes_str(request->peer->identity),
                                    .public_key_hash = request->peer->public_key_hash};
-    WARD_TRY(ward_quorum_may_vote(policy, &votes->proposer, votes->approvals, votes->n, &mine));
+    WARD_TRY(ward_quorum_may_vote(request->state->policy, &votes->proposer, votes->approvals,
+                                  votes->n, &mine));
     votes->approvals[votes->n++] = mine;
-    WARD_TRY(ward_votes_weigh(policy, votes, &notes->proposal, &notes->runs));
     notes->from = WARD_PROPOSAL_OPEN;
-    notes->to = notes->runs ? WARD_PROPOSAL_EXECUTING : WARD_PROPOSAL_OPEN;
-    if (!notes->runs) {
-        request->last = true;
-        return WARD_OK;
-    }
-    WARD_TRY(ward_key_making_of_proposal(request->state, &notes->proposal, &notes->making));
-    return ward_votes_name(policy, votes, request->arena, &notes->approvers);
+    return weigh(request, notes, votes, now_us);
 }
 
 static ward_status finish_approve(struct ward_request *request, struct ward_worker *worker)
@@ -182,64 +259,11 @@ static ward_status finish_approve(struct ward_request *request, struct ward_work
     ward_status status =
         ward_votes_load(request, worker->pipeline->trust, &notes->stored, &notes->proposal, &votes);
     if (ward_ok(status)) {
-        status = weigh(request, notes, &votes);
+        status = add_approval(request, notes, &votes, now);
     }
     ward_votes_release(&votes);
     WARD_TRY(status);
-    notes->making.created_us = now;
     return show_after(request, notes, now);
-}
-
-/* Votes move the epoch, so that two that are cast at once are counted one after the other. The last
- * one need not: it moves the proposal out of the state that every other vote starts from, and the
- * epoch moves with its outcome. */
-static ward_status commit_vote(struct ward_request *request, struct ward_batch *batch)
-{
-    struct approval_notes *notes = request->work;
-    struct ward_effect vote = {.kind = WARD_EFFECT_VOTE};
-    vote.vote.proposal = notes->stored.id;
-    vote.vote.vote = notes->vote;
-    WARD_TRY(ward_batch_effect(batch, &vote));
-    struct ward_effect state = {.kind = WARD_EFFECT_PROPOSAL_STATE};
-    state.proposal_state.id = notes->stored.id;
-    state.proposal_state.from = notes->from;
-    state.proposal_state.to = notes->to;
-    WARD_TRY(ward_batch_effect(batch, &state));
-    batch->bump_epoch = !notes->runs;
-    return notes->runs ? ward_key_making_intent(&notes->making, request->state, batch) : WARD_OK;
-}
-
-/* Told only once it is done: the entry of one that failed must not read like a rotation. */
-static ward_status tell_run(struct ward_request *request, const struct approval_notes *notes)
-{
-    char id[WARD_ID_TEXT_SIZE];
-    ward_id_print(&notes->proposal.id, id);
-    struct ward_bytes text;
-    WARD_TRY(ward_arena_copy(request->arena, ward_bytes_str(id), &text));
-    ward_request_detail_text(request, "executed", notes->proposal.action);
-    WARD_TRY(ward_key_making_tell(&notes->making, request));
-    ward_request_detail_text(request, "proposal", text);
-    ward_request_detail_text(request, "proposer", notes->proposal.proposer);
-    ward_request_detail_text(request, "approvers", notes->approvers);
-    return WARD_OK;
-}
-
-static ward_status finish_run(struct ward_request *request, struct ward_worker *worker)
-{
-    struct approval_notes *notes = request->work;
-    WARD_TRY(ward_key_making_effect(&notes->making, worker));
-    return tell_run(request, notes);
-}
-
-static ward_status commit_run(struct ward_request *request, struct ward_batch *batch)
-{
-    struct approval_notes *notes = request->work;
-    struct ward_effect state = {.kind = WARD_EFFECT_PROPOSAL_STATE};
-    state.proposal_state.id = notes->stored.id;
-    state.proposal_state.from = WARD_PROPOSAL_EXECUTING;
-    state.proposal_state.to = WARD_PROPOSAL_EXECUTED;
-    WARD_TRY(ward_batch_effect(batch, &state));
-    return ward_key_making_outcome(&notes->making, batch);
 }
 
 /* ---- reject ---- */
@@ -260,8 +284,9 @@ const struct ward_op ward_op_approval_submit = {
     .action = WARD_ACTION_APPROVAL_SUBMIT,
     .alone = true,
     .decide = decide_vote,
-    .steps = {{.read = read_proposal, .finish = finish_submit, .commit = commit_vote}},
-    .n_steps = 1,
+    .steps = {{.read = read_proposal, .finish = finish_submit, .commit = commit_vote},
+              {.finish = finish_run, .commit = commit_run}},
+    .n_steps = 2,
 };
 
 const struct ward_op ward_op_approval_approve = {

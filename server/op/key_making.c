@@ -177,6 +177,45 @@ ward_status ward_key_making_tell(const struct ward_key_making *making, struct wa
     return WARD_OK;
 }
 
+/* ---- as the execution of a proposal ---- */
+
+static ward_status prepare(struct ward_request *request, const struct ward_proposal *proposal,
+                           int64_t now_us, void **ret)
+{
+    struct ward_key_making *making = WARD_ARENA_NEW(request->arena, struct ward_key_making);
+    WARD_ENSURE(making != NULL, WARD_E_EXHAUSTED);
+    WARD_TRY(ward_key_making_of_proposal(request->state, proposal, making));
+    making->created_us = now_us;
+    *ret = making;
+    return WARD_OK;
+}
+
+static ward_status intent(const void *work, const struct ward_state *state,
+                          struct ward_batch *batch)
+{
+    return ward_key_making_intent(work, state, batch);
+}
+
+static ward_status effect(void *work, struct ward_worker *worker)
+{
+    return ward_key_making_effect(work, worker);
+}
+
+static ward_status outcome(const void *work, struct ward_batch *batch)
+{
+    return ward_key_making_outcome(work, batch);
+}
+
+static ward_status tell(const void *work, struct ward_request *request)
+{
+    return ward_key_making_tell(work, request);
+}
+
+const struct ward_execution ward_execution_key = {
+    .prepare = prepare, .intent = intent, .effect = effect, .outcome = outcome, .tell = tell};
+
+/* ---- as callers see it ---- */
+
 ward_status ward_key_view_of(struct ward_arena *arena, const struct ward_key *key,
                              struct ward_key_view *ret)
 {

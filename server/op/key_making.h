@@ -5,10 +5,8 @@
 #ifndef WARD_SERVER_OP_KEY_MAKING_H
 #define WARD_SERVER_OP_KEY_MAKING_H
 
-#include "proto/proposal.h"
+#include "server/op/execution.h"
 #include "server/op/messages.h"
-#include "server/op/op.h"
-#include "server/state.h"
 
 struct ward_key_making {
     bool rotate; /* else: create */

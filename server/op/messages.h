@@ -138,6 +138,21 @@ struct ward_approval { /* show, submit, approve, reject */
     struct ward_proposal_view proposal; /* out */
 };
 
+/* ---- identities ---- */
+struct ward_identity_change { /* revoke, unrevoke */
+    uint8_t kind;             /* enum ward_revocation_kind */
+    struct ward_bytes value;  /* the identity, or the certificate's SHA-256 in lower-case hex */
+    bool force;               /* of revoke */
+    struct ward_proposal_view *proposal; /* out */
+};
+struct ward_revocation_list {
+    uint32_t page_size;
+    struct ward_bytes page_token; /* "identity:<identity>" or "certificate:<hex>" */
+    const struct ward_store_revocation *revocations; /* out */
+    size_t n;
+    struct ward_bytes next_page_token;
+};
+
 /* ---- audit ---- */
 struct ward_audit_export {
     uint64_t start, end;

@@ -54,6 +54,8 @@ extern const struct ward_op ward_op_key_create, ward_op_key_rotate, ward_op_key_
 extern const struct ward_op ward_op_record_put, ward_op_record_get;
 extern const struct ward_op ward_op_approval_list, ward_op_approval_show, ward_op_approval_submit,
     ward_op_approval_approve, ward_op_approval_reject;
+extern const struct ward_op ward_op_identity_revoke, ward_op_identity_unrevoke,
+    ward_op_revocation_list;
 extern const struct ward_op ward_op_audit_export, ward_op_audit_checkpoint;
 /* Internal, by identity "system". */
 extern const struct ward_op ward_op_sign_checkpoint, ward_op_rewrap, ward_op_recover, ward_op_start,

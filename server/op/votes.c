@@ -5,7 +5,8 @@
 
 #define NAMES_MAX 16384
 
-static ward_status verify(struct ward_trust *trust, const struct ward_store_proposal *stored,
+static ward_status verify(const struct ward_state *state, struct ward_trust *trust,
+                          const struct ward_store_proposal *stored,
                           const struct ward_store_vote *row, struct ward_peer **ret)
 {
     WARD_ENSURE(row->decision <= WARD_DECISION_REJECT, WARD_E_INVALID);
@@ -13,7 +14,14 @@ static ward_status verify(struct ward_trust *trust, const struct ward_store_prop
     WARD_TRY(
         ward_proposal_verify(stored->payload, row->decision, row->certificate, row->signature));
     WARD_TRY(ward_peer_new(row->certificate, "", ret));
-    return (*ret)->status;
+    WARD_TRY((*ret)->status);
+    WARD_ENSURE(!ward_state_revoked(state, *ret), WARD_E_DENIED);
+    return WARD_OK;
+}
+
+static bool is_revoked(const struct ward_state *state, struct ward_bytes identity)
+{
+    return ward_state_revocation(state, WARD_REVOKED_IDENTITY, identity) != NULL;
 }
 
 ward_status ward_votes_load(struct ward_request *request, struct ward_trust *trust,
@@ -29,8 +37,8 @@ ward_status ward_votes_load(struct ward_request *request, struct ward_trust *tru
                 WARD_E_EXHAUSTED);
     for (size_t i = 0; i < stored->n_votes; i++) {
         struct ward_peer **peer = &ret->peers[ret->n_peers++];
-        if (!ward_ok(verify(trust, stored, &stored->votes[i], peer))) {
-            continue; /* a forged or broken row */
+        if (!ward_ok(verify(request->state, trust, stored, &stored->votes[i], peer))) {
+            continue; /* a forged or broken row, or one of somebody who was revoked since */
         }
         struct ward_vote vote = {.identity = ward_bytes_str((*peer)->identity),
                                  .public_key_hash = (*peer)->public_key_hash};
@@ -45,7 +53,9 @@ ward_status ward_votes_load(struct ward_request *request, struct ward_trust *tru
         }
     }
     if (!ret->has_proposer) {
-        return WARD_REFUSAL(WARD_E_STATE, "proposal: its proposer has not signed it");
+        return is_revoked(request->state, proposal->proposer)
+                   ? WARD_REFUSAL(WARD_E_STATE, "proposal: its proposer was revoked")
+                   : WARD_REFUSAL(WARD_E_STATE, "proposal: its proposer has not signed it");
     }
     return WARD_OK;
 }
@@ -67,7 +77,7 @@ ward_status ward_votes_weigh(const struct ward_policy *policy, const struct ward
     uint32_t needed = ward_policy_guard(policy, action, proposal->object).approvals;
     needed = proposal->approvals > needed ? proposal->approvals : needed;
     uint32_t given = ward_quorum_count(policy, &votes->proposer, votes->approvals, votes->n);
-    *ret_enough = needed > 0 && given >= needed;
+    *ret_enough = (needed > 0 || ward_action_at_once(action)) && given >= needed;
     const struct ward_decide_in ask = {.subject = ward_policy_subject(policy, proposal->proposer),
                                        .action = action,
                                        .object = proposal->object};

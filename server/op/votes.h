@@ -21,7 +21,7 @@ struct ward_votes {
     const struct ward_store_vote **rows; /* one for each approval */
 };
 
-/* STATE when the proposer has not signed. To be released in any case. */
+/* STATE when the proposer has not signed, or was revoked since. To be released in any case. */
 ward_status ward_votes_load(struct ward_request *request, struct ward_trust *trust,
                             const struct ward_store_proposal *stored,
                             const struct ward_proposal *proposal, struct ward_votes *ret);

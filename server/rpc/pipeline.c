@@ -69,6 +69,13 @@ static void decide(struct ward_pipeline *pipeline, struct ward_request *request)
     request->state = ward_state_slot_get(pipeline->states);
     request->n_leaf_bodies = 0;
     request->action = request->op == NULL ? WARD_ACTION_NONE : request->op->action;
+    if (request->peer != NULL && ward_state_revoked(request->state, request->peer)) {
+        request->n_detail = 0;
+        request->rule = NULL;
+        request->status = WARD_REFUSAL(WARD_E_DENIED, "identity: revoked");
+        request->refused = true;
+        return;
+    }
     if (request->op == NULL || request->undecodable) {
         return;
     }

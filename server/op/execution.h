@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* How a proposal of each kind runs, once enough have signed it. What changes the HSM takes two
+ * steps, an intent and then effect and outcome; what is rows alone goes in with the last vote. */
+#ifndef WARD_SERVER_OP_EXECUTION_H
+#define WARD_SERVER_OP_EXECUTION_H
+
+#include "proto/proposal.h"
+#include "server/op/op.h"
+#include "server/state.h"
+
+struct ward_execution {
+    /* What the proposal would do, under the request's state as it is now; `ret` is for the
+     * functions below, in the request's arena. STATE when the world has moved on since. */
+    ward_status (*prepare)(struct ward_request *request, const struct ward_proposal *proposal,
+                           int64_t now_us, void **ret);
+    /* Both NULL: rows alone. */
+    ward_status (*intent)(const void *work, const struct ward_state *state,
+                          struct ward_batch *batch);
+    ward_status (*effect)(void *work, struct ward_worker *worker);
+    ward_status (*outcome)(const void *work, struct ward_batch *batch); /* moves the epoch */
+    /* At most five details of the audit entry. */
+    ward_status (*tell)(const void *work, struct ward_request *request);
+};
+
+/* STATE: nothing of this name is ever proposed. */
+ward_status ward_execution_find(struct ward_bytes action, const struct ward_execution **ret);
+
+/* The rows of the table, each beside what it does. */
+extern const struct ward_execution ward_execution_key, ward_execution_revocation;
+
+#endif
