@@ -40,7 +40,7 @@ struct cli_noun {
 };
 
 extern const struct cli_noun cli_noun_key, cli_noun_data_key, cli_noun_record, cli_noun_approval,
-    cli_noun_audit, cli_noun_status, cli_noun_bench;
+    cli_noun_audit, cli_noun_seal, cli_noun_open, cli_noun_status, cli_noun_bench;
 
 /* The whole program but for main's frame; argp ends the process on --help, --version and misuse. */
 int cli_main(int argc, char **argv);
@@ -69,6 +69,7 @@ struct cli_option {
     const char *help;
     uint64_t min, max; /* of a number */
     bool required;
+    char letter; /* short form; 0: none */
 };
 
 struct cli_syntax {

@@ -141,6 +141,12 @@ static void check_complete(const struct parse *parse, struct argp_state *state)
     }
 }
 
+/* argp takes a key that is a character as the short form. */
+static int key_of(const struct cli_syntax *syntax, size_t i)
+{
+    return syntax->options[i].letter != 0 ? syntax->options[i].letter : KEY_FIRST + (int)i;
+}
+
 static error_t parse_verb(int key, char *value, struct argp_state *state)
 {
     struct parse *parse = state->input;
@@ -161,12 +167,14 @@ static error_t parse_verb(int key, char *value, struct argp_state *state)
         check_complete(parse, state);
         return 0;
     }
-    if (key < KEY_FIRST || key >= KEY_FIRST + (int)syntax->n_options) {
-        return ARGP_ERR_UNKNOWN;
+    for (size_t i = 0; i < syntax->n_options; i++) {
+        if (key == key_of(syntax, i)) {
+            take_option(&syntax->options[i], value, state);
+            parse->seen[i] = true;
+            return 0;
+        }
     }
-    take_option(&syntax->options[key - KEY_FIRST], value, state);
-    parse->seen[key - KEY_FIRST] = true;
-    return 0;
+    return ARGP_ERR_UNKNOWN;
 }
 
 void cli_parse(struct cli *cli, int argc, char **argv, const struct cli_syntax *syntax)
@@ -175,7 +183,7 @@ void cli_parse(struct cli *cli, int argc, char **argv, const struct cli_syntax *
     for (size_t i = 0; i < syntax->n_options && i < OPTIONS_MAX; i++) {
         options[i] = (struct argp_option){
             .name = syntax->options[i].name,
-            .key = KEY_FIRST + (int)i,
+            .key = key_of(syntax, i),
             .arg = syntax->options[i].value,
             .doc = syntax->options[i].help,
         };
