@@ -4,6 +4,7 @@
  * is wiped. */
 #include "server/rpc/stream.h"
 
+#include "server/rpc/details.h"
 #include "server/rpc/message.h"
 
 #define MESSAGE_SIZE_MAX 1024 /* of a grpc-message, encoded */
@@ -42,19 +43,34 @@ static void answered(struct ward_stream *stream, ward_status status)
     }
 }
 
-void ward_reply_status(struct ward_stream *stream, ward_status status)
+static void reply_refusal(struct ward_stream *stream, ward_status status, uint32_t retry_after_ms)
 {
+    char details[WARD_DETAILS_TEXT_MAX];
+    size_t details_size = ward_details_text(status, retry_after_ms, details);
     ward_auto(ward_buffer_fini) struct ward_buffer text;
     ward_buffer_init(&text, MESSAGE_SIZE_MAX);
     ward_grpc_percent_encode(ward_bytes_str(ward_grpc_message_of(status)), &text);
-    const struct ward_h2_field fields[] = {
+    struct ward_h2_field fields[6] = {
         {WARD_BYTES_LITERAL(":status"), http_text(stream->http_status)},
         {WARD_BYTES_LITERAL("content-type"), WARD_BYTES_LITERAL("application/grpc")},
         {WARD_BYTES_LITERAL("grpc-status"), code_text(ward_grpc_code_of(status))},
         {WARD_BYTES_LITERAL("grpc-message"), ward_buffer_view(&text)},
-        {WARD_BYTES_LITERAL("grpc-accept-encoding"), WARD_BYTES_LITERAL("identity")},
     };
-    answered(stream, ward_h2_end(&stream->h2, fields, stream->accept_encoding ? 5 : 4));
+    size_t n = 4;
+    if (details_size > 0) {
+        fields[n++] = (struct ward_h2_field){WARD_BYTES_LITERAL("grpc-status-details-bin"),
+                                             WARD_BYTES(details, details_size)};
+    }
+    if (stream->accept_encoding) {
+        fields[n++] = (struct ward_h2_field){WARD_BYTES_LITERAL("grpc-accept-encoding"),
+                                             WARD_BYTES_LITERAL("identity")};
+    }
+    answered(stream, ward_h2_end(&stream->h2, fields, n));
+}
+
+void ward_reply_status(struct ward_stream *stream, ward_status status)
+{
+    reply_refusal(stream, status, 0);
 }
 
 static ward_status encode(struct ward_request *request, struct ward_bytes *ret)
@@ -76,7 +92,7 @@ void ward_reply_request(struct ward_stream *stream, struct ward_request *take_re
         status = WARD_REFUSAL(WARD_E_EXHAUSTED, "connection: too many answers wait to be read");
     }
     if (!ward_ok(status)) {
-        ward_reply_status(stream, status);
+        reply_refusal(stream, status, take_request->retry_after_ms);
         ward_request_free(take_request);
         return;
     }
