@@ -7,7 +7,7 @@ packages_build="gcc libc6-dev meson ninja-build pkg-config libssl-dev libp11-dev
     libjansson-dev libmicrohttpd-dev libsystemd-dev libcmocka-dev"
 packages_run="softhsm2 postgresql-15 openssl python3"
 packages_test="clang clang-format llvm libnss3 libnss3-tools binutils shellcheck python3-pytest
-    python3-grpcio python3-grpc-tools python3-protobuf python3-cryptography python3-yaml python3-h2"
+    python3-venv python3-cryptography python3-yaml python3-h2"
 
 packages_missing() { # PACKAGE...
     local package

@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Fixtures: one deployment with one daemon for most tests, and a fresh one for tests that break things."""
+import os
 import pathlib
 import sys
 
-import grpc
-import pytest
+# The children that we start are programs of their own: grpcio's threads need not survive a fork.
+os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "false"
+
+import grpc  # noqa: E402
+import pytest  # noqa: E402
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 

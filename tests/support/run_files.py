@@ -1,0 +1,136 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Runs each test file in a pytest process of its own, so that nothing of one can bring down another.
+
+usage: run_files.py RESULTS FILE...
+
+RESULTS gets a log and a JUnit file of each. A file whose process ended otherwise than its tests say has no
+JUnit file, which counts as a failure. An interpreter that died of a signal is told by name, with the
+thread that crashed, and the file is run once more; a test that failed is never repeated. Processes
+that a file leaves behind are named and ended, by pid: this process adopts them.
+"""
+import contextlib
+import ctypes
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as xml
+
+LIMIT_SECONDS = 900  # of one file; then SIGABRT, so that every thread says where it is
+PR_SET_CHILD_SUBREAPER = 36
+MOST_LINES = 60
+
+
+def say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def run(file: str, log: pathlib.Path, junit: pathlib.Path) -> int:
+    """Its exit status; negative for a signal."""
+    junit.unlink(missing_ok=True)
+    with open(log, "wb") as out:
+        process = subprocess.Popen([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--tb=short",
+                                    f"--junitxml={junit}", file], stdin=subprocess.DEVNULL, stdout=out, stderr=out,
+                                   env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"})
+        try:
+            return process.wait(LIMIT_SECONDS)
+        except subprocess.TimeoutExpired:
+            say(f"  {file}: not done within {LIMIT_SECONDS} s")
+            for number in (signal.SIGABRT, signal.SIGKILL):
+                process.send_signal(number)
+                try:
+                    process.wait(20)
+                    break
+                except subprocess.TimeoutExpired:
+                    pass
+            say("\n".join(crash(log)))
+            return 124
+        finally:
+            end_orphans(file)
+
+
+def children() -> dict:
+    """pid and command line of what this process has under it, zombies left out."""
+    found = {}
+    for folder in pathlib.Path("/proc").glob("[0-9]*"):
+        try:
+            state, parent = (folder / "stat").read_text().rpartition(")")[2].split()[:2]
+            if int(parent) == os.getpid() and state not in "ZX":
+                found[int(folder.name)] = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except OSError:
+            pass
+    return found
+
+
+def end_orphans(file: str) -> None:
+    """What a dead test process started has become ours; its children come to us in turn."""
+    start = time.monotonic()
+    while left := children():
+        passed = time.monotonic() - start
+        if passed > 15:
+            say(f"  {file}: does not end: {left}")
+            break
+        if passed > 2:  # what is on its way out gets the time for it
+            for pid, command in left.items():
+                say(f"  {file}: left running, ended now: {command[:100]}")
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+        time.sleep(0.2)
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+
+
+def crash(log: pathlib.Path) -> list:
+    """What faulthandler said first: the error, and the thread that it happened in."""
+    lines = log.read_text(errors="replace").splitlines()
+    start = next((n for n, line in enumerate(lines) if line.startswith("Fatal Python error")), None)
+    if start is None:
+        return lines[-20:]
+    current = next((n for n in range(start, len(lines)) if lines[n].startswith("Current thread")), start)
+    end = next((n for n in range(current, len(lines)) if not lines[n].strip()), len(lines))
+    modules = [line[:300] for line in lines if line.startswith("Extension modules")]
+    return lines[start:start + 1] + lines[current:min(end, current + 40)] + modules
+
+
+def failures(junit: pathlib.Path) -> int:
+    """-1 when it cannot be read."""
+    try:
+        return sum(child.tag in ("failure", "error") for case in xml.parse(junit).iter("testcase") for child in case)
+    except (OSError, xml.ParseError):
+        return -1
+
+
+def main() -> None:
+    results, files = pathlib.Path(sys.argv[1]), sys.argv[2:]
+    results.mkdir(parents=True, exist_ok=True)
+    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    said = 0
+    for file in files:
+        stem, start = pathlib.Path(file).stem, time.monotonic()
+        log, junit = results / f"{stem}.log", results / f"{stem}.junit.xml"
+        status = run(file, log, junit)
+        if status < 0:
+            say(f"  {file}: the interpreter itself died of {signal.Signals(-status).name}; it is run once more:")
+            say("\n".join(f"    {line}" for line in crash(log)))
+            log.rename(results / f"{stem}.died.log")
+            status = run(file, log, junit)
+            if status < 0:
+                say(f"  {file}: and again, of {signal.Signals(-status).name}")
+        for line in log.read_text(errors="replace").splitlines():
+            if re.match(r"E  |FAILED|ERROR", line) and said < MOST_LINES:
+                say(line)
+                said += 1
+        if status not in (0, 1) and failures(junit) <= 0:
+            say(f"  {file}: pytest ended with {status}")
+            say("\n".join(f"    {line}" for line in log.read_text(errors="replace").splitlines()[-10:]))
+            junit.unlink(missing_ok=True)
+        print(f"  {stem:<26} {time.monotonic() - start:6.1f} s", flush=True)
+
+
+if __name__ == "__main__":
+    main()
