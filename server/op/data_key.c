@@ -45,6 +45,52 @@ ward_status ward_op_ask_key(struct ward_request *request, size_t i, enum ward_ac
     return WARD_OK;
 }
 
+ward_status ward_op_find_issued(struct ward_request *request, size_t i,
+                                const struct ward_op_issued *issued,
+                                struct ward_wrapped_key *ret_parsed, struct ward_bytes *ret_name,
+                                const struct ward_key_version **ret_version)
+{
+    WARD_TRY(ward_wrapped_key_parse(issued->wrapped, ret_parsed));
+    WARD_ENSURE(ret_parsed->use == WARD_USE_ISSUED, WARD_E_CIPHERTEXT);
+    const struct ward_key *key = ward_state_key_by_id(request->state, &ret_parsed->key_id);
+    WARD_ENSURE(key != NULL, WARD_E_CIPHERTEXT);
+    WARD_TRY(ward_op_key_object(request->arena, key->name, ret_parsed->version,
+                                &request->leaf_items[i].object));
+    WARD_TRY(ward_op_ask_key(request, i, issued->action, key->name, issued->context, issued->many));
+    *ret_version = ward_key_version_find(key, ret_parsed->version);
+    WARD_ENSURE(*ret_version != NULL, WARD_E_CIPHERTEXT);
+    if (!key->enabled) {
+        return WARD_REFUSAL(WARD_E_STATE, "key: disabled");
+    }
+    *ret_name = key->name;
+    return WARD_OK;
+}
+
+ward_status ward_op_find_wrapping(const struct ward_state *state, struct ward_bytes name,
+                                  uint32_t version, const struct ward_key **ret,
+                                  const struct ward_key_version **ret_version)
+{
+    const struct ward_key *key = ward_state_key(state, name);
+    if (key == NULL) {
+        return WARD_REFUSAL(WARD_E_NOT_FOUND, "key: no such key");
+    }
+    if (key->purpose != WARD_PURPOSE_DATA_KEYS) {
+        return WARD_REFUSAL(WARD_E_STATE, "key: not for data keys");
+    }
+    WARD_TRY(ward_state_wrapping_version(key, ret_version));
+    if (version != 0) {
+        *ret_version = ward_key_version_find(key, version);
+        if (*ret_version == NULL) {
+            return WARD_REFUSAL(WARD_E_NOT_FOUND, "version: no such version of this key");
+        }
+        if (!ward_key_state_may_wrap((*ret_version)->state)) {
+            return WARD_REFUSAL(WARD_E_STATE, "version: this version's state forbids wrapping");
+        }
+    }
+    *ret = key;
+    return WARD_OK;
+}
+
 static ward_status status_of(const void *items, size_t stride, size_t i)
 {
     ward_status status;

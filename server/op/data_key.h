@@ -4,7 +4,9 @@
 #ifndef WARD_SERVER_OP_DATA_KEY_H
 #define WARD_SERVER_OP_DATA_KEY_H
 
+#include "proto/wrapped_key.h"
 #include "server/op/op.h"
+#include "server/state.h"
 
 /* At the head of a decision, the first and any later one: every item has the status again with
  * which it was decoded, and the entry has an item for each. items: n structs of `stride` bytes,
@@ -15,6 +17,27 @@ ward_status ward_op_items(struct ward_request *request, void *items, size_t stri
  * is a right of its own. The rule that decided goes into item i of the entry. */
 ward_status ward_op_ask_key(struct ward_request *request, size_t i, enum ward_action action,
                             struct ward_bytes key, const struct ward_context *context, bool many);
+
+/* Item i wants to open a key that Ward issued. */
+struct ward_op_issued {
+    enum ward_action action;
+    struct ward_bytes wrapped;
+    const struct ward_context *context;
+    bool many;
+};
+/* Reads it, names it in the entry, asks policy and finds the version that wrapped it; the caller
+ * still looks at that one's state. What is not ours, not issued or unknown is CIPHERTEXT, as wrong
+ * bytes are. ret_name: the KEK's, as long as the request's state. */
+ward_status ward_op_find_issued(struct ward_request *request, size_t i,
+                                const struct ward_op_issued *issued,
+                                struct ward_wrapped_key *ret_parsed, struct ward_bytes *ret_name,
+                                const struct ward_key_version **ret_version);
+
+/* The KEK of that name and its version that wraps data keys; version 0: the active one. NOT_FOUND,
+ * or STATE where there is none that may. */
+ward_status ward_op_find_wrapping(const struct ward_state *state, struct ward_bytes name,
+                                  uint32_t version, const struct ward_key **ret,
+                                  const struct ward_key_version **ret_version);
 
 /* Tells the entry what became of each item, and of the batch as a whole: the status that all items
  * share, else OK. The caller gets each item's own in any case. items: as above. */

@@ -26,14 +26,7 @@ static ward_status decide_item(struct ward_request *request, const struct ward_g
                                   ? WARD_ACTION_DATA_KEY_GENERATE_WITHOUT_PLAINTEXT
                                   : WARD_ACTION_DATA_KEY_GENERATE;
     WARD_TRY(ward_op_ask_key(request, i, action, item->key, &item->context, many));
-    note->key = ward_state_key(request->state, item->key);
-    if (note->key == NULL) {
-        return WARD_REFUSAL(WARD_E_NOT_FOUND, "key: no such key");
-    }
-    if (note->key->purpose != WARD_PURPOSE_DATA_KEYS) {
-        return WARD_REFUSAL(WARD_E_STATE, "key: not for data keys");
-    }
-    return ward_state_wrapping_version(note->key, &note->version);
+    return ward_op_find_wrapping(request->state, item->key, 0, &note->key, &note->version);
 }
 
 static size_t count_keys(const struct ward_generate *in)

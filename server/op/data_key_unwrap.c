@@ -14,28 +14,17 @@ struct unwrap_note {
     size_t first;
 };
 
-/* Unknown key, unknown version, wrong use: the same answer as wrong bytes. */
 static ward_status decide_item(struct ward_request *request, struct ward_unwrap_item *item,
                                struct ward_wrapped_key *parsed, size_t i, bool many)
 {
     WARD_TRY(item->status);
-    WARD_TRY(ward_wrapped_key_parse(item->wrapped, parsed));
-    WARD_ENSURE(parsed->use == WARD_USE_ISSUED, WARD_E_CIPHERTEXT);
-    const struct ward_key *key = ward_state_key_by_id(request->state, &parsed->key_id);
-    WARD_ENSURE(key != NULL, WARD_E_CIPHERTEXT);
-    WARD_TRY(ward_op_key_object(request->arena, key->name, parsed->version,
-                                &request->leaf_items[i].object));
-    WARD_TRY(
-        ward_op_ask_key(request, i, WARD_ACTION_DATA_KEY_UNWRAP, key->name, &item->context, many));
-    const struct ward_key_version *version = ward_key_version_find(key, parsed->version);
-    WARD_ENSURE(version != NULL, WARD_E_CIPHERTEXT);
-    if (!key->enabled) {
-        return WARD_REFUSAL(WARD_E_STATE, "key: disabled");
-    }
+    const struct ward_key_version *version;
+    const struct ward_op_issued issued = {WARD_ACTION_DATA_KEY_UNWRAP, item->wrapped,
+                                          &item->context, many};
+    WARD_TRY(ward_op_find_issued(request, i, &issued, parsed, &item->key, &version));
     if (!ward_key_state_may_unwrap(version->state)) {
         return WARD_REFUSAL(WARD_E_STATE, "key: this version's state forbids unwrapping");
     }
-    item->key = key->name;
     item->version = parsed->version;
     return WARD_OK;
 }

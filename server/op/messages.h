@@ -40,6 +40,23 @@ struct ward_unwrap {
     size_t n;
 };
 
+struct ward_data_key_rewrap_item {
+    ward_status status;
+    struct ward_bytes wrapped;
+    struct ward_context context;
+    struct ward_bytes to_key;       /* the destination's name; empty: the same KEK */
+    uint32_t to_version;            /* 0: its active one */
+    struct ward_context to_context; /* the same as context where the caller gave none */
+    /* out */
+    struct ward_bytes rewrapped, key;
+    uint32_t version;
+    bool unchanged; /* it was where it shall be: rewrapped is wrapped */
+};
+struct ward_data_key_rewrap {
+    struct ward_data_key_rewrap_item *items;
+    size_t n;
+};
+
 /* ---- keys ---- */
 struct ward_key_version_view {
     uint32_t version;

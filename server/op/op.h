@@ -48,7 +48,7 @@ void ward_request_detail_text(struct ward_request *request, const char *name,
 struct ward_decision ward_request_ask(const struct ward_request *request, enum ward_action action,
                                       struct ward_bytes object, const struct ward_context *context);
 
-extern const struct ward_op ward_op_generate, ward_op_unwrap;
+extern const struct ward_op ward_op_generate, ward_op_unwrap, ward_op_data_key_rewrap;
 extern const struct ward_op ward_op_key_create, ward_op_key_rotate, ward_op_key_describe,
     ward_op_key_list;
 extern const struct ward_op ward_op_record_put, ward_op_record_get;

@@ -6,6 +6,7 @@
 #include "ward/v1/data_keys.pb-c.h"
 
 #define CONTEXT_OF(item) ((const struct ward_map_entry *const *)(const void *)(item)->context)
+#define PAIRS_OF(context) ((const struct ward_map_entry *const *)(const void *)(context)->pairs)
 
 /* ---- generate ---- */
 
@@ -138,6 +139,80 @@ ward_status ward_unwrap_encode(struct ward_request *request, const ProtobufCMess
     ward__v1__unwrap_data_keys_response__init(response);
     for (size_t i = 0; i < in->n; i++) {
         WARD_TRY(encode_unwrapped(arena, &in->items[i], &results[i]));
+        pointers[i] = &results[i];
+    }
+    response->results = pointers;
+    response->n_results = in->n;
+    *ret = &response->base;
+    return WARD_OK;
+}
+
+/* ---- rewrap ---- */
+
+static ward_status decode_rewrap_item(struct ward_arena *arena,
+                                      const Ward__V1__RewrapDataKeysItem *from,
+                                      struct ward_data_key_rewrap_item *to)
+{
+    to->wrapped = ward_fields_bytes(&from->wrapped);
+    to->to_key = ward_bytes_str(from->key);
+    to->to_version = from->version;
+    WARD_REQUIRE(to->to_key.size <= WARD_NAME_MAX, "key: longer than 128 bytes");
+    WARD_TRY(ward_fields_context(arena, CONTEXT_OF(from), from->n_context, &to->context));
+    to->to_context = to->context;
+    if (from->new_context == NULL) {
+        return WARD_OK;
+    }
+    return ward_fields_context(arena, PAIRS_OF(from->new_context), from->new_context->n_pairs,
+                               &to->to_context);
+}
+
+ward_status ward_data_key_rewrap_decode(struct ward_request *request,
+                                        const ProtobufCMessage *message)
+{
+    const Ward__V1__RewrapDataKeysRequest *from = (const void *)message;
+    WARD_TRY(ward_fields_header(request, from->header));
+    WARD_TRY(ward_fields_items(from->n_items));
+    struct ward_data_key_rewrap *in = WARD_ARENA_NEW(request->arena, struct ward_data_key_rewrap);
+    struct ward_data_key_rewrap_item *items =
+        WARD_ARENA_ARRAY(request->arena, struct ward_data_key_rewrap_item, from->n_items);
+    WARD_ENSURE(in != NULL && items != NULL, WARD_E_EXHAUSTED);
+    for (size_t i = 0; i < from->n_items; i++) {
+        items[i].status = decode_rewrap_item(request->arena, from->items[i], &items[i]);
+    }
+    *in = (struct ward_data_key_rewrap){items, from->n_items};
+    request->in = in;
+    return WARD_OK;
+}
+
+static ward_status encode_rewrapped(struct ward_arena *arena,
+                                    const struct ward_data_key_rewrap_item *item,
+                                    Ward__V1__RewrapDataKeysResult *result)
+{
+    ward__v1__rewrap_data_keys_result__init(result);
+    WARD_TRY(ward_fields_error(arena, item->status, &result->error));
+    if (result->error != NULL) {
+        return WARD_OK;
+    }
+    ward_fields_put(&result->wrapped, item->rewrapped);
+    result->version = item->version;
+    result->unchanged = item->unchanged;
+    return ward_fields_text(arena, item->key, &result->key);
+}
+
+ward_status ward_data_key_rewrap_encode(struct ward_request *request, const ProtobufCMessage **ret)
+{
+    struct ward_arena *arena = request->arena;
+    const struct ward_data_key_rewrap *in = request->in;
+    Ward__V1__RewrapDataKeysResponse *response =
+        WARD_ARENA_NEW(arena, Ward__V1__RewrapDataKeysResponse);
+    Ward__V1__RewrapDataKeysResult *results =
+        WARD_ARENA_ARRAY(arena, Ward__V1__RewrapDataKeysResult, in->n);
+    Ward__V1__RewrapDataKeysResult **pointers =
+        WARD_ARENA_ARRAY(arena, Ward__V1__RewrapDataKeysResult *, in->n);
+    WARD_ENSURE(response != NULL && results != NULL && pointers != NULL, WARD_E_EXHAUSTED);
+    ward__v1__rewrap_data_keys_response__init(response);
+    for (size_t i = 0; i < in->n; i++) {
+        WARD_TRY(encode_rewrapped(arena, &in->items[i], &results[i]));
         pointers[i] = &results[i];
     }
     response->results = pointers;

@@ -30,6 +30,8 @@ static const struct ward_method methods[] = {
     ROW("DataKeys", "GenerateDataKeys", generate, generate_data_keys_request, WARD_MESSAGE_MAX,
         8 * MIB),
     ROW("DataKeys", "UnwrapDataKeys", unwrap, unwrap_data_keys_request, WARD_MESSAGE_MAX, 8 * MIB),
+    ROW("DataKeys", "RewrapDataKeys", data_key_rewrap, rewrap_data_keys_request, WARD_MESSAGE_MAX,
+        8 * MIB),
     ROW("Keys", "CreateKey", key_create, create_key_request, WARD_MESSAGE_MAX, MIB),
     ROW("Keys", "DescribeKey", key_describe, describe_key_request, WARD_MESSAGE_MAX, 4 * MIB),
     ROW("Keys", "ListKeys", key_list, list_keys_request, WARD_MESSAGE_MAX, 16 * MIB),

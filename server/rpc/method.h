@@ -34,6 +34,7 @@ bool ward_method_service_known(struct ward_bytes service);
     ward_status ward_##name##_encode(struct ward_request *request, const ProtobufCMessage **ret);
 WARD_METHOD(generate)
 WARD_METHOD(unwrap)
+WARD_METHOD(data_key_rewrap)
 WARD_METHOD(key_create)
 WARD_METHOD(key_rotate)
 WARD_METHOD(key_describe)
