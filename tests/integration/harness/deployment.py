@@ -97,7 +97,11 @@ class Deployment:
         self.module = token.module()
         self.token = token.Token(self.folder / "hsm")
         self.postgres = Postgres(self.folder / "pg")
-        self.genesis = daemon.genesis(self) if initialise else None
+        try:
+            self.genesis = daemon.genesis(self) if initialise else None
+        except BaseException:
+            self.close()  # nobody else has it yet
+            raise
 
     @staticmethod
     def binary(name: str) -> pathlib.Path:
