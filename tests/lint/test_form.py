@@ -10,7 +10,7 @@ import pytest
 import tree
 
 SPDX = "SPDX-License-Identifier: Apache-2.0"
-SOURCE = (".c", ".h", ".py", ".sh", ".proto", ".sql", "meson.build", "meson.options")
+SOURCE = (".c", ".h", ".py", ".sh", ".proto", ".sql", "meson.build", "meson_options.txt")
 
 
 def needs(tool: str) -> str:
