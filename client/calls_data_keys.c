@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* DataKeys.GenerateDataKeys and UnwrapDataKeys. Plaintext keys leave the unpacked answer for locked
- * memory at once, and are wiped where they were. */
+/* DataKeys.GenerateDataKeys, UnwrapDataKeys and RewrapDataKeys. Plaintext keys leave the unpacked
+ * answer for locked memory at once, and are wiped where they were. */
 #include <assert.h>
 #include <stdlib.h>
 
@@ -14,6 +14,7 @@ struct item {
     ward_rc code;
     const char *message, *name;
     uint32_t version;
+    bool unchanged;
     struct ward_secret **plaintexts; /* count of them; an entry is NULL where none was asked for */
     ProtobufCBinaryData *wrapped;    /* count of them */
     size_t count;
@@ -274,6 +275,102 @@ ward_rc ward_unwrap_data_key(ward_client *client, const ward_call *call, const v
     return only_item(&keys, ret, error);
 }
 
+/* ---- rewrap ---- */
+
+static ward_rc new_context(struct ward_arena *arena, const ward_rewrap_request *request,
+                           Ward__V1__RewrapDataKeysItem *item, ward_error *error)
+{
+    Ward__V1__Context *context = WARD_ARENA_NEW(arena, Ward__V1__Context);
+    if (context == NULL) {
+        return ward_error_memory(error);
+    }
+    *context = (Ward__V1__Context)WARD__V1__CONTEXT__INIT;
+    context->n_pairs = request->n_new_context;
+    WARD_MESSAGE_CONTEXT(arena, Ward__V1__Context__PairsEntry, WARD__V1__CONTEXT__PAIRS_ENTRY__INIT,
+                         request->new_context, request->n_new_context, &context->pairs);
+    item->new_context = context;
+    return context->pairs == NULL ? ward_error_memory(error) : WARD_RC_OK;
+}
+
+static ward_rc rewrap_items(struct ward_arena *arena, const ward_rewrap_request *requests, size_t n,
+                            Ward__V1__RewrapDataKeysRequest *ret, ward_error *error)
+{
+    Ward__V1__RewrapDataKeysItem *items = WARD_ARENA_ARRAY(arena, Ward__V1__RewrapDataKeysItem, n);
+    ret->items = WARD_ARENA_ARRAY(arena, Ward__V1__RewrapDataKeysItem *, n);
+    if (items == NULL || ret->items == NULL) {
+        return ward_error_memory(error);
+    }
+    for (size_t i = 0; i < n; i++) {
+        Ward__V1__RewrapDataKeysItem *item = ret->items[i] = &items[i];
+        *item = (Ward__V1__RewrapDataKeysItem)WARD__V1__REWRAP_DATA_KEYS_ITEM__INIT;
+        item->wrapped.data = (uint8_t *)requests[i].wrapped; /* only read */
+        item->wrapped.len = requests[i].wrapped_size;
+        item->key = ward_message_text(requests[i].key);
+        item->version = requests[i].version;
+        item->n_context = requests[i].n_context;
+        WARD_MESSAGE_CONTEXT(arena, Ward__V1__RewrapDataKeysItem__ContextEntry,
+                             WARD__V1__REWRAP_DATA_KEYS_ITEM__CONTEXT_ENTRY__INIT,
+                             requests[i].context, requests[i].n_context, &item->context);
+        if (item->context == NULL) {
+            return ward_error_memory(error);
+        }
+        if (requests[i].change_context) {
+            WARD_CLIENT_TRY(new_context(arena, &requests[i], item, error));
+        }
+    }
+    ret->n_items = n;
+    return WARD_RC_OK;
+}
+
+static ward_rc take_rewrapped(const Ward__V1__RewrapDataKeysResponse *answer, ward_data_keys *keys,
+                              ward_error *error)
+{
+    if (answer->n_results != keys->n) {
+        return wrong_count(answer->n_results, keys->n, error);
+    }
+    for (size_t i = 0; i < keys->n; i++) {
+        const Ward__V1__RewrapDataKeysResult *result = answer->results[i];
+        struct item *item = &keys->items[i];
+        WARD_CLIENT_TRY(item_init(keys, item, result->error, 1, error));
+        if (item->count == 1) {
+            item->name = result->key;
+            item->version = result->version;
+            item->unchanged = result->unchanged != 0;
+            item->wrapped[0] = result->wrapped;
+        }
+    }
+    return WARD_RC_OK;
+}
+
+ward_rc ward_rewrap_data_keys(ward_client *client, const ward_call *call,
+                              const ward_rewrap_request *requests, size_t n, ward_data_keys **ret,
+                              ward_error *error)
+{
+    static const struct ward_method method = {"/ward.v1.DataKeys/RewrapDataKeys", true};
+    WARD_CLIENT_TRY(no_items(n, error));
+    ward_auto(free_keys) ward_data_keys *keys = NULL;
+    WARD_CLIENT_TRY(new_keys(n, &keys, error));
+    Ward__V1__RewrapDataKeysRequest request = WARD__V1__REWRAP_DATA_KEYS_REQUEST__INIT;
+    request.header = ward_message_header(keys->arena, call);
+    WARD_CLIENT_TRY(rewrap_items(keys->arena, requests, n, &request, error));
+    ProtobufCMessage *answer = NULL;
+    WARD_CLIENT_TRY(ward_client_call(client, &method, call, &request.base,
+                                     &ward__v1__rewrap_data_keys_response__descriptor, keys->arena,
+                                     &answer, error));
+    WARD_CLIENT_TRY(take_rewrapped((const Ward__V1__RewrapDataKeysResponse *)answer, keys, error));
+    *ret = WARD_TAKE(keys);
+    return WARD_RC_OK;
+}
+
+ward_rc ward_rewrap_data_key(ward_client *client, const ward_call *call,
+                             const ward_rewrap_request *request, ward_data_keys **ret,
+                             ward_error *error)
+{
+    ward_auto(free_keys) ward_data_keys *keys = NULL;
+    WARD_CLIENT_TRY(ward_rewrap_data_keys(client, call, request, 1, &keys, error));
+    return only_item(&keys, ret, error);
+}
+
 /* ---- what came back ---- */
 
 size_t ward_data_keys_items(const ward_data_keys *keys)
@@ -329,4 +426,10 @@ uint32_t ward_data_keys_version(const ward_data_keys *keys, size_t item)
 {
     assert(item < keys->n);
     return keys->items[item].version;
+}
+
+int ward_data_keys_unchanged(const ward_data_keys *keys, size_t item)
+{
+    assert(item < keys->n);
+    return keys->items[item].unchanged;
 }

@@ -125,6 +125,20 @@ typedef struct ward_unwrap_request {
     size_t n_context;
 } ward_unwrap_request;
 
+typedef struct ward_rewrap_request {
+    const void *wrapped; /* as it was given out */
+    size_t wrapped_size;
+    const ward_pair *context; /* the one given at issue */
+    size_t n_context;
+    const char *key;  /* the key-encryption key to wrap under; NULL or "": the same */
+    uint32_t version; /* of that one; 0: its newest */
+    /* 1: the context becomes new_context, which may be empty. 0: it stays, and new_context is not
+     * looked at. */
+    int change_context;
+    const ward_pair *new_context;
+    size_t n_new_context;
+} ward_rewrap_request;
+
 /* 1 to 1,000 requests, at most 1,000 keys in all. */
 ward_rc ward_generate_data_keys(ward_client *client, const ward_call *call,
                                 const ward_generate_request *requests, size_t n,
@@ -140,6 +154,15 @@ ward_rc ward_unwrap_data_keys(ward_client *client, const ward_call *call,
 ward_rc ward_unwrap_data_key(ward_client *client, const ward_call *call, const void *wrapped,
                              size_t wrapped_size, const ward_pair *context, size_t n_context,
                              ward_data_keys **ret, ward_error *error);
+/* 1 to 1,000 requests. Moves wrapped keys to the newest version, to a named one, to another
+ * key-encryption key or to another context; no plaintext comes or goes. What was there already
+ * comes back as it was sent. Keep the old form until the new one is stored. */
+ward_rc ward_rewrap_data_keys(ward_client *client, const ward_call *call,
+                              const ward_rewrap_request *requests, size_t n, ward_data_keys **ret,
+                              ward_error *error);
+ward_rc ward_rewrap_data_key(ward_client *client, const ward_call *call,
+                             const ward_rewrap_request *request, ward_data_keys **ret,
+                             ward_error *error);
 /* Wipes the keys. */
 void ward_data_keys_free(ward_data_keys *keys);
 /* How many requests were answered: as many as were asked. */
@@ -152,9 +175,11 @@ size_t ward_data_keys_count(const ward_data_keys *keys, size_t item);
 const void *ward_data_keys_plaintext(const ward_data_keys *keys, size_t item, size_t i,
                                      size_t *size);
 const void *ward_data_keys_wrapped(const ward_data_keys *keys, size_t item, size_t i, size_t *size);
-/* After an unwrap: the key-encryption key's name and version; "" and 0 otherwise. */
+/* After an unwrap or rewrap: the key-encryption key's name and version; "" and 0 otherwise. */
 const char *ward_data_keys_name(const ward_data_keys *keys, size_t item);
 uint32_t ward_data_keys_version(const ward_data_keys *keys, size_t item);
+/* After a rewrap: 1 when the key was there already. */
+int ward_data_keys_unchanged(const ward_data_keys *keys, size_t item);
 
 /* ---- records ---- */
 

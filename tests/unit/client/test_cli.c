@@ -413,6 +413,9 @@ static void misuse_is_exit_code_2(void **state)
            "novalue");
     EXPECT(rig, CLI_USAGE, "KEY=VALUE", "data-key", "generate", "--key", "a", "--context", "=x");
     EXPECT(rig, CLI_USAGE, "16 to 64", "data-key", "generate", "--key", "a", "--size", "1000");
+    EXPECT(rig, CLI_USAGE, "exclude each other", "data-key", "rewrap", "--no-context",
+           "--new-context", "a=b");
+    EXPECT(rig, CLI_USAGE, "--version is a number", "data-key", "rewrap", "--version", "0");
     EXPECT(rig, CLI_USAGE, "one of --fhir", "record", "import", "--collection", "c");
     EXPECT(rig, CLI_USAGE, "bench has no", "bench", "everything");
     EXPECT(rig, CLI_USAGE, "profile", "--config", "/nonexistent/x.yaml", "key", "list");
@@ -444,6 +447,7 @@ static void errors_tell_what_to_do(void **state)
     const struct rig *rig = *state;
     EXPECT(rig, CLI_FAILED, "Give the folder of an export.", "audit", "verify", "/nonexistent");
     EXPECT(rig, CLI_USAGE, "there is no wrapped key", "data-key", "unwrap");
+    EXPECT(rig, CLI_USAGE, "there is no wrapped key", "data-key", "rewrap");
     file_write(in_folder(rig->folder, "w.txt"), ward_bytes_str("ward:1:AAAA\nward:2:xx\n"));
     EXPECT(rig, CLI_FAILED, "line 2 is not a wrapped key", "data-key", "unwrap",
            in_folder(rig->folder, "w.txt"));
