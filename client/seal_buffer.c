@@ -5,19 +5,14 @@
 
 #include "base/wipe_alloc.h"
 #include "client/error.h"
+#include "client/seal_blob.h"
 #include "proto/seal.h"
 
 /* ---- buffers ---- */
 
-struct blob {
-    ward_blob blob; /* first: what the application holds */
-    size_t capacity;
-    _Alignas(16) uint8_t bytes[];
-};
-
-static struct blob *new_blob(size_t capacity)
+struct ward_seal_blob *ward_seal_blob_new(size_t capacity)
 {
-    struct blob *blob =
+    struct ward_seal_blob *blob =
         capacity > SIZE_MAX - sizeof(*blob) ? NULL : ward_wipe_malloc(sizeof(*blob) + capacity);
     if (blob != NULL) {
         blob->blob = (ward_blob){blob->bytes, 0};
@@ -33,7 +28,7 @@ void ward_blob_free(ward_blob *blob)
 
 static int append(void *context, const void *data, size_t size)
 {
-    struct blob *blob = context;
+    struct ward_seal_blob *blob = context;
     assert(size <= blob->capacity - blob->blob.size); /* it was measured before */
     memcpy(blob->bytes + blob->blob.size, data, size);
     blob->blob.size += size;
@@ -51,7 +46,7 @@ static ward_rc run_all(ward_client *client, const ward_call *call, const ward_se
                        bool opening, struct ward_bytes in, size_t capacity, ward_blob **ret,
                        ward_error *error)
 {
-    struct blob *blob = new_blob(capacity);
+    struct ward_seal_blob *blob = ward_seal_blob_new(capacity);
     ward_stream *stream = NULL;
     if (blob == NULL) {
         return ward_error_memory(error);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* ward seal, ward open: files and pipes of any size. Must not know the format, nor hold the whole
- * of anything. */
+/* ward seal, ward open, ward seal rewrap: files and pipes of any size. Must not know the format,
+ * nor hold the whole of anything. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -174,10 +174,125 @@ static int do_work(struct cli *cli, struct work *work)
     return exit;
 }
 
+/* ---- rewrap ---- */
+
+struct rewrapped { /* one of them is filled */
+    bool json;
+    struct cli_doc doc;
+    struct cli_table table;
+};
+
+static void rewrapped_begin(struct rewrapped *out, bool json)
+{
+    static const char *const columns[] = {"FILE", "KEY", "VERSION", "CHANGED"};
+    out->json = json;
+    if (json) {
+        cli_doc_begin(&out->doc);
+        ward_json_name(&out->doc.json, "files");
+        ward_json_array(&out->doc.json);
+    } else {
+        cli_table_begin(&out->table, columns, sizeof(columns) / sizeof(columns[0]));
+    }
+}
+
+static void rewrapped_add(struct rewrapped *out, const char *path, const ward_resealed *done)
+{
+    if (!out->json) {
+        cli_table_text(&out->table, path);
+        cli_table_text(&out->table, done->key);
+        cli_table_number(&out->table, done->version);
+        cli_table_text(&out->table, done->unchanged != 0 ? "no" : "yes");
+        return;
+    }
+    ward_json_object(&out->doc.json);
+    cli_doc_text(&out->doc, "file", path);
+    cli_doc_text(&out->doc, "key", done->key);
+    ward_json_member_int(&out->doc.json, "version", done->version);
+    ward_json_name(&out->doc.json, "unchanged");
+    ward_json_bool(&out->doc.json, done->unchanged != 0);
+    ward_json_object_end(&out->doc.json);
+}
+
+static bool rewrapped_end(struct rewrapped *out)
+{
+    if (!out->json) {
+        return cli_table_end(&out->table);
+    }
+    ward_json_array_end(&out->doc.json);
+    return cli_doc_end(&out->doc);
+}
+
+/* Each file on its own: one that fails does not keep the others. */
+static int rewrap_files(struct cli *cli, const ward_rewrap_request *how,
+                        const struct cli_texts *files)
+{
+    struct rewrapped out;
+    int exit = CLI_DONE;
+    rewrapped_begin(&out, cli->json);
+    for (size_t i = 0; i < files->n; i++) {
+        ward_resealed done;
+        ward_error error;
+        if (ward_reseal_file(cli->client, NULL, how, files->texts[i], &done, &error) ==
+            WARD_RC_OK) {
+            rewrapped_add(&out, files->texts[i], &done);
+            continue;
+        }
+        int failed =
+            error.code == WARD_RC_ABORTED && error.answered == 0 /* the system's own reason */
+                ? cli_fail(CLI_FAILED, NULL, NULL, "%s: %s", files->texts[i], error.message)
+                : cli_fail_call(files->texts[i], &error);
+        exit = exit == CLI_DONE ? failed : exit;
+    }
+    return rewrapped_end(&out) ? exit : CLI_FAILED;
+}
+
+static int run_rewrap(struct cli *cli, int argc, char **argv)
+{
+    const char *key = NULL;
+    struct cli_pairs context = {.n = 0}, new_context = {.n = 0};
+    uint64_t version = 0;
+    bool no_context = false;
+    struct cli_texts files = {.n = 0};
+    const struct cli_option options[] = {
+        {"context", CLI_PAIR, &context, "KEY=VALUE", "A pair of the context now; repeat it", 0, 0,
+         false},
+        {"key", CLI_TEXT, &key, "NAME", "Another key-encryption key (default: the same)", 0, 0,
+         false},
+        {"version", CLI_NUMBER, &version, "N", "Of that key (default: its newest)", 1, UINT32_MAX,
+         false},
+        {"new-context", CLI_PAIR, &new_context, "KEY=VALUE",
+         "A pair of another context (default: the same); repeat it", 0, 0, false},
+        {"no-context", CLI_FLAG, &no_context, NULL, "No context from now on", 0, 0, false},
+    };
+    CLI_PARSE(cli, argc, argv, .args = "FILE...",
+              .doc = "Wraps the data keys of sealed files anew, after a rotation or for another "
+                     "key. Nothing else in a file changes, and its content is not read.",
+              CLI_OPTIONS(options), .positional = &files, .min = 1, .max = CLI_TEXTS_MAX);
+    int exit = cli_connect(cli);
+    if (exit != CLI_DONE) {
+        return exit;
+    }
+    const ward_rewrap_request how = {
+        .context = context.pairs,
+        .n_context = context.n,
+        .key = key,
+        .version = (uint32_t)version,
+        .change_context = no_context || new_context.n > 0,
+        .new_context = new_context.pairs,
+        .n_new_context = new_context.n,
+    };
+    return rewrap_files(cli, &how, &files);
+}
+
 /* ---- the nouns ---- */
 
 static int run_seal(struct cli *cli, int argc, char **argv)
 {
+    if (argc > 1 && strcmp(argv[1], "rewrap") == 0) {
+        char name[] = "ward seal rewrap";
+        argv[1] = name;
+        return run_rewrap(cli, argc - 1, argv + 1);
+    }
     struct work work = {.in = -1};
     const struct cli_option options[] = {
         {"key", CLI_TEXT, &work.key, "NAME", "The key-encryption key that wraps the data key", 0, 0,
@@ -194,7 +309,8 @@ static int run_seal(struct cli *cli, int argc, char **argv)
     };
     CLI_PARSE(cli, argc, argv, .args = "[FILE]",
               .doc = "Seals a file or standard input under a fresh data key, which the daemon "
-                     "issues and whose wrapped form goes with it. A file appears when it is whole.",
+                     "issues and whose wrapped form goes with it. A file appears when it is whole. "
+                     "`ward seal rewrap FILE...` wraps the data keys of sealed files anew.",
               CLI_OPTIONS(options), .positional = &work.files, .max = 1);
     return do_work(cli, &work);
 }

@@ -111,6 +111,25 @@ ward_rc ward_seal_file(ward_client *client, const ward_call *call, const ward_se
 ward_rc ward_open_file(ward_client *client, const ward_call *call, const ward_seal_options *options,
                        int in, const char *to, int replace, ward_sizes *sizes, ward_error *error);
 
+/* ---- wrapping the data key anew ---- */
+
+typedef struct ward_resealed {
+    char key[136]; /* the key-encryption key's name, and its version, that wrap it now */
+    uint32_t version;
+    int unchanged; /* 1: they did before; nothing was written */
+} ward_resealed;
+
+/* Changes the wrapped data key, and nothing else: no plaintext comes or goes, the chunks are not
+ * read. `how` is that of ward_rewrap_data_key; its `wrapped` is taken from the sealed data. Codes:
+ * those of ward_rewrap_data_key. result may be NULL. */
+ward_rc ward_reseal(ward_client *client, const ward_call *call, const ward_rewrap_request *how,
+                    const void *sealed, size_t size, ward_blob **ret, ward_resealed *result,
+                    ward_error *error);
+/* In place when the wrapped key keeps its size: one write within the file's first kilobyte. By a
+ * copy that replaces the file otherwise, mode and owner kept. */
+ward_rc ward_reseal_file(ward_client *client, const ward_call *call, const ward_rewrap_request *how,
+                         const char *path, ward_resealed *result, ward_error *error);
+
 #ifdef __cplusplus
 }
 #endif
