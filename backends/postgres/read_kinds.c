@@ -64,6 +64,32 @@ static ward_status send_replays(struct ward_pg_conn *conn, const struct ward_pg_
     return ward_pg_send(conn, WARD_PG_READ_REPLAYS);
 }
 
+static ward_status send_reserves(struct ward_pg_conn *conn, const struct ward_pg_query *query)
+{
+    struct ward_pg_params *p = &conn->params;
+    ward_pg_array_begin(p, WARD_PG_UUID, query->n);
+    for (size_t i = 0; i < query->n; i++) {
+        ward_pg_array_bytes(p, ward_id_view(&query->reads[i]->reserve.kek));
+    }
+    ward_pg_array_end(p);
+    ward_pg_array_begin(p, WARD_PG_INT4, query->n);
+    for (size_t i = 0; i < query->n; i++) {
+        ward_pg_array_u32(p, query->reads[i]->reserve.version);
+    }
+    ward_pg_array_end(p);
+    ward_pg_array_begin(p, WARD_PG_INT8, query->n);
+    for (size_t i = 0; i < query->n; i++) {
+        ward_pg_array_i64(p, (int64_t)query->reads[i]->reserve.block);
+    }
+    ward_pg_array_end(p);
+    ward_pg_array_begin(p, WARD_PG_INT8, query->n);
+    for (size_t i = 0; i < query->n; i++) {
+        ward_pg_array_i64(p, (int64_t)query->reads[i]->reserve.limit);
+    }
+    ward_pg_array_end(p);
+    return ward_pg_send(conn, WARD_PG_RESERVE);
+}
+
 static ward_status send_one(struct ward_pg_conn *conn, const struct ward_read *r)
 {
     struct ward_pg_params *p = &conn->params;
@@ -92,17 +118,12 @@ static ward_status send_one(struct ward_pg_conn *conn, const struct ward_read *r
         return ward_pg_send(conn, WARD_PG_READ_AUDIT);
     case WARD_READ_CHECKPOINT:
         return ward_pg_send(conn, WARD_PG_READ_CHECKPOINT);
-    case WARD_READ_RESERVE:
-        ward_pg_add_bytes(p, ward_id_view(&r->reserve.kek));
-        ward_pg_add_u32(p, r->reserve.version);
-        ward_pg_add_u64(p, r->reserve.block);
-        ward_pg_add_u64(p, r->reserve.limit);
-        return ward_pg_send(conn, WARD_PG_RESERVE);
     case WARD_READ_SUBJECT_KEY:
     case WARD_READ_RECORD_VERSION:
     case WARD_READ_RECORD:
     case WARD_READ_PROPOSAL:
     case WARD_READ_REPLAY:
+    case WARD_READ_RESERVE:
         break;
     }
     WARD_FAIL(WARD_E_INTERNAL);
@@ -120,12 +141,13 @@ ward_status ward_pg_query_send(struct ward_pg_conn *conn, const struct ward_pg_q
         return send_proposals_by_id(conn, query);
     case WARD_READ_REPLAY:
         return send_replays(conn, query);
+    case WARD_READ_RESERVE:
+        return send_reserves(conn, query);
     case WARD_READ_REWRAP_PAGE:
     case WARD_READ_ROWS:
     case WARD_READ_PROPOSALS:
     case WARD_READ_AUDIT:
     case WARD_READ_CHECKPOINT:
-    case WARD_READ_RESERVE:
         return send_one(conn, query->reads[0]);
     }
     WARD_FAIL(WARD_E_INTERNAL);
@@ -156,6 +178,10 @@ static void take_row(struct ward_read *r, struct ward_pg_row *row)
         r->subject_key.key = subject_key(row, 1);
     } else if (r->kind == WARD_READ_RECORD_VERSION) {
         r->record_version.version = ward_pg_u32(row, 1);
+    } else if (r->kind == WARD_READ_RESERVE) {
+        r->reserve.granted = ward_pg_u64(row, 1);
+        r->reserve.total = ward_pg_u64(row, 2);
+        row->failed |= r->reserve.granted > r->reserve.block;
     } else if (r->kind == WARD_READ_REPLAY) {
         ward_pg_hash(row, 1, r->replay.digest);
         r->replay.response = ward_pg_copy(row, 2);
@@ -235,21 +261,6 @@ static ward_status take_checkpoint(struct ward_read *r, const PGresult *result)
     return WARD_OK;
 }
 
-static ward_status take_reserve(struct ward_read *r, const PGresult *result)
-{
-    struct ward_pg_row row = {.result = result};
-    if (PQntuples(result) == 0) {
-        return WARD_OK;
-    }
-    uint64_t granted = ward_pg_u64(&row, 0), total = ward_pg_u64(&row, 1);
-    WARD_TRY(ward_pg_row_status(&row));
-    WARD_ENSURE(granted <= r->reserve.block && granted <= total, WARD_E_INTERNAL);
-    r->reserve.granted = granted;
-    r->reserve.total = total;
-    r->status = WARD_OK;
-    return WARD_OK;
-}
-
 ward_status ward_pg_query_take(const struct ward_pg_query *query, const PGresult *result)
 {
     for (size_t i = 0; i < query->n; i++) {
@@ -263,6 +274,7 @@ ward_status ward_pg_query_take(const struct ward_pg_query *query, const PGresult
     case WARD_READ_RECORD_VERSION:
     case WARD_READ_RECORD:
     case WARD_READ_REPLAY:
+    case WARD_READ_RESERVE:
         return take_rows(query, result);
     case WARD_READ_REWRAP_PAGE:
         return take_rewrap(query->reads[0], result);
@@ -276,8 +288,6 @@ ward_status ward_pg_query_take(const struct ward_pg_query *query, const PGresult
         return ward_pg_take_audit(query, result);
     case WARD_READ_CHECKPOINT:
         return take_checkpoint(query->reads[0], result);
-    case WARD_READ_RESERVE:
-        return take_reserve(query->reads[0], result);
     }
     WARD_FAIL(WARD_E_INTERNAL);
 }

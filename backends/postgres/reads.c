@@ -8,6 +8,8 @@
 
 #include "backends/postgres/store_postgres.h"
 
+#define RESERVES_MAX 64u /* versions whose rows one reservation holds */
+
 /* Asked for together, in arrays; the others are pages and scans with parameters of their own. */
 static bool together(enum ward_read_kind kind)
 {
@@ -17,13 +19,13 @@ static bool together(enum ward_read_kind kind)
     case WARD_READ_RECORD:
     case WARD_READ_PROPOSAL:
     case WARD_READ_REPLAY:
+    case WARD_READ_RESERVE:
         return true;
     case WARD_READ_REWRAP_PAGE:
     case WARD_READ_ROWS:
     case WARD_READ_PROPOSALS:
     case WARD_READ_AUDIT:
     case WARD_READ_CHECKPOINT:
-    case WARD_READ_RESERVE:
         return false;
     }
     return false;
@@ -49,6 +51,26 @@ static void plan_fini(struct plan *plan)
     free(plan->reads);
 }
 
+/* An UPDATE that meets a row twice would grant once: two reservations of one version are two
+ * queries. */
+static bool joins(const struct ward_pg_query *query, const struct ward_read *read)
+{
+    if (query == NULL || !together(read->kind)) {
+        return false;
+    }
+    if (read->kind != WARD_READ_RESERVE) {
+        return true;
+    }
+    for (size_t i = 0; i < query->n; i++) {
+        const struct ward_read *other = query->reads[i];
+        if (other->reserve.version == read->reserve.version &&
+            ward_id_eq(&other->reserve.kek, &read->reserve.kek)) {
+            return false;
+        }
+    }
+    return query->n < RESERVES_MAX;
+}
+
 static ward_status plan_init(struct plan *plan, struct ward_read **reads, size_t n)
 {
     plan->queries = calloc(n, sizeof(*plan->queries));
@@ -61,7 +83,7 @@ static ward_status plan_init(struct plan *plan, struct ward_read **reads, size_t
             if (reads[i]->kind != order[k]) {
                 continue;
             }
-            if (query == NULL || !together(order[k])) {
+            if (!joins(query, reads[i])) {
                 query = &plan->queries[plan->n++];
                 *query = (struct ward_pg_query){.kind = order[k], .reads = plan->reads + used};
             }

@@ -125,16 +125,19 @@ static const struct statement statements[WARD_PG_STATEMENTS] = {
          "FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS w (identity, request_id, ord) "
          "JOIN ward.replay r ON r.identity = w.identity AND r.request_id = w.request_id",
          R},
-    /* The row is locked first, so that what is granted is reckoned from what others left. Durable
-     * before any entry that tells of these wraps, whose commit flushes the same log further. */
+    /* The rows are locked first, in one order, so that what is granted is reckoned from what others
+     * left. Durable before any entry that tells of these wraps, whose commit flushes the same log
+     * further. */
     [WARD_PG_RESERVE] = {"reserve",
-                         "WITH old AS (SELECT kek, version, wraps, "
-                         "greatest(least($3::bigint, $4::bigint - wraps), 0) AS granted "
-                         "FROM ward.kek_version WHERE kek = $1::uuid AND version = $2::integer "
-                         "FOR UPDATE) "
+                         "WITH old AS (SELECT w.ord, v.kek, v.version, v.wraps, "
+                         "greatest(least(w.block, w.most - v.wraps), 0) AS granted "
+                         "FROM unnest($1::uuid[], $2::integer[], $3::bigint[], $4::bigint[]) "
+                         "WITH ORDINALITY AS w (kek, version, block, most, ord) "
+                         "JOIN ward.kek_version v ON v.kek = w.kek AND v.version = w.version "
+                         "ORDER BY v.kek, v.version FOR UPDATE OF v) "
                          "UPDATE ward.kek_version v SET wraps = old.wraps + old.granted FROM old "
                          "WHERE v.kek = old.kek AND v.version = old.version "
-                         "RETURNING old.granted, v.wraps",
+                         "RETURNING old.ord, old.granted, v.wraps",
                          R},
 
     [WARD_PG_HEAD] = {"head", HEAD_COLUMNS, W},
