@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Sealing by libward: every way in and out, with the data key given and with a daemon that answers
- * as told. What the format itself refuses is tested beside it, in tests/unit/proto. */
+/* Sealing by libward with a data key at hand: every way in and out. What the format itself refuses
+ * is tested beside it, in tests/unit/proto; what needs a daemon in test_seal_calls.c. */
 #include "tests/unit/client/check.h"
 
 #include <dirent.h>
@@ -13,8 +13,6 @@
 
 #include "base/secret.h"
 #include "client/include/ward/ward.h"
-#include "tests/unit/client/stub_server.h"
-#include "ward/v1/data_keys.pb-c.h"
 
 #define CHUNK 4096
 #define CLOSED "ciphertext does not open"
@@ -491,178 +489,10 @@ static void threads_do_not_disturb_each_other(void **state)
     }
 }
 
-/* ---- with a daemon ---- */
-
-struct rig {
-    char *folder;
-    struct pki pki;
-    struct stub_server *server;
-    ward_client *client;
-    /* What it answers, and what it was asked. */
-    size_t key_size, wrapped_size;
-    int grpc_status;
-    bool purpose_was_named;
-};
-
-static void answer(const void *message, struct ward_buffer *out)
-{
-    size_t size = protobuf_c_message_get_packed_size(message);
-    uint8_t *to = ward_buffer_reserve(out, size);
-    assert_non_null(to);
-    out->size += protobuf_c_message_pack(message, to);
-}
-
-static void answer_generate(const struct rig *rig, struct ward_buffer *out)
-{
-    static uint8_t wrapped[2000] = "a wrapped key";
-    Ward__V1__DataKey key = WARD__V1__DATA_KEY__INIT, *keys = &key;
-    key.plaintext = (ProtobufCBinaryData){rig->key_size, (uint8_t *)data_key};
-    key.wrapped = (ProtobufCBinaryData){rig->wrapped_size, wrapped};
-    Ward__V1__GenerateDataKeysResult result = WARD__V1__GENERATE_DATA_KEYS_RESULT__INIT,
-                                     *results = &result;
-    result.keys = &keys;
-    result.n_keys = 1;
-    Ward__V1__GenerateDataKeysResponse response = WARD__V1__GENERATE_DATA_KEYS_RESPONSE__INIT;
-    response.results = &results;
-    response.n_results = 1;
-    answer(&response, out);
-}
-
-static void answer_unwrap(const struct rig *rig, struct ward_buffer *out)
-{
-    char name[] = "app/demo";
-    Ward__V1__UnwrapDataKeysResult result = WARD__V1__UNWRAP_DATA_KEYS_RESULT__INIT,
-                                   *results = &result;
-    result.plaintext = (ProtobufCBinaryData){rig->key_size, (uint8_t *)data_key};
-    result.key = name;
-    Ward__V1__UnwrapDataKeysResponse response = WARD__V1__UNWRAP_DATA_KEYS_RESPONSE__INIT;
-    response.results = &results;
-    response.n_results = 1;
-    answer(&response, out);
-}
-
-static void handle(void *context, const struct stub_call *call, struct stub_reply *reply)
-{
-    struct rig *rig = context;
-    rig->purpose_was_named = memmem(call->message.data, call->message.size, "TREAT", 5) != NULL;
-    reply->behaviour = STUB_ANSWER;
-    reply->grpc_status = rig->grpc_status;
-    reply->grpc_message = rig->grpc_status == 0 ? NULL : "no";
-    if (strstr(call->path, "Generate") != NULL) {
-        answer_generate(rig, &reply->answer);
-    } else {
-        answer_unwrap(rig, &reply->answer);
-    }
-}
-
-static int start(void **state)
-{
-    struct rig *rig = calloc(1, sizeof(*rig));
-    rig->folder = folder_make();
-    pki_make(rig->folder, &rig->pki);
-    rig->key_size = 32;
-    rig->wrapped_size = 13;
-    rig->server = stub_start(&rig->pki, handle, rig);
-    ward_config *config = ward_config_new();
-    assert_int_equal(
-        ward_config_set_server(config, stub_address(rig->server)) |
-            ward_config_set_ca_file(config, in_folder(rig->folder, "ca.pem")) |
-            ward_config_set_certificate_file(config, in_folder(rig->folder, "alice.pem")) |
-            ward_config_set_key_file(config, in_folder(rig->folder, "alice.key")),
-        WARD_RC_OK);
-    assert_int_equal(ward_client_new(config, &rig->client, &error), WARD_RC_OK);
-    ward_config_free(config);
-    *state = rig;
-    return 0;
-}
-
-static int stop(void **state)
-{
-    struct rig *rig = *state;
-    ward_client_free(rig->client);
-    stub_stop(rig->server);
-    pki_free(&rig->pki);
-    folder_remove(rig->folder);
-    free(rig);
-    return 0;
-}
-
-static void the_daemon_gives_the_data_key_and_opens_it(void **state)
-{
-    struct rig *rig = *state;
-    size_t before = ward_secret_pool_used();
-    const ward_pair context[] = {{"purpose", "TREAT"}};
-    const ward_seal_options options = {.key = "app/demo", .context = context, .n_context = 1};
-    ward_blob *shut = NULL, *back = NULL;
-    assert_int_equal(ward_seal(rig->client, NULL, &options, "abc", 3, &shut, &error), WARD_RC_OK);
-    assert_true(rig->purpose_was_named);
-    rig->purpose_was_named = false;
-    assert_int_equal(ward_open(rig->client, NULL, &options, shut->data, shut->size, &back, &error),
-                     WARD_RC_OK);
-    assert_true(rig->purpose_was_named);
-    assert_memory_equal(back->data, "abc", 3);
-    ward_blob_free(back);
-    ward_blob_free(shut);
-    assert_int_equal(ward_secret_pool_used(), before);
-}
-
-static void a_stream_keeps_what_it_asks_with(void **state)
-{
-    struct rig *rig = *state;
-    static struct gathered out;
-    char value[] = "TREAT", user[] = "u-1";
-    ward_pair context[] = {{"purpose", value}};
-    ward_call call = {.on_behalf_of = user};
-    ward_seal_options options = {.context = context, .n_context = 1};
-    ward_blob *blob = sealed(10);
-    ward_stream *stream = NULL;
-    assert_int_equal(ward_stream_open(rig->client, &call, &options, gather, &out, &stream, &error),
-                     WARD_RC_OK);
-    memset(value, 'x', sizeof(value) - 1);
-    memset(context, 0, sizeof(context));
-    memset(&call, 0, sizeof(call));
-    memset(&options, 0, sizeof(options));
-    assert_int_equal(ward_stream_update(stream, blob->data, blob->size, &error), WARD_RC_OK);
-    assert_int_equal(ward_stream_finish(stream, &error), WARD_RC_OK);
-    assert_true(rig->purpose_was_named);
-    assert_sample(out.bytes, out.size, 10);
-    ward_stream_free(stream);
-    ward_blob_free(blob);
-}
-
-static void what_the_daemon_refuses_is_told(void **state)
-{
-    struct rig *rig = *state;
-    const ward_seal_options options = {.key = "app/demo"}, nameless = {.chunk_size = 0};
-    ward_blob *shut = sealed(10), *blob = NULL;
-    assert_int_equal(ward_seal(rig->client, NULL, &nameless, "abc", 3, &blob, &error),
-                     WARD_RC_INVALID_ARGUMENT);
-    assert_string_equal(error.message, "key: none given");
-    rig->grpc_status = WARD_RC_PERMISSION_DENIED;
-    assert_int_equal(ward_seal(rig->client, NULL, &options, "abc", 3, &blob, &error),
-                     WARD_RC_PERMISSION_DENIED);
-    assert_int_equal(ward_open(rig->client, NULL, &options, shut->data, shut->size, &blob, &error),
-                     WARD_RC_PERMISSION_DENIED);
-    rig->grpc_status = 0;
-    rig->key_size = 16;
-    assert_int_equal(ward_seal(rig->client, NULL, &options, "abc", 3, &blob, &error),
-                     WARD_RC_INTERNAL);
-    assert_int_equal(ward_open(rig->client, NULL, &options, shut->data, shut->size, &blob, &error),
-                     WARD_RC_INVALID_ARGUMENT);
-    assert_string_equal(error.message, CLOSED);
-    rig->key_size = 32;
-    rig->wrapped_size = 1025;
-    assert_int_equal(ward_seal(rig->client, NULL, &options, "abc", 3, &blob, &error),
-                     WARD_RC_INTERNAL);
-    assert_null(blob);
-    ward_blob_free(shut);
-}
-
 int main(void)
 {
 #define WITH_FOLDER(name) \
     cmocka_unit_test_setup_teardown(name, in_temporary_folder, remove_temporary_folder)
-#define WITH_DAEMON(name) cmocka_unit_test_setup_teardown(name, start, stop)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_was_sealed_opens),
         cmocka_unit_test(any_byte_flipped_is_one_error),
@@ -681,9 +511,6 @@ int main(void)
         WITH_FOLDER(a_file_may_be_sealed_onto_itself),
         cmocka_unit_test(pipes_carry_it_and_say_why_they_do_not),
         cmocka_unit_test(threads_do_not_disturb_each_other),
-        WITH_DAEMON(the_daemon_gives_the_data_key_and_opens_it),
-        WITH_DAEMON(a_stream_keeps_what_it_asks_with),
-        WITH_DAEMON(what_the_daemon_refuses_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
