@@ -87,6 +87,7 @@ static ward_status refresh(void *context, struct ward_store_reader *reader)
     WARD_TRY(ward_state_new(&snapshot, app->config->policy_genesis_sha256,
                             ward_bytes_str(app->config->node), index, &state));
     ward_state_slot_put(&app->states, state);
+    ward_rpc_recheck(app->rpc); /* somebody may have been revoked: his connections end now */
     return WARD_OK;
 }
 
@@ -139,6 +140,15 @@ static bool serving(void *context)
         device |= app->workers[i] != NULL && app->workers[i]->device_ok;
     }
     return app->serving && device && ward_committer_healthy(app->committer);
+}
+
+static bool still_welcome(void *context, const struct ward_peer *peer)
+{
+    struct ward_app *app = context;
+    struct ward_state *state = ward_state_slot_get(&app->states);
+    bool welcome = !ward_state_revoked(state, peer);
+    ward_state_unref(state);
+    return welcome;
 }
 
 static void count_unidentified(void *context, unsigned handshakes, unsigned requests)
@@ -290,11 +300,9 @@ static ward_status start(struct ward_app *app)
                                         .key_file = config->tls_key,
                                         .client_ca_file = config->tls_client_ca,
                                         .loops = 1,
-                                        .max_connections = 1024,
-                                        .max_streams = 100,
-                                        .idle_timeout_s = 900,
-                                        .handshake_timeout_s = 10};
-    const struct ward_rpc_handler handler = {app, submit, serving, count_unidentified};
+                                        .net = WARD_NET_SETTINGS_DEFAULT};
+    const struct ward_rpc_handler handler = {app, submit, serving, count_unidentified,
+                                             still_welcome};
     WARD_TRY(ward_rpc_new(&rpc, &handler, &app->rpc));
     WARD_TRY(load_trust(app));
     WARD_TRY(ward_store_postgres_open(config->database_conninfo, &app->store));

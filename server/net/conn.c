@@ -5,10 +5,10 @@
  * HTTP/2. */
 #include "server/net/conn.h"
 
+#include <errno.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <unistd.h>
-
-#include "base/clock.h"
 
 #define OUTPUT_CHUNK (64u * 1024)     /* bytes taken from HTTP/2 at a time */
 #define OUTPUT_MAX (OUTPUT_CHUNK * 2) /* with the frame that overshoots */
@@ -16,9 +16,7 @@
 #define TURN_WRITE_MAX (1024u * 1024)
 #define TURN_HANDSHAKES_MAX 2          /* each costs about a millisecond */
 #define WAITING_MAX (4u * 1024 * 1024) /* answers unread: no more requests are read */
-#define BLOCKED_US (30LL * 1000000)    /* a socket that takes nothing */
-#define STALLED_US (60LL * 1000000)    /* a window that does not open */
-#define NOTICE_US (1LL * 1000000)
+#define QUEUED_MAX 1000                /* frames that peer's frames asked for, before we write */
 
 void ward_conn_touch(struct ward_conn *conn)
 {
@@ -29,7 +27,7 @@ void ward_conn_touch(struct ward_conn *conn)
     }
 }
 
-static void conn_die(struct ward_conn *conn)
+void ward_conn_die(struct ward_conn *conn)
 {
     conn->dead = true;
     ward_conn_touch(conn);
@@ -53,46 +51,79 @@ static void read_off(struct ward_conn *conn)
 static void write_on(struct ward_conn *conn)
 {
     if (event_add(&conn->writable, NULL) != 0) {
-        conn_die(conn);
+        ward_conn_die(conn);
     }
 }
 
 /* ---- handshake ---- */
 
+static bool again_when_ready(struct ward_conn *conn)
+{
+    if (conn->tls != NULL && SSL_want_write(conn->tls)) {
+        write_on(conn); /* that event comes once; readable stays until it is read */
+    }
+    return false;
+}
+
+void ward_conn_finish_handshake(struct ward_conn *conn)
+{
+    struct ward_loop *loop = conn->loop;
+    if (conn->older == NULL && loop->oldest != conn) {
+        return; /* it was finished before */
+    }
+    *(conn->older != NULL ? &conn->older->newer : &loop->oldest) = conn->newer;
+    *(conn->newer != NULL ? &conn->newer->older : &loop->newest) = conn->older;
+    conn->older = NULL;
+    conn->newer = NULL;
+    (void)atomic_fetch_sub_explicit(&loop->n_handshakes, 1, memory_order_relaxed);
+}
+
+static void begin_handshake(struct ward_conn *conn)
+{
+    struct ward_loop *loop = conn->loop;
+    conn->older = loop->newest;
+    *(loop->newest != NULL ? &loop->newest->newer : &loop->oldest) = conn;
+    loop->newest = conn;
+    (void)atomic_fetch_add_explicit(&loop->n_handshakes, 1, memory_order_relaxed);
+}
+
 static ward_status established(struct ward_conn *conn)
 {
     struct ward_loop *loop = conn->loop;
+    const struct ward_loop_handler *handler = &loop->config.handler;
+    char address[WARD_ADDRESS_SIZE];
     uint8_t *der = NULL;
     size_t size = 0;
+    ward_conn_finish_handshake(conn);
+    /* Other files may have come into force since this handshake began. */
+    WARD_ENSURE(ward_tls_trusts(loop->config.tls, conn->tls, &conn->tls_generation),
+                WARD_E_UNAUTHENTICATED);
     WARD_TRY(ward_tls_peer(conn->tls, &der, &size, &conn->not_after_us));
-    conn->session = loop->config.handler.open(loop->config.handler.context, conn->id,
-                                              WARD_BYTES(der, size), conn->address);
+    ward_ip_print(&conn->arrival.ip, conn->arrival.port, address);
+    conn->session = handler->open(handler->context, conn->id, WARD_BYTES(der, size), address);
     free(der);
     WARD_ENSURE(conn->session != NULL, WARD_E_EXHAUSTED);
-    WARD_TRY(ward_h2_new(&loop->config.h2, loop->memory, loop->config.handler.streams,
-                         conn->session, &conn->h2));
-    conn->active_us = loop->now_us;
-    conn->progress_us = loop->now_us;
+    WARD_TRY(
+        ward_h2_new(&loop->config.h2, loop->memory, handler->streams, conn->session, &conn->h2));
+    ward_conn_live(conn, handler->age(handler->context, conn->session));
     ward_conn_touch(conn); /* our SETTINGS */
     return WARD_OK;
 }
 
 /* True when the handshake is over and reading may go on. */
-static bool handshake(struct ward_conn *conn)
+static bool handshake_step(struct ward_conn *conn)
 {
-    if (conn->loop->handshakes >= TURN_HANDSHAKES_MAX) {
-        if (SSL_want_write(conn->tls)) {
-            write_on(conn); /* that event comes once; readable stays until it is read */
-        }
-        return false; /* the next turn */
+    const struct ward_loop_handler *handler = &conn->loop->config.handler;
+    if (conn->loop->steps >= TURN_HANDSHAKES_MAX) {
+        return again_when_ready(conn); /* the next turn */
     }
-    conn->loop->handshakes++;
+    conn->loop->steps++;
     switch (ward_tls_handshake(conn->tls)) {
     case WARD_TLS_DONE:
         if (ward_ok(established(conn))) {
             return true;
         }
-        conn_die(conn);
+        ward_conn_die(conn);
         return false;
     case WARD_TLS_WANT_READ:
         return false;
@@ -103,9 +134,68 @@ static bool handshake(struct ward_conn *conn)
     case WARD_TLS_FAILED:
         break;
     }
-    conn->loop->config.handler.handshake_failed(conn->loop->config.handler.context);
-    conn_die(conn);
+    handler->handshake_failed(handler->context, ward_tls_fault(conn->tls));
+    ward_conn_die(conn);
     return false;
+}
+
+/* What the balancer says of its client: from here on the connection is the client's. */
+static bool take_client(struct ward_conn *conn, const struct ward_proxy *client)
+{
+    conn->arrival.balancer = false;
+    if (client->local) {
+        return true;
+    }
+    conn->arrival.ip = client->ip;
+    conn->arrival.port = client->port;
+    conn->arrival.counted = ward_callers_take(conn->loop->config.callers, &client->ip);
+    return conn->arrival.counted;
+}
+
+/* Reads up to the end of the header and not a byte further: what follows is TLS. True when it is
+ * whole. */
+static bool proxy_step(struct ward_conn *conn)
+{
+    struct ward_proxy_head *head = conn->proxy;
+    struct ward_proxy client;
+    enum ward_proxy_result result = WARD_PROXY_MORE;
+    while (result == WARD_PROXY_MORE) {
+        ssize_t n = recv(conn->arrival.fd, head->bytes + head->size, head->needed - head->size, 0);
+        if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
+            return false;
+        }
+        if (n <= 0) {
+            ward_conn_die(conn); /* a balancer that looks whether the port is open */
+            return false;
+        }
+        head->size += (size_t)n;
+        result = ward_proxy_parse(WARD_BYTES(head->bytes, head->size), &head->needed, &client);
+    }
+    if (result == WARD_PROXY_BAD || !take_client(conn, &client)) {
+        conn->loop->config.handler.handshake_failed(conn->loop->config.handler.context,
+                                                    WARD_TLS_FAULT_OTHER);
+        ward_conn_die(conn);
+        return false;
+    }
+    free(conn->proxy);
+    conn->proxy = NULL;
+    return true;
+}
+
+static bool handshake(struct ward_conn *conn)
+{
+    if (conn->proxy != NULL && !proxy_step(conn)) {
+        return false;
+    }
+    if (conn->tls == NULL) { /* made late: who connects and says nothing costs next to nothing */
+        conn->tls =
+            ward_tls_session(conn->loop->config.tls, conn->arrival.fd, &conn->tls_generation);
+        if (conn->tls == NULL) {
+            ward_conn_die(conn);
+            return false;
+        }
+    }
+    return handshake_step(conn);
 }
 
 /* ---- in ---- */
@@ -125,11 +215,12 @@ static bool read_some(struct ward_conn *conn, size_t *total)
         return false;
     case WARD_TLS_CLOSED:
     case WARD_TLS_FAILED:
-        conn_die(conn);
+        ward_conn_die(conn);
         return false;
     }
     *total += size;
     conn->received = true;
+    ward_conn_heard(conn);
     ward_status status = ward_h2_receive(conn->h2, WARD_BYTES(loop->input, size), loop->now_us);
     explicit_bzero(loop->input, size);
     ward_conn_touch(conn);
@@ -143,7 +234,8 @@ static bool read_some(struct ward_conn *conn, size_t *total)
 
 static bool too_much_waits(const struct ward_conn *conn)
 {
-    return conn->blocked.size > 0 && ward_h2_waiting(conn->h2) > WAITING_MAX;
+    return conn->blocked.size > 0 &&
+           (ward_h2_waiting(conn->h2) > WAITING_MAX || ward_h2_queued(conn->h2) > QUEUED_MAX);
 }
 
 void ward_conn_read(struct ward_conn *conn)
@@ -154,7 +246,7 @@ void ward_conn_read(struct ward_conn *conn)
     }
     size_t total = 0;
     bool more = true;
-    while (more && total < TURN_READ_MAX) {
+    while (more && total < TURN_READ_MAX && ward_h2_queued(conn->h2) <= QUEUED_MAX) {
         if (too_much_waits(conn)) {
             read_off(conn); /* on again once the socket takes what waits */
             return;
@@ -188,6 +280,14 @@ static enum ward_tls_result write_all(struct ward_conn *conn, struct ward_bytes 
     return result;
 }
 
+/* What a slow socket makes us keep counts towards what all may hold. */
+static void hold_blocked(struct ward_conn *conn, size_t size)
+{
+    ward_held_sub(conn->loop->config.held, conn->held_blocked);
+    ward_held_add(conn->loop->config.held, size);
+    conn->held_blocked = size;
+}
+
 static enum ward_tls_result write_blocked(struct ward_conn *conn)
 {
     size_t sent = 0;
@@ -197,6 +297,7 @@ static enum ward_tls_result write_blocked(struct ward_conn *conn)
     conn->blocked_sent += sent;
     if (result == WARD_TLS_DONE) {
         ward_buffer_fini(&conn->blocked);
+        hold_blocked(conn, 0);
         conn->blocked_sent = 0;
         read_on(conn);
     }
@@ -215,6 +316,7 @@ static enum ward_tls_result write_fresh(struct ward_conn *conn, size_t *total)
     *total = output->size;
     if (result == WARD_TLS_WANT_READ || result == WARD_TLS_WANT_WRITE) {
         ward_buffer_add(&conn->blocked, WARD_BYTES(output->data + sent, output->size - sent));
+        hold_blocked(conn, conn->blocked.capacity);
         result = conn->blocked.failed ? WARD_TLS_FAILED : result;
     }
     ward_buffer_reset(output);
@@ -242,20 +344,6 @@ static enum ward_tls_result write_turn(struct ward_conn *conn)
     return result;
 }
 
-static void drain_step(struct ward_conn *conn)
-{
-    struct ward_loop *loop = conn->loop;
-    if (conn->drain == DRAIN_NONE) {
-        ward_h2_notice(conn->h2);
-        conn->drain = DRAIN_NOTICED;
-        conn->noticed_us = loop->now_us;
-    } else if (conn->drain == DRAIN_NOTICED && (ward_h2_notice_answered(conn->h2) ||
-                                                loop->now_us - conn->noticed_us >= NOTICE_US)) {
-        ward_h2_goaway(conn->h2, "drain");
-        conn->drain = DRAIN_LAST;
-    }
-}
-
 void ward_conn_flush(struct ward_conn *conn)
 {
     if (conn->dead || conn->h2 == NULL) {
@@ -265,7 +353,10 @@ void ward_conn_flush(struct ward_conn *conn)
         return;
     }
     if (conn->loop->draining) {
-        drain_step(conn);
+        ward_conn_leave(conn, "drain");
+    }
+    if (conn->leaving != NULL) {
+        ward_conn_leave_step(conn);
     }
     enum ward_tls_result result = write_turn(conn);
     switch (result) {
@@ -311,30 +402,67 @@ static void on_writable(evutil_socket_t fd, short what, void *user)
 
 /* ---- life ---- */
 
-void ward_conn_open(struct ward_loop *loop, int take_fd, const char *address)
+void ward_arrival_end(struct ward_loop *loop, const struct ward_arrival *take_arrival)
 {
-    struct ward_conn *conn = calloc(1, sizeof(*conn));
+    (void)close(take_arrival->fd); /* nothing of ours depends on the peer having it all */
+    if (take_arrival->counted) {
+        ward_callers_give(loop->config.callers, &take_arrival->ip);
+    }
+    (void)atomic_fetch_sub_explicit(&loop->connections, 1, memory_order_relaxed);
+}
+
+/* The oldest unfinished handshake makes room: honest ones are over before they are the oldest. */
+static bool make_room(struct ward_loop *loop)
+{
+    bool full = loop->table.used >= loop->config.max_connections;
+    if (!full && atomic_load_explicit(&loop->n_handshakes, memory_order_relaxed) <
+                     loop->config.max_handshakes) {
+        return true;
+    }
+    (void)atomic_fetch_add_explicit(&loop->turned_away, 1, memory_order_relaxed);
+    if (loop->oldest == NULL) {
+        return false;
+    }
+    loop->oldest->dead = true;
+    ward_conn_free(loop->oldest);
+    return true;
+}
+
+static bool prepare(struct ward_conn *conn)
+{
+    struct ward_loop *loop = conn->loop;
+    int fd = conn->arrival.fd;
+    if (conn->arrival.balancer) {
+        conn->proxy = calloc(1, sizeof(*conn->proxy) + WARD_PROXY_MAX);
+        if (conn->proxy == NULL) {
+            return false;
+        }
+        conn->proxy->needed = WARD_PROXY_HEAD;
+    }
+    if (!ward_ok(ward_conn_table_add(&loop->table, conn, &conn->id)) ||
+        event_assign(&conn->readable, loop->base, fd, EV_READ | EV_PERSIST, on_readable, conn) !=
+            0 ||
+        event_assign(&conn->writable, loop->base, fd, EV_WRITE, on_writable, conn) != 0) {
+        return false;
+    }
+    read_on(conn);
+    return conn->reading;
+}
+
+void ward_conn_open(struct ward_loop *loop, const struct ward_arrival *take_arrival)
+{
+    struct ward_conn *conn = make_room(loop) ? calloc(1, sizeof(*conn)) : NULL;
     if (conn == NULL) {
-        (void)close(take_fd);
-        (void)atomic_fetch_sub_explicit(&loop->connections, 1, memory_order_relaxed);
+        ward_arrival_end(loop, take_arrival);
         return;
     }
     conn->loop = loop;
-    conn->fd = take_fd;
+    conn->arrival = *take_arrival;
     conn->opened_us = loop->now_us;
-    memcpy(conn->address, address, sizeof(conn->address));
     ward_buffer_init(&conn->blocked, OUTPUT_MAX);
-    conn->tls = ward_tls_session(loop->config.tls, take_fd);
-    bool ready =
-        conn->tls != NULL && ward_ok(ward_conn_table_add(&loop->table, conn, &conn->id)) &&
-        event_assign(&conn->readable, loop->base, take_fd, EV_READ | EV_PERSIST, on_readable,
-                     conn) == 0 &&
-        event_assign(&conn->writable, loop->base, take_fd, EV_WRITE, on_writable, conn) == 0;
-    if (ready) {
-        read_on(conn);
-    }
-    if (!ready || !conn->reading) {
-        conn_die(conn);
+    begin_handshake(conn);
+    if (!prepare(conn)) {
+        ward_conn_die(conn);
     }
 }
 
@@ -359,63 +487,28 @@ void ward_conn_free(struct ward_conn *conn)
     }
     forget(&loop->touched, conn, offsetof(struct ward_conn, next_touched));
     forget(&loop->again, conn, offsetof(struct ward_conn, next_again));
+    ward_conn_finish_handshake(conn);
     ward_conn_table_remove(&loop->table, conn->id);
     ward_h2_free(conn->h2);
     if (conn->session != NULL) {
         loop->config.handler.close(loop->config.handler.context, conn->session);
     }
     ward_tls_session_free(conn->tls, conn->h2 != NULL && !conn->dead);
+    hold_blocked(conn, 0);
     ward_buffer_fini(&conn->blocked);
-    (void)close(conn->fd); /* nothing of ours depends on the peer having it all */
-    (void)atomic_fetch_sub_explicit(&loop->connections, 1, memory_order_relaxed);
+    free(conn->proxy);
+    ward_arrival_end(loop, &conn->arrival);
     free(conn);
-}
-
-static void tick_open(struct ward_conn *conn, int64_t now_us)
-{
-    struct ward_loop *loop = conn->loop;
-    loop->config.handler.tick(loop->config.handler.context, conn->session, conn->h2, now_us);
-    if (ward_h2_streams(conn->h2) > 0 || conn->begun != ward_h2_begun(conn->h2)) {
-        conn->active_us = now_us;
-        conn->begun = ward_h2_begun(conn->h2);
-    }
-    size_t waiting = ward_h2_waiting(conn->h2);
-    if (waiting == 0 || waiting != conn->waiting) {
-        conn->progress_us = conn->blocked.size > 0 ? conn->progress_us : now_us;
-        conn->waiting = waiting;
-    }
-    bool stuck = (conn->blocked.size > 0 && now_us - conn->progress_us > BLOCKED_US) ||
-                 now_us - conn->progress_us > STALLED_US ||
-                 (!conn->received && now_us - conn->opened_us > loop->config.handshake_us);
-    if (stuck) {
-        conn->dead = true;
-    } else if (!ward_h2_said_goaway(conn->h2)) {
-        if (now_us - conn->active_us > loop->config.idle_us) {
-            ward_h2_goaway(conn->h2, "max_idle");
-        } else if (ward_wall_us(&ward_clock_system) > conn->not_after_us) {
-            ward_h2_goaway(conn->h2, "certificate_expired");
-        }
-    }
-    ward_conn_touch(conn);
-}
-
-void ward_conn_tick(struct ward_conn *conn)
-{
-    int64_t now_us = conn->loop->now_us;
-    if (conn->h2 != NULL) {
-        tick_open(conn, now_us);
-    } else if (now_us - conn->opened_us > conn->loop->config.handshake_us) {
-        conn->loop->config.handler.handshake_failed(conn->loop->config.handler.context);
-        conn_die(conn);
-    }
 }
 
 /* No goodbye, and no answer that was on its way: from here on the peer gets nothing. */
 void ward_conn_recheck(struct ward_conn *conn)
 {
     const struct ward_loop_handler *handler = &conn->loop->config.handler;
-    if (conn->session != NULL && !handler->welcome(handler->context, conn->session)) {
-        conn_die(conn);
+    if (conn->h2 != NULL &&
+        (!handler->welcome(handler->context, conn->session) ||
+         !ward_tls_trusts(conn->loop->config.tls, conn->tls, &conn->tls_generation))) {
+        ward_conn_die(conn);
     }
 }
 

@@ -15,17 +15,16 @@
 #define CREDIT_PER_REQUEST 20
 #define CREDIT_PER_DATA_SENT 4
 #define CREDIT_PER_SECOND 100
-
-/* gRFC A8: pings more often than this, with nothing sent in between, are strikes. */
-#define PING_INTERVAL_US (300LL * 1000000)
-#define PING_INTERVAL_IDLE_US (7200LL * 1000000)
-#define PING_STRIKES_MAX 2
+/* A stream that we had to reset costs more than it earned: a peer that makes us reset them
+ * (CVE-2025-8671) runs dry as one does that resets them itself. */
+#define CREDIT_PER_RESET_SENT 25
 
 #define RESETS_BURST 100
 #define RESETS_PER_SECOND 10
 #define CONTINUATIONS_MAX 4
 #define SETTINGS_ENTRIES_MAX 16
 #define ACKS_MAX 100
+#define QUEUED_MAX 5000 /* frames that each want an answer, from a peer that reads none */
 #define SETTINGS_NO_RFC7540_PRIORITIES 9
 
 struct ward_h2 {
@@ -38,11 +37,18 @@ struct ward_h2 {
     uint64_t begun;
     struct ward_buffer *out; /* only during ward_h2_send */
     size_t enough;
-    int64_t now_us, credit_us, ping_us;
+    int64_t now_us, credit_us, ping_us, ping_interval_us, ping_interval_idle_us;
     int credit;
-    unsigned ping_strikes;
+    unsigned ping_strikes, ping_strikes_max;
     bool doomed, notice_answered, said_goaway;
 };
+
+static const uint8_t ping_drain[8] = "drain", ping_alive[8] = "alive";
+
+static struct ward_h2_stream *stream_of(nghttp2_session *session, int32_t id)
+{
+    return nghttp2_session_get_stream_user_data(session, id);
+}
 
 /* ---- what a peer may cost us ---- */
 
@@ -75,19 +81,21 @@ static int pay(struct ward_h2 *h2)
     return 0;
 }
 
+/* DATA of an open stream that carries something, or its end. */
+static bool useful(nghttp2_session *session, const nghttp2_frame_hd *hd)
+{
+    return hd->type == NGHTTP2_DATA && (hd->flags & NGHTTP2_FLAG_PADDED) == 0 &&
+           (hd->length > 0 || (hd->flags & NGHTTP2_FLAG_END_STREAM) != 0) &&
+           stream_of(session, hd->stream_id) != NULL;
+}
+
 static int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *hd, void *user)
 {
     struct ward_h2 *h2 = user;
-    (void)session;
     if (h2->doomed) {
         return NGHTTP2_ERR_CALLBACK_FAILURE;
     }
-    bool idle_data =
-        hd->type == NGHTTP2_DATA && hd->length == 0 && (hd->flags & NGHTTP2_FLAG_END_STREAM) == 0;
-    if (hd->type == NGHTTP2_HEADERS || (hd->type == NGHTTP2_DATA && !idle_data)) {
-        return 0;
-    }
-    return pay(h2);
+    return useful(session, hd) ? 0 : pay(h2); /* HEADERS of a request earn it back */
 }
 
 /* A type that RFC 9113 does not know, PRIORITY_UPDATE among them: ignored, but not for nothing. */
@@ -104,24 +112,19 @@ static int on_unknown_frame(nghttp2_session *session, void **payload, const nght
 static int on_ping(struct ward_h2 *h2, const nghttp2_frame *frame)
 {
     if ((frame->hd.flags & NGHTTP2_FLAG_ACK) != 0) {
-        h2->notice_answered = true; /* the only ping that we send */
+        h2->notice_answered |= memcmp(frame->ping.opaque_data, ping_drain, sizeof(ping_drain)) == 0;
         return 0;
     }
-    int64_t least = h2->n_streams > 0 ? PING_INTERVAL_US : PING_INTERVAL_IDLE_US;
+    int64_t least = h2->n_streams > 0 ? h2->ping_interval_us : h2->ping_interval_idle_us;
     bool early = h2->ping_us != 0 && h2->now_us - h2->ping_us < least;
     h2->ping_us = h2->now_us;
-    if (early && ++h2->ping_strikes > PING_STRIKES_MAX) {
+    if (early && ++h2->ping_strikes > h2->ping_strikes_max) {
         return doom(h2, "too_many_pings");
     }
     return 0;
 }
 
 /* ---- frames of the peer ---- */
-
-static struct ward_h2_stream *stream_of(nghttp2_session *session, int32_t id)
-{
-    return nghttp2_session_get_stream_user_data(session, id);
-}
 
 static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame, void *user)
 {
@@ -234,6 +237,10 @@ static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t error,
 static int on_frame_sent(nghttp2_session *session, const nghttp2_frame *frame, void *user)
 {
     struct ward_h2 *h2 = user;
+    if (frame->hd.type == NGHTTP2_RST_STREAM && frame->rst_stream.error_code != NGHTTP2_NO_ERROR &&
+        frame->rst_stream.error_code != NGHTTP2_CANCEL) {
+        h2->credit -= CREDIT_PER_RESET_SENT; /* below zero: the next frame is one too many */
+    }
     if (frame->hd.type != NGHTTP2_HEADERS) {
         return 0;
     }
@@ -376,6 +383,9 @@ ward_status ward_h2_new(const struct ward_h2_limits *limits, struct ward_h2_memo
     h2->events = events;
     h2->context = context;
     h2->credit = CREDIT_MAX;
+    h2->ping_interval_us = limits->ping_interval_us;
+    h2->ping_interval_idle_us = limits->ping_interval_idle_us;
+    h2->ping_strikes_max = limits->ping_strikes;
     int rv = session_new(h2, memory);
     if (rv == 0) {
         rv = announce(h2, limits);
@@ -409,6 +419,10 @@ ward_status ward_h2_receive(struct ward_h2 *h2, struct ward_bytes bytes, int64_t
     ssize_t n = nghttp2_session_mem_recv(h2->session, bytes.data, bytes.size);
     if (n < 0) {
         return WARD_FOREIGN(WARD_E_UNAVAILABLE, WARD_DOMAIN_NGHTTP2, -n);
+    }
+    if (ward_h2_queued(h2) > QUEUED_MAX) {
+        (void)doom(h2, "too_many_frames");
+        WARD_FAIL(WARD_E_UNAVAILABLE);
     }
     return WARD_OK;
 }
@@ -463,6 +477,11 @@ struct ward_h2_stream *ward_h2_find(struct ward_h2 *h2, int32_t id)
 size_t ward_h2_waiting(const struct ward_h2 *h2)
 {
     return h2->waiting;
+}
+
+size_t ward_h2_queued(const struct ward_h2 *h2)
+{
+    return nghttp2_session_get_outbound_queue_size(h2->session);
 }
 
 /* ---- answers ---- */
@@ -528,11 +547,15 @@ void ward_h2_cancel(struct ward_h2_stream *stream)
                                     NGHTTP2_CANCEL);
 }
 
+void ward_h2_ping(struct ward_h2 *h2)
+{
+    (void)nghttp2_submit_ping(h2->session, NGHTTP2_FLAG_NONE, ping_alive);
+}
+
 void ward_h2_notice(struct ward_h2 *h2)
 {
-    static const uint8_t opaque[8] = "drain";
     (void)nghttp2_submit_shutdown_notice(h2->session);
-    (void)nghttp2_submit_ping(h2->session, NGHTTP2_FLAG_NONE, opaque);
+    (void)nghttp2_submit_ping(h2->session, NGHTTP2_FLAG_NONE, ping_drain);
 }
 
 bool ward_h2_notice_answered(const struct ward_h2 *h2)

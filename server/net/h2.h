@@ -43,6 +43,10 @@ struct ward_h2_limits {
     uint32_t streams;
     uint32_t header_list; /* announced; the user enforces it */
     uint32_t stream_window, connection_window;
+    /* gRFC A8: pings more often than this, while calls are open and while none is, with nothing
+     * sent in between, are strikes; more strikes than this end the connection. */
+    int64_t ping_interval_us, ping_interval_idle_us;
+    unsigned ping_strikes;
 };
 
 /* memory outlives it. context is for begin. */
@@ -65,6 +69,10 @@ struct ward_h2_stream *ward_h2_first(const struct ward_h2 *h2);
 struct ward_h2_stream *ward_h2_find(struct ward_h2 *h2, int32_t id);
 /* Body bytes that were given and wait for the peer's window or its reading. */
 size_t ward_h2_waiting(const struct ward_h2 *h2);
+/* Frames without a body that wait to be sent: what a peer that never reads makes us pile up. */
+size_t ward_h2_queued(const struct ward_h2 *h2);
+/* Asks a silent peer to say something. */
+void ward_h2_ping(struct ward_h2 *h2);
 
 /* Headers that end the stream. */
 ward_status ward_h2_end(struct ward_h2_stream *stream, const struct ward_h2_field *fields,

@@ -11,7 +11,6 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -25,9 +24,8 @@ struct ward_listener {
     unsigned port;
     struct event readable;
     bool attached;
-    struct ward_loop *const *loops;
-    size_t n_loops, max_connections;
-    atomic_uint_fast64_t accepted;
+    struct ward_listener_config config;
+    atomic_uint_fast64_t accepted, turned_away;
 };
 
 /* ---- opening ---- */
@@ -115,36 +113,22 @@ unsigned ward_listener_port(const struct ward_listener *listener)
 
 /* ---- accepting ---- */
 
-static void print_address(const struct sockaddr *address, socklen_t size,
-                          char out[static WARD_ADDRESS_SIZE])
-{
-    char host[NI_MAXHOST], port[NI_MAXSERV];
-    out[0] = '\0';
-    if (getnameinfo(address, size, host, sizeof(host), port, sizeof(port),
-                    NI_NUMERICHOST | NI_NUMERICSERV) == 0) {
-        bool v6 = address->sa_family == AF_INET6;
-        int n =
-            snprintf(out, WARD_ADDRESS_SIZE, "%s%s%s:%s", v6 ? "[" : "", host, v6 ? "]" : "", port);
-        if (n < 0 || n >= WARD_ADDRESS_SIZE) {
-            out[0] = '\0';
-        }
-    }
-}
-
-static struct ward_loop *least_busy(const struct ward_listener *listener, size_t *ret_total)
+/* NULL when all are full, of connections that have shown a certificate. */
+static struct ward_loop *least_busy(const struct ward_listener *listener)
 {
     struct ward_loop *least = NULL;
-    size_t fewest = SIZE_MAX, total = 0;
-    for (size_t i = 0; i < listener->n_loops; i++) {
-        size_t n = ward_loop_connections(listener->loops[i]);
-        total += n;
-        if (n < fewest) {
-            fewest = n;
-            least = listener->loops[i];
+    size_t fewest = SIZE_MAX, total = 0, handshakes = 0;
+    for (size_t i = 0; i < listener->config.n_loops; i++) {
+        struct ward_loop_stats stats;
+        ward_loop_stats(listener->config.loops[i], &stats);
+        total += stats.connections;
+        handshakes += stats.handshakes;
+        if (stats.connections < fewest) {
+            fewest = stats.connections;
+            least = listener->config.loops[i];
         }
     }
-    *ret_total = total;
-    return least;
+    return total >= listener->config.max_connections && handshakes == 0 ? NULL : least;
 }
 
 /* Out of descriptors: turn one caller away, or the same event comes for ever. */
@@ -158,6 +142,36 @@ static void turn_away(struct ward_listener *listener)
         (void)close(fd);
     }
     listener->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
+static bool from_balancer(const struct ward_listener *listener, const struct ward_ip *ip)
+{
+    for (size_t i = 0; i < listener->config.n_proxy_from; i++) {
+        if (ward_cidr_has(&listener->config.proxy_from[i], ip)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void take_in(struct ward_listener *listener, int fd, const struct sockaddr *peer)
+{
+    const int on = 1;
+    struct ward_arrival arrival = {.fd = fd};
+    struct ward_loop *loop = least_busy(listener);
+    bool placed = loop != NULL && ward_ip_of(peer, &arrival.ip, &arrival.port);
+    if (placed) {
+        arrival.balancer = from_balancer(listener, &arrival.ip);
+        arrival.counted =
+            !arrival.balancer && ward_callers_take(listener->config.callers, &arrival.ip);
+    }
+    if (!placed || (!arrival.balancer && !arrival.counted)) {
+        (void)atomic_fetch_add_explicit(&listener->turned_away, 1, memory_order_relaxed);
+        (void)close(fd);
+        return;
+    }
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)); /* slower without, not wrong */
+    ward_loop_add(loop, &arrival);
 }
 
 static void on_acceptable(evutil_socket_t socket_fd, short what, void *user)
@@ -174,35 +188,26 @@ static void on_acceptable(evutil_socket_t socket_fd, short what, void *user)
             }
             return;
         }
-        const int on = 1;
-        (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on,
-                         sizeof(on)); /* slower without, not wrong */
-        (void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
         (void)atomic_fetch_add_explicit(&listener->accepted, 1, memory_order_relaxed);
-        size_t total;
-        struct ward_loop *loop = least_busy(listener, &total);
-        if (total >= listener->max_connections) {
-            (void)close(fd);
-            continue;
-        }
-        char address[WARD_ADDRESS_SIZE];
-        print_address((struct sockaddr *)&peer, size, address);
-        ward_loop_add(loop, fd, address);
+        take_in(listener, fd, (struct sockaddr *)&peer);
     }
 }
 
-ward_status ward_listener_attach(struct ward_listener *listener, struct ward_loop *const *loops,
-                                 size_t n, size_t max_connections)
+ward_status ward_listener_attach(struct ward_listener *listener,
+                                 const struct ward_listener_config *config)
 {
-    listener->loops = loops;
-    listener->n_loops = n;
-    listener->max_connections = max_connections;
-    WARD_ENSURE(event_assign(&listener->readable, ward_loop_base(loops[0]), listener->fd,
+    listener->config = *config;
+    WARD_ENSURE(event_assign(&listener->readable, ward_loop_base(config->loops[0]), listener->fd,
                              EV_READ | EV_PERSIST, on_acceptable, listener) == 0 &&
                     event_add(&listener->readable, NULL) == 0,
                 WARD_E_EXHAUSTED);
     listener->attached = true;
     return WARD_OK;
+}
+
+uint64_t ward_listener_turned_away(const struct ward_listener *listener)
+{
+    return atomic_load_explicit(&listener->turned_away, memory_order_relaxed);
 }
 
 uint64_t ward_listener_accepted(const struct ward_listener *listener)

@@ -12,9 +12,20 @@ struct ward_listener;
  * port"; UNAVAILABLE when the socket cannot be bound. */
 ward_status ward_listener_new(const char *address, struct ward_listener **ret);
 unsigned ward_listener_port(const struct ward_listener *listener);
-/* Before the loops start. The loops outlive it or are stopped when it is freed. */
-ward_status ward_listener_attach(struct ward_listener *listener, struct ward_loop *const *loops,
-                                 size_t n, size_t max_connections);
+struct ward_listener_config {
+    struct ward_loop *const *loops; /* outlive it or are stopped when it is freed */
+    size_t n_loops;
+    size_t max_connections;
+    struct ward_callers *callers;       /* outlive it */
+    const struct ward_cidr *proxy_from; /* balancers, which say whom they forward; outlive it */
+    size_t n_proxy_from;
+};
+
+/* Before the loops start. */
+ward_status ward_listener_attach(struct ward_listener *listener,
+                                 const struct ward_listener_config *config);
+/* Callers for whom there was no place; any thread. */
+uint64_t ward_listener_turned_away(const struct ward_listener *listener);
 uint64_t ward_listener_accepted(const struct ward_listener *listener); /* ever; any thread */
 /* Accepts no more and closes the socket; loops[0]'s thread, or when it does not run. */
 void ward_listener_close(struct ward_listener *listener);

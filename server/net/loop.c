@@ -16,8 +16,7 @@
 
 struct accepted {
     struct ward_link link;
-    int fd;
-    char address[WARD_ADDRESS_SIZE];
+    struct ward_arrival arrival;
 };
 
 /* Asked at the first event after a sleep; one look at the clock serves a turn. */
@@ -59,21 +58,15 @@ static struct ward_list take_accepted(struct ward_loop *loop)
     return accepted;
 }
 
-static void drop_accepted(struct ward_loop *loop, struct accepted *accepted)
-{
-    (void)close(accepted->fd);
-    (void)atomic_fetch_sub_explicit(&loop->connections, 1, memory_order_relaxed);
-}
-
 static void open_accepted(struct ward_loop *loop)
 {
     struct ward_list list = take_accepted(loop);
     for (struct ward_link *link = ward_list_pop(&list); link != NULL; link = ward_list_pop(&list)) {
         struct accepted *accepted = WARD_CONTAINER(link, struct accepted, link);
         if (loop->draining) {
-            drop_accepted(loop, accepted);
+            ward_arrival_end(loop, &accepted->arrival);
         } else {
-            ward_conn_open(loop, accepted->fd, accepted->address);
+            ward_conn_open(loop, &accepted->arrival);
         }
         free(accepted);
     }
@@ -130,7 +123,7 @@ static void turn(struct ward_loop *loop)
         conn->is_touched = false;
         ward_conn_flush(conn);
     }
-    loop->handshakes = 0;
+    loop->steps = 0;
     loop->fresh = false;
 }
 
@@ -178,17 +171,15 @@ void ward_loop_wake(struct ward_loop *loop)
     }
 }
 
-void ward_loop_add(struct ward_loop *loop, int take_fd,
-                   const char address[static WARD_ADDRESS_SIZE])
+void ward_loop_add(struct ward_loop *loop, const struct ward_arrival *take_arrival)
 {
     struct accepted *accepted = malloc(sizeof(*accepted));
+    (void)atomic_fetch_add_explicit(&loop->connections, 1, memory_order_relaxed);
     if (accepted == NULL) {
-        (void)close(take_fd);
+        ward_arrival_end(loop, take_arrival);
         return;
     }
-    accepted->fd = take_fd;
-    memcpy(accepted->address, address, sizeof(accepted->address));
-    (void)atomic_fetch_add_explicit(&loop->connections, 1, memory_order_relaxed);
+    accepted->arrival = *take_arrival;
     (void)pthread_mutex_lock(&loop->lock);
     ward_list_push(&loop->accepted, &accepted->link);
     (void)pthread_mutex_unlock(&loop->lock);
@@ -277,7 +268,7 @@ static void close_all(struct ward_loop *loop)
     struct ward_list list = take_accepted(loop);
     for (struct ward_link *link = ward_list_pop(&list); link != NULL; link = ward_list_pop(&list)) {
         struct accepted *accepted = WARD_CONTAINER(link, struct accepted, link);
-        drop_accepted(loop, accepted);
+        ward_arrival_end(loop, &accepted->arrival);
         free(accepted);
     }
 }
@@ -315,9 +306,13 @@ void ward_loop_free(struct ward_loop *loop)
     free(loop);
 }
 
-size_t ward_loop_connections(const struct ward_loop *loop)
+void ward_loop_stats(const struct ward_loop *loop, struct ward_loop_stats *ret)
 {
-    return atomic_load_explicit(&loop->connections, memory_order_relaxed);
+    *ret = (struct ward_loop_stats){
+        .connections = atomic_load_explicit(&loop->connections, memory_order_relaxed),
+        .handshakes = atomic_load_explicit(&loop->n_handshakes, memory_order_relaxed),
+        .turned_away = atomic_load_explicit(&loop->turned_away, memory_order_relaxed),
+        .dead = atomic_load_explicit(&loop->dead_peers, memory_order_relaxed)};
 }
 
 struct event_base *ward_loop_base(struct ward_loop *loop)

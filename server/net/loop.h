@@ -5,14 +5,14 @@
 #ifndef WARD_SERVER_NET_LOOP_H
 #define WARD_SERVER_NET_LOOP_H
 
+#include "server/net/callers.h"
 #include "server/net/h2.h"
+#include "server/net/held.h"
 #include "server/net/tls.h"
 
 struct event_base;
 struct ward_loop;
 struct ward_conn;
-
-#define WARD_ADDRESS_SIZE 64
 
 /* All called on the loop's thread, but for pending. */
 struct ward_loop_handler {
@@ -23,19 +23,51 @@ struct ward_loop_handler {
                   const char *address);
     /* After ward_loop_recheck, for each connection: false closes it at once. */
     bool (*welcome)(void *context, void *session);
+    /* Asked once it is open: after how long it shall end, in microseconds; 0: never. */
+    int64_t (*age)(void *context, void *session);
     void (*close)(void *context, void *session); /* after all of its streams */
-    void (*handshake_failed)(void *context);
+    void (*handshake_failed)(void *context, enum ward_tls_fault fault);
     /* Once a second for each connection. */
     void (*tick)(void *context, void *session, struct ward_h2 *h2, int64_t now_us);
     void (*turn)(void *context);    /* the end of a turn, before connections are written */
     bool (*pending)(void *context); /* work was posted: turn again, do not sleep */
 };
 
+struct ward_conn_times { /* microseconds */
+    int64_t handshake_us;
+    int64_t idle_us;      /* no call is open */
+    int64_t age_grace_us; /* from the last GOAWAY until open calls are cut */
+    int64_t keepalive_us; /* silence after which we ask, with a ping */
+    int64_t keepalive_timeout_us;
+};
+
 struct ward_loop_config {
     struct ward_h2_limits h2;
-    int64_t idle_us, handshake_us;
-    struct ward_tls *tls; /* outlives it */
+    struct ward_conn_times times;
+    size_t max_connections; /* of this loop */
+    size_t max_handshakes;  /* unfinished ones; the oldest makes room for the newest */
+    /* These outlive it. */
+    struct ward_tls *tls;
+    struct ward_callers *callers;
+    struct ward_held *held;
     struct ward_loop_handler handler;
+};
+
+/* A connection that was accepted. Until a PROXY header names the client, a balancer's is nobody's
+ * and counts for nobody. */
+struct ward_arrival {
+    int fd;
+    struct ward_ip ip;
+    uint16_t port;
+    bool balancer;
+    bool counted; /* has a place among the callers */
+};
+
+struct ward_loop_stats {  /* any thread */
+    size_t connections;   /* those in handshake too */
+    size_t handshakes;    /* unfinished ones */
+    uint64_t turned_away; /* for want of a place, and unfinished handshakes that made room */
+    uint64_t dead;        /* peers that did not answer a ping */
 };
 
 ward_status ward_loop_new(const struct ward_loop_config *config, struct ward_loop **ret);
@@ -47,12 +79,11 @@ void ward_loop_free(struct ward_loop *loop);
 
 /* Any thread. */
 void ward_loop_wake(struct ward_loop *loop); /* cheap unless it sleeps */
-void ward_loop_add(struct ward_loop *loop, int take_fd,
-                   const char address[static WARD_ADDRESS_SIZE]);
+void ward_loop_add(struct ward_loop *loop, const struct ward_arrival *take_arrival);
 void ward_loop_drain(struct ward_loop *loop);
 /* Each connection is asked for again, within one turn. */
 void ward_loop_recheck(struct ward_loop *loop);
-size_t ward_loop_connections(const struct ward_loop *loop); /* those in handshake too */
+void ward_loop_stats(const struct ward_loop *loop, struct ward_loop_stats *ret);
 
 /* The loop's thread. */
 struct event_base *ward_loop_base(struct ward_loop *loop);

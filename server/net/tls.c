@@ -8,15 +8,21 @@
 #include <time.h>
 
 #include <openssl/err.h>
+#include <openssl/pem.h>
 #include <openssl/x509v3.h>
 
 #define CHAIN_DEPTH_MAX 4
 #define READ_AHEAD (32 * 1024)
+#define SECURITY_LEVEL 2
+#define CRL_FLAGS (X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL)
 
 struct ward_tls {
-    pthread_mutex_t lock; /* over current */
+    pthread_mutex_t lock; /* over current, generation, crl_end_us */
     SSL_CTX *current;
-    char *certificate_file, *key_file, *client_ca_file;
+    unsigned generation;
+    int64_t crl_end_us;
+    char *certificate_file, *key_file, *client_ca_file, *client_crl_file;
+    bool tls_1_2;
 };
 
 static ward_status openssl_failed(void)
@@ -51,8 +57,9 @@ static int no_passphrase(char *out, int size, int writing, void *unused)
     return -1;
 }
 
-static bool configure(SSL_CTX *context)
+static bool configure(SSL_CTX *context, bool tls_1_2)
 {
+    SSL_CTX_set_keylog_callback(context, NULL); /* whatever the environment asks for */
     SSL_CTX_set_options(context, SSL_OP_CLEANSE_PLAINTEXT | SSL_OP_NO_RENEGOTIATION |
                                      SSL_OP_NO_COMPRESSION | SSL_OP_NO_TICKET |
                                      SSL_OP_CIPHER_SERVER_PREFERENCE);
@@ -61,12 +68,13 @@ static bool configure(SSL_CTX *context)
     SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
     SSL_CTX_set_verify_depth(context, CHAIN_DEPTH_MAX);
-    SSL_CTX_set_security_level(context, 2);
+    SSL_CTX_set_security_level(context, SECURITY_LEVEL);
     SSL_CTX_set_read_ahead(context, 1);
     SSL_CTX_set_default_read_buffer_len(context, READ_AHEAD);
     SSL_CTX_set_default_passwd_cb(context, no_passphrase);
     SSL_CTX_set_alpn_select_cb(context, select_h2, NULL);
-    return SSL_CTX_set_min_proto_version(context, TLS1_3_VERSION) == 1 &&
+    return SSL_CTX_set_min_proto_version(context, tls_1_2 ? TLS1_2_VERSION : TLS1_3_VERSION) == 1 &&
+           SSL_CTX_set_cipher_list(context, "ECDHE+AESGCM:ECDHE+CHACHA20") == 1 && /* of 1.2 */
            SSL_CTX_set_max_proto_version(context, TLS1_3_VERSION) == 1 &&
            SSL_CTX_set_num_tickets(context, 0) == 1 &&
            SSL_CTX_set_max_early_data(context, 0) == 1 &&
@@ -92,18 +100,61 @@ static ward_status load(SSL_CTX *context, const struct ward_tls *tls)
     return WARD_OK;
 }
 
-static ward_status context_new(const struct ward_tls *tls, SSL_CTX **ret)
+static int64_t microseconds(const ASN1_TIME *time)
+{
+    struct tm parts = {0};
+    return time != NULL && ASN1_TIME_to_tm(time, &parts) == 1 ? (int64_t)timegm(&parts) * 1000000
+                                                              : 0;
+}
+
+/* A list without an end would be in force for ever: it counts as one that has ended. */
+static bool add_crls(X509_STORE *store, BIO *in, int64_t *ret_end_us)
+{
+    unsigned n = 0;
+    for (X509_CRL *crl = PEM_read_bio_X509_CRL(in, NULL, NULL, NULL); crl != NULL;
+         crl = PEM_read_bio_X509_CRL(in, NULL, NULL, NULL)) {
+        int64_t end_us = microseconds(X509_CRL_get0_nextUpdate(crl));
+        *ret_end_us = end_us < *ret_end_us ? end_us : *ret_end_us;
+        bool added = X509_STORE_add_crl(store, crl) == 1;
+        X509_CRL_free(crl);
+        if (!added) {
+            return false;
+        }
+        n++;
+    }
+    return n > 0 && ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE;
+}
+
+static ward_status load_crls(SSL_CTX *context, const char *path, int64_t *ret_end_us)
+{
+    *ret_end_us = INT64_MAX;
+    if (path == NULL) {
+        return WARD_OK;
+    }
+    BIO *in = BIO_new_file(path, "r");
+    X509_STORE *store = SSL_CTX_get_cert_store(context);
+    bool added = in != NULL && add_crls(store, in, ret_end_us) &&
+                 X509_STORE_set_flags(store, CRL_FLAGS) == 1;
+    (void)BIO_free(in); /* read only */
+    WARD_REQUIRE(added, "client_crl_file: not readable PEM revocation lists");
+    return WARD_OK;
+}
+
+static ward_status context_new(const struct ward_tls *tls, SSL_CTX **ret, int64_t *ret_crl_end_us)
 {
     ERR_clear_error();
     SSL_CTX *context = SSL_CTX_new(TLS_server_method());
     if (context == NULL) {
         return openssl_failed();
     }
-    if (!configure(context)) {
+    if (!configure(context, tls->tls_1_2)) {
         SSL_CTX_free(context);
         return openssl_failed();
     }
     ward_status status = load(context, tls);
+    if (ward_ok(status)) {
+        status = load_crls(context, tls->client_crl_file, ret_crl_end_us);
+    }
     ERR_clear_error();
     if (!ward_ok(status)) {
         SSL_CTX_free(context);
@@ -121,9 +172,12 @@ ward_status ward_tls_new(const struct ward_tls_files *files, struct ward_tls **r
     tls->certificate_file = strdup(files->certificate_file);
     tls->key_file = strdup(files->key_file);
     tls->client_ca_file = strdup(files->client_ca_file);
+    tls->client_crl_file = files->client_crl_file == NULL ? NULL : strdup(files->client_crl_file);
+    tls->tls_1_2 = files->tls_1_2;
     ward_status status = WARD_STATUS(WARD_E_EXHAUSTED);
-    if (tls->certificate_file != NULL && tls->key_file != NULL && tls->client_ca_file != NULL) {
-        status = context_new(tls, &tls->current);
+    if (tls->certificate_file != NULL && tls->key_file != NULL && tls->client_ca_file != NULL &&
+        (tls->client_crl_file != NULL || files->client_crl_file == NULL)) {
+        status = context_new(tls, &tls->current, &tls->crl_end_us);
     }
     if (!ward_ok(status)) {
         ward_tls_free(tls);
@@ -143,25 +197,38 @@ void ward_tls_free(struct ward_tls *tls)
     free(tls->certificate_file);
     free(tls->key_file);
     free(tls->client_ca_file);
+    free(tls->client_crl_file);
     free(tls);
 }
 
 ward_status ward_tls_reload(struct ward_tls *tls)
 {
     SSL_CTX *fresh = NULL;
-    WARD_TRY(context_new(tls, &fresh));
+    int64_t crl_end_us;
+    WARD_TRY(context_new(tls, &fresh, &crl_end_us));
     (void)pthread_mutex_lock(&tls->lock);
     SSL_CTX *old = tls->current;
     tls->current = fresh;
+    tls->crl_end_us = crl_end_us;
+    tls->generation++;
     (void)pthread_mutex_unlock(&tls->lock);
     SSL_CTX_free(old); /* open connections hold their own reference */
     return WARD_OK;
 }
 
-SSL *ward_tls_session(struct ward_tls *tls, int fd)
+int64_t ward_tls_crl_end_us(struct ward_tls *tls)
+{
+    (void)pthread_mutex_lock(&tls->lock);
+    int64_t end_us = tls->crl_end_us;
+    (void)pthread_mutex_unlock(&tls->lock);
+    return end_us;
+}
+
+SSL *ward_tls_session(struct ward_tls *tls, int fd, unsigned *ret_generation)
 {
     (void)pthread_mutex_lock(&tls->lock);
     SSL *session = SSL_new(tls->current);
+    *ret_generation = tls->generation;
     (void)pthread_mutex_unlock(&tls->lock);
     if (session != NULL && SSL_set_fd(session, fd) != 1) {
         SSL_free(session);
@@ -234,15 +301,71 @@ void ward_tls_session_free(SSL *session, bool say_goodbye)
     SSL_free(session);
 }
 
+enum ward_tls_fault ward_tls_fault(const SSL *session)
+{
+    switch (SSL_get_verify_result(session)) {
+    case X509_V_ERR_CERT_REVOKED:
+        return WARD_TLS_FAULT_REVOKED;
+    case X509_V_ERR_CRL_HAS_EXPIRED:
+    case X509_V_ERR_CRL_NOT_YET_VALID:
+        return WARD_TLS_FAULT_CRL_EXPIRED;
+    case X509_V_ERR_UNABLE_TO_GET_CRL:
+        return WARD_TLS_FAULT_CRL_MISSING;
+    default:
+        return WARD_TLS_FAULT_OTHER;
+    }
+}
+
+/* ---- once more ---- */
+
+static int forgive_old_lists(int ok, X509_STORE_CTX *verification)
+{
+    int error = X509_STORE_CTX_get_error(verification);
+    return ok == 1 || error == X509_V_ERR_CRL_HAS_EXPIRED || error == X509_V_ERR_CRL_NOT_YET_VALID;
+}
+
+static bool verify_again(SSL_CTX *context, const SSL *session)
+{
+    X509_STORE_CTX *verification = X509_STORE_CTX_new();
+    X509 *leaf = SSL_get0_peer_certificate(session);
+    bool good = verification != NULL && leaf != NULL &&
+                X509_STORE_CTX_init(verification, SSL_CTX_get_cert_store(context), leaf,
+                                    SSL_get_peer_cert_chain(session)) == 1 &&
+                X509_STORE_CTX_set_purpose(verification, X509_PURPOSE_SSL_CLIENT) == 1;
+    if (good) {
+        X509_STORE_CTX_set_depth(verification, CHAIN_DEPTH_MAX);
+        X509_VERIFY_PARAM_set_auth_level(X509_STORE_CTX_get0_param(verification), SECURITY_LEVEL);
+        X509_STORE_CTX_set_verify_cb(verification, forgive_old_lists);
+        good = X509_verify_cert(verification) == 1;
+    }
+    X509_STORE_CTX_free(verification);
+    ERR_clear_error();
+    return good;
+}
+
+bool ward_tls_trusts(struct ward_tls *tls, const SSL *session, unsigned *generation)
+{
+    SSL_CTX *context = NULL;
+    (void)pthread_mutex_lock(&tls->lock);
+    unsigned now = tls->generation;
+    if (now != *generation && SSL_CTX_up_ref(tls->current) == 1) {
+        context = tls->current;
+    }
+    (void)pthread_mutex_unlock(&tls->lock);
+    if (now == *generation) {
+        return true;
+    }
+    bool trusted = context != NULL && verify_again(context, session);
+    SSL_CTX_free(context);
+    *generation = now;
+    return trusted;
+}
+
 ward_status ward_tls_peer(const SSL *session, uint8_t **ret_der, size_t *ret_size,
                           int64_t *ret_not_after_us)
 {
     X509 *certificate = SSL_get0_peer_certificate(session);
     WARD_ENSURE(certificate != NULL, WARD_E_UNAUTHENTICATED);
-    struct tm end = {0};
-    if (ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &end) != 1) {
-        return openssl_failed();
-    }
     uint8_t *der = NULL;
     int size = i2d_X509(certificate, &der);
     if (size <= 0) {
@@ -256,6 +379,6 @@ ward_status ward_tls_peer(const SSL *session, uint8_t **ret_der, size_t *ret_siz
     WARD_ENSURE(copy != NULL, WARD_E_EXHAUSTED);
     *ret_der = copy;
     *ret_size = (size_t)size;
-    *ret_not_after_us = (int64_t)timegm(&end) * 1000000;
+    *ret_not_after_us = microseconds(X509_get0_notAfter(certificate));
     return WARD_OK;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* TLS 1.3 with a certificate on both sides, ALPN "h2", no tickets and no resumption: one context,
- * which reload replaces, and the few calls on a connection. Plaintext stays in the caller's memory;
- * OpenSSL wipes what it decrypted. */
+/* TLS 1.3, or 1.2 where it is allowed, with a certificate on both sides, ALPN "h2", no tickets and
+ * no resumption: one context, which reload replaces, and the few calls on a connection. Plaintext
+ * stays in the caller's memory; OpenSSL wipes what it decrypted. */
 #ifndef WARD_SERVER_NET_TLS_H
 #define WARD_SERVER_NET_TLS_H
 
@@ -12,17 +12,22 @@
 
 struct ward_tls_files {
     const char *certificate_file, *key_file, *client_ca_file; /* PEM */
+    const char *client_crl_file; /* PEM; a list of every CA in a client's chain; NULL: none */
+    bool tls_1_2;                /* with ECDHE and an AEAD only */
 };
 
 struct ward_tls;
 
 /* INVALID with a refusal text: "certificate_file: not a readable PEM chain", "key_file: not a
  * readable PEM key", "key_file: not the key of certificate_file", "client_ca_file: not readable PEM
- * certificates". */
+ * certificates", "client_crl_file: not readable PEM revocation lists". */
 ward_status ward_tls_new(const struct ward_tls_files *files, struct ward_tls **ret);
 void ward_tls_free(struct ward_tls *tls);
 /* Any thread. On failure the old context stays. */
 ward_status ward_tls_reload(struct ward_tls *tls);
+/* UTC, microseconds: when the first of the revocation lists is out of date, and handshakes are
+ * refused; INT64_MAX without lists. */
+int64_t ward_tls_crl_end_us(struct ward_tls *tls);
 
 enum ward_tls_result {
     WARD_TLS_DONE,
@@ -32,8 +37,21 @@ enum ward_tls_result {
     WARD_TLS_FAILED,
 };
 
+enum ward_tls_fault { /* of a handshake, as far as an operator can do something about it */
+                      WARD_TLS_FAULT_OTHER,
+                      WARD_TLS_FAULT_REVOKED,
+                      WARD_TLS_FAULT_CRL_EXPIRED,
+                      WARD_TLS_FAULT_CRL_MISSING, /* there is none of the certificate's CA */
+};
+
 /* Any thread. The descriptor stays the caller's. NULL when memory is out. */
-SSL *ward_tls_session(struct ward_tls *tls, int fd);
+SSL *ward_tls_session(struct ward_tls *tls, int fd, unsigned *ret_generation);
+/* Why the handshake failed. */
+enum ward_tls_fault ward_tls_fault(const SSL *session);
+/* Would the peer be let in under the files that are in force now? Verifies again only when
+ * *generation is not theirs, and sets it. Lists that are out of date still revoke whom they name,
+ * and end nobody else's connection. */
+bool ward_tls_trusts(struct ward_tls *tls, const SSL *session, unsigned *generation);
 /* FAILED too when the peer did not agree to h2. */
 enum ward_tls_result ward_tls_handshake(SSL *session);
 enum ward_tls_result ward_tls_read(SSL *session, uint8_t *out, size_t size, size_t *ret_size);

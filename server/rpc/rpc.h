@@ -5,6 +5,7 @@
 #ifndef WARD_SERVER_RPC_RPC_H
 #define WARD_SERVER_RPC_RPC_H
 
+#include "server/net/settings.h"
 #include "server/request.h"
 
 struct ward_rpc_config {
@@ -12,11 +13,10 @@ struct ward_rpc_config {
     const char *certificate_file; /* PEM chain */
     const char *key_file;         /* PEM */
     const char *client_ca_file;   /* PEM */
+    const char *client_crl_file;  /* PEM; NULL: none */
+    bool tls_1_2;                 /* allowed beside 1.3 */
     unsigned loops;               /* 1 .. 64 */
-    unsigned max_connections;     /* over it: accepted and closed at once; 1024 */
-    unsigned max_streams;         /* a connection's; 100 */
-    unsigned idle_timeout_s;      /* 900 */
-    unsigned handshake_timeout_s; /* 10 */
+    struct ward_net_settings net;
 };
 
 struct ward_rpc_handler {
@@ -32,11 +32,18 @@ struct ward_rpc_handler {
     /* On a loop thread, when a connection opens and after ward_rpc_recheck: false closes it at
      * once. NULL: everybody is. */
     bool (*still_welcome)(void *context, const struct ward_peer *peer);
+    /* On a loop thread, when a connection opens: does it end after officer_max_age? NULL: none
+     * does. */
+    bool (*officer)(void *context, const struct ward_peer *peer);
 };
 
 struct ward_rpc_stats { /* all loops together; any thread */
     uint64_t connections, connections_total, handshakes_failed, requests, streams;
-    uint64_t vanished; /* requests whose work was done although their caller had gone */
+    uint64_t handshakes;  /* under way */
+    uint64_t turned_away; /* for want of a place */
+    uint64_t dead;        /* connections of peers that did not answer a ping */
+    uint64_t held_bytes;  /* messages, requests and answers */
+    uint64_t vanished;    /* requests whose work was done although their caller had gone */
 };
 
 struct ward_rpc;

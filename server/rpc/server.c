@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Puts listener, loops and shards together and hands answers to the loop they belong to. */
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <time.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "server/net/listener.h"
 #include "server/rpc/rpc.h"
 #include "server/rpc/stream.h"
@@ -13,10 +15,16 @@
 #define CONNECTION_WINDOW (4u * 1024 * 1024)
 #define HEADER_LIST 8192u
 #define DRAIN_POLL_US 2000
+#define HANDSHAKES_PART 4 /* of the connections may be unfinished */
+#define TELL_US (60LL * 1000000)
 
 struct ward_rpc {
     struct ward_rpc_shared shared;
+    struct ward_net_settings net;
+    struct ward_held held;
+    struct ward_callers *callers;
     struct ward_tls *tls;
+    atomic_int_fast64_t told_us; /* when the log had a line about revocation lists */
     struct ward_listener *listener;
     unsigned n_loops;
     struct rpc_loop {
@@ -60,10 +68,43 @@ static void on_close(void *context, void *session)
     ward_session_free(session);
 }
 
-static void on_handshake_failed(void *context)
+static int64_t on_age(void *context, void *session)
+{
+    const struct rpc_loop *loop = context;
+    const struct ward_rpc *rpc = loop->rpc;
+    const struct ward_rpc_handler *handler = &rpc->shared.handler;
+    const struct ward_session *asked = session;
+    unsigned age_s = rpc->net.max_age_s, officer_s = rpc->net.officer_max_age_s;
+    if (officer_s != 0 && (age_s == 0 || officer_s < age_s) && handler->officer != NULL &&
+        handler->officer(handler->context, asked->peer)) {
+        age_s = officer_s;
+    }
+    return (int64_t)age_s * 1000000;
+}
+
+/* An operator must see at once why nobody gets in any more, and once a minute is enough. */
+static void tell_of_lists(struct ward_rpc *rpc, enum ward_tls_fault fault)
+{
+    int64_t now_us = ward_monotonic_us(&ward_clock_system);
+    int64_t told_us = atomic_load(&rpc->told_us);
+    if ((told_us != 0 && now_us - told_us < TELL_US) ||
+        !atomic_compare_exchange_strong(&rpc->told_us, &told_us, now_us)) {
+        return;
+    }
+    ward_log(WARD_LOG_ERROR,
+             fault == WARD_TLS_FAULT_CRL_EXPIRED
+                 ? "tls.client_crl is out of date: no client is let in until it is renewed and "
+                   "read anew (SIGHUP)"
+                 : "tls.client_crl has no list of the CA of a client, who was not let in");
+}
+
+static void on_handshake_failed(void *context, enum ward_tls_fault fault)
 {
     struct rpc_loop *loop = context;
     loop->shard.handshakes_failed++;
+    if (fault == WARD_TLS_FAULT_CRL_EXPIRED || fault == WARD_TLS_FAULT_CRL_MISSING) {
+        tell_of_lists(loop->rpc, fault);
+    }
 }
 
 static void on_tick(void *context, void *session, struct ward_h2 *h2, int64_t now_us)
@@ -117,6 +158,11 @@ static bool draining(void *context)
 
 /* ---- life ---- */
 
+static int64_t seconds(unsigned s)
+{
+    return (int64_t)s * 1000000;
+}
+
 static ward_status make_loop(struct ward_rpc *rpc, const struct ward_rpc_config *config,
                              unsigned index)
 {
@@ -125,47 +171,95 @@ static ward_status make_loop(struct ward_rpc *rpc, const struct ward_rpc_config 
     loop->rpc = rpc;
     ward_shard_init(&loop->shard, &rpc->shared, &net, index);
     rpc->n_loops++;
+    const struct ward_net_settings *net_settings = &config->net;
+    size_t share = (config->net.max_connections + config->loops - 1) / config->loops;
     const struct ward_loop_config loop_config = {
-        .h2 = {config->max_streams, HEADER_LIST, STREAM_WINDOW, CONNECTION_WINDOW},
-        .idle_us = (int64_t)config->idle_timeout_s * 1000000,
-        .handshake_us = (int64_t)config->handshake_timeout_s * 1000000,
+        .h2 = {.streams = net_settings->max_streams,
+               .header_list = HEADER_LIST,
+               .stream_window = STREAM_WINDOW,
+               .connection_window = CONNECTION_WINDOW,
+               .ping_interval_us = seconds(net_settings->min_ping_interval_s),
+               .ping_interval_idle_us = seconds(net_settings->min_ping_interval_idle_s),
+               .ping_strikes = net_settings->ping_strikes},
+        .times = {.handshake_us = seconds(net_settings->handshake_timeout_s),
+                  .idle_us = seconds(net_settings->idle_timeout_s),
+                  .age_grace_us = seconds(net_settings->age_grace_s),
+                  .keepalive_us = seconds(net_settings->keepalive_s),
+                  .keepalive_timeout_us = seconds(net_settings->keepalive_timeout_s)},
+        .max_connections = share,
+        .max_handshakes = share / HANDSHAKES_PART + 1,
         .tls = rpc->tls,
-        .handler = {loop, &ward_stream_events, on_open, on_welcome, on_close, on_handshake_failed,
-                    on_tick, on_turn, on_pending},
+        .callers = rpc->callers,
+        .held = &rpc->held,
+        .handler = {.context = loop,
+                    .streams = &ward_stream_events,
+                    .open = on_open,
+                    .welcome = on_welcome,
+                    .age = on_age,
+                    .close = on_close,
+                    .handshake_failed = on_handshake_failed,
+                    .tick = on_tick,
+                    .turn = on_turn,
+                    .pending = on_pending},
     };
     WARD_TRY(ward_loop_new(&loop_config, &loop->loop));
     rpc->bare_loops[index] = loop->loop;
     return WARD_OK;
 }
 
+/* A connection is a descriptor: as many as we may have, if the limit is the usual low one. */
+static void raise_descriptors(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &limit); /* without it callers are turned away sooner */
+    }
+}
+
+static void warn_of_lists(struct ward_rpc *rpc)
+{
+    if (ward_wall_us(&ward_clock_system) > ward_tls_crl_end_us(rpc->tls)) {
+        tell_of_lists(rpc, WARD_TLS_FAULT_CRL_EXPIRED);
+    }
+}
+
 static ward_status make(struct ward_rpc *rpc, const struct ward_rpc_config *config)
 {
-    const struct ward_tls_files files = {config->certificate_file, config->key_file,
-                                         config->client_ca_file};
+    const struct ward_tls_files files = {.certificate_file = config->certificate_file,
+                                         .key_file = config->key_file,
+                                         .client_ca_file = config->client_ca_file,
+                                         .client_crl_file = config->client_crl_file,
+                                         .tls_1_2 = config->tls_1_2};
     WARD_TRY(ward_tls_new(&files, &rpc->tls));
+    warn_of_lists(rpc);
+    WARD_TRY(ward_callers_new(config->net.max_per_address, &rpc->callers));
     WARD_TRY(ward_listener_new(config->listen, &rpc->listener));
+    raise_descriptors();
     rpc->loops = calloc(config->loops, sizeof(*rpc->loops));
     WARD_ENSURE(rpc->loops != NULL, WARD_E_EXHAUSTED);
     for (unsigned i = 0; i < config->loops; i++) {
         WARD_TRY(make_loop(rpc, config, i));
     }
-    return ward_listener_attach(rpc->listener, rpc->bare_loops, config->loops,
-                                config->max_connections);
+    const struct ward_listener_config listener = {.loops = rpc->bare_loops,
+                                                  .n_loops = config->loops,
+                                                  .max_connections = config->net.max_connections,
+                                                  .callers = rpc->callers,
+                                                  .proxy_from = config->net.proxy_from,
+                                                  .n_proxy_from = config->net.n_proxy_from};
+    return ward_listener_attach(rpc->listener, &listener);
 }
 
 ward_status ward_rpc_new(const struct ward_rpc_config *config,
                          const struct ward_rpc_handler *handler, struct ward_rpc **ret)
 {
     WARD_REQUIRE(config->loops >= 1 && config->loops <= LOOPS_MAX, "loops: not 1 to 64");
-    WARD_REQUIRE(config->max_connections >= 1, "max_connections: not 1 or more");
-    WARD_REQUIRE(config->max_streams >= 1 && config->max_streams <= 1000,
-                 "max_streams: not 1 to 1000");
-    WARD_REQUIRE(config->idle_timeout_s >= 1, "idle_timeout: not 1 second or more");
-    WARD_REQUIRE(config->handshake_timeout_s >= 1, "handshake_timeout: not 1 second or more");
     struct ward_rpc *rpc = calloc(1, sizeof(*rpc));
     WARD_ENSURE(rpc != NULL, WARD_E_EXHAUSTED);
     rpc->shared.handler = *handler;
-    rpc->shared.max_streams = config->max_streams;
+    rpc->shared.max_streams = config->net.max_streams;
+    rpc->net = config->net;
+    rpc->held.max = (size_t)config->net.memory_mib << 20;
     ward_status status = make(rpc, config);
     if (!ward_ok(status)) {
         ward_rpc_free(rpc);
@@ -212,11 +306,6 @@ void ward_rpc_complete(struct ward_rpc *rpc, struct ward_list *requests)
     }
 }
 
-ward_status ward_rpc_reload(struct ward_rpc *rpc)
-{
-    return ward_tls_reload(rpc->tls);
-}
-
 void ward_rpc_recheck(struct ward_rpc *rpc)
 {
     for (unsigned i = 0; i < rpc->n_loops; i++) {
@@ -224,12 +313,22 @@ void ward_rpc_recheck(struct ward_rpc *rpc)
     }
 }
 
+ward_status ward_rpc_reload(struct ward_rpc *rpc)
+{
+    WARD_TRY(ward_tls_reload(rpc->tls));
+    warn_of_lists(rpc);
+    ward_rpc_recheck(rpc); /* who is on the new list, or whose CA has gone */
+    return WARD_OK;
+}
+
 static bool busy(const struct ward_rpc *rpc)
 {
     for (unsigned i = 0; i < rpc->n_loops; i++) {
         const struct rpc_loop *loop = &rpc->loops[i];
+        struct ward_loop_stats stats;
+        ward_loop_stats(loop->loop, &stats);
         if (atomic_load(&loop->shard.streams) > 0 || atomic_load(&loop->shard.in_flight) > 0 ||
-            ward_loop_connections(loop->loop) > 0) {
+            stats.connections > 0) {
             return true;
         }
     }
@@ -250,10 +349,18 @@ void ward_rpc_drain(struct ward_rpc *rpc, unsigned timeout_ms)
 
 void ward_rpc_stats(const struct ward_rpc *rpc, struct ward_rpc_stats *ret)
 {
-    *ret = (struct ward_rpc_stats){.connections_total = ward_listener_accepted(rpc->listener)};
+    *ret = (struct ward_rpc_stats){
+        .connections_total = ward_listener_accepted(rpc->listener),
+        .turned_away = ward_listener_turned_away(rpc->listener),
+        .held_bytes = atomic_load_explicit(&rpc->held.bytes, memory_order_relaxed)};
     for (unsigned i = 0; i < rpc->n_loops; i++) {
         const struct ward_shard *shard = &rpc->loops[i].shard;
-        ret->connections += ward_loop_connections(rpc->loops[i].loop);
+        struct ward_loop_stats loop;
+        ward_loop_stats(rpc->loops[i].loop, &loop);
+        ret->connections += loop.connections;
+        ret->handshakes += loop.handshakes;
+        ret->turned_away += loop.turned_away;
+        ret->dead += loop.dead;
         ret->handshakes_failed +=
             atomic_load_explicit(&shard->handshakes_failed_total, memory_order_relaxed);
         ret->requests += atomic_load_explicit(&shard->requests, memory_order_relaxed);
@@ -280,6 +387,7 @@ void ward_rpc_free(struct ward_rpc *rpc)
         ward_shard_fini(&rpc->loops[i].shard);
     }
     ward_tls_free(rpc->tls);
+    ward_callers_free(rpc->callers);
     free(rpc->loops);
     free(rpc);
 }

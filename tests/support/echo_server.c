@@ -111,10 +111,15 @@ int main(int argc, char **argv)
     (void)pthread_sigmask(SIG_BLOCK, &signals, NULL);
     (void)signal(SIGPIPE, SIG_IGN);
     (void)setvbuf(stdout, NULL, _IOLBF, 0);
-    const struct ward_rpc_config config = {
-        argv[1], argv[2], argv[3], argv[4], (unsigned)strtoul(argv[5], NULL, 10),
-        1024,    100,     900,     3};
-    const struct ward_rpc_handler handler = {NULL, on_submit, on_serving, on_unidentified};
+    struct ward_rpc_config config = {.listen = argv[1],
+                                     .certificate_file = argv[2],
+                                     .key_file = argv[3],
+                                     .client_ca_file = argv[4],
+                                     .loops = (unsigned)strtoul(argv[5], NULL, 10),
+                                     .net = WARD_NET_SETTINGS_DEFAULT};
+    config.net.handshake_timeout_s = 3;
+    const struct ward_rpc_handler handler = {
+        .submit = on_submit, .serving = on_serving, .unidentified = on_unidentified};
     echo.direct = argc > 6;
     ward_status status = ward_rpc_new(&config, &handler, &echo.rpc);
     if (!ward_ok(status) || !ward_ok(ward_rpc_start(echo.rpc))) {

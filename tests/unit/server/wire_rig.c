@@ -155,7 +155,8 @@ void rig_open(struct rig *rig, struct ward_bytes uri)
     OPENSSL_free((void *)der.data);
     status = ward_h2_memory_new(&rig->memory);
     assert(ward_ok(status));
-    const struct ward_h2_limits limits = {100, 8192, 512 * 1024, 4 * 1024 * 1024};
+    const struct ward_h2_limits limits = {
+        100, 8192, 512 * 1024, 4 * 1024 * 1024, 300LL * 1000000, 7200LL * 1000000, 2};
     status = ward_h2_new(&limits, rig->memory, &ward_stream_events, rig->session, &rig->h2);
     assert(ward_ok(status));
     open_client(rig);

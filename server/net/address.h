@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Network addresses as 16 bytes, IPv4 mapped into IPv6 (RFC 4291 2.5.5.2), so that both families
+ * are compared, counted and listed in one way. */
+#ifndef WARD_SERVER_NET_ADDRESS_H
+#define WARD_SERVER_NET_ADDRESS_H
+
+#include "base/bytes.h"
+
+#define WARD_ADDRESS_SIZE 64
+
+struct sockaddr;
+
+struct ward_ip {
+    uint8_t bytes[16];
+};
+
+struct ward_cidr {
+    struct ward_ip ip;
+    unsigned bits; /* of the 128 */
+};
+
+struct ward_ip ward_ip_v4(const uint8_t bytes[static 4]);
+/* False for what is neither IPv4 nor IPv6. */
+bool ward_ip_of(const struct sockaddr *address, struct ward_ip *ret, uint16_t *ret_port);
+/* "127.0.0.1:7443", "[::1]:7443". */
+void ward_ip_print(const struct ward_ip *ip, uint16_t port, char out[static WARD_ADDRESS_SIZE]);
+
+/* "10.0.0.0/8", "fd00::/8", or one address. False when it is neither, or has bits set behind the
+ * prefix. */
+bool ward_cidr_parse(const char *text, struct ward_cidr *ret);
+bool ward_cidr_has(const struct ward_cidr *cidr, const struct ward_ip *ip);
+
+#endif

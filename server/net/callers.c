@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A sorted array of the addresses that are connected: found by bisection, with no hash that a peer
+ * could aim at. It never has more places than there are connections. */
+#include "server/net/callers.h"
+
+#include <assert.h>
+#include <pthread.h>
+#include <stdlib.h>
+
+struct ward_callers {
+    pthread_mutex_t lock;
+    size_t max_each;
+    struct caller {
+        struct ward_ip ip;
+        size_t n;
+    } * callers;
+    size_t n, room;
+};
+
+ward_status ward_callers_new(size_t max_each, struct ward_callers **ret)
+{
+    struct ward_callers *callers = calloc(1, sizeof(*callers));
+    WARD_ENSURE(callers != NULL, WARD_E_EXHAUSTED);
+    (void)pthread_mutex_init(&callers->lock, NULL); /* cannot fail without attributes on Linux */
+    callers->max_each = max_each;
+    *ret = callers;
+    return WARD_OK;
+}
+
+void ward_callers_free(struct ward_callers *callers)
+{
+    if (callers != NULL) {
+        (void)pthread_mutex_destroy(&callers->lock);
+        free(callers->callers);
+        free(callers);
+    }
+}
+
+static struct ward_ip counted_as(const struct ward_ip *ip)
+{
+    static const uint8_t mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+    struct ward_ip whole = *ip;
+    if (memcmp(ip->bytes, mapped, sizeof(mapped)) != 0) {
+        memset(whole.bytes + 8, 0, 8);
+    }
+    return whole;
+}
+
+/* Where it stands, or would. */
+static size_t place_of(const struct ward_callers *callers, const struct ward_ip *ip, bool *ret_here)
+{
+    size_t low = 0, high = callers->n;
+    *ret_here = false;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        int order = memcmp(ip, &callers->callers[middle].ip, sizeof(*ip));
+        if (order == 0) {
+            *ret_here = true;
+            return middle;
+        }
+        if (order < 0) {
+            high = middle;
+        } else {
+            low = middle + 1;
+        }
+    }
+    return low;
+}
+
+static bool insert(struct ward_callers *callers, size_t place, const struct ward_ip *ip)
+{
+    if (callers->n == callers->room) {
+        size_t room = callers->room == 0 ? 16 : callers->room * 2;
+        struct caller *more = realloc(callers->callers, room * sizeof(*more));
+        if (more == NULL) {
+            return false;
+        }
+        callers->callers = more;
+        callers->room = room;
+    }
+    struct caller *at = callers->callers + place;
+    memmove(at + 1, at, (callers->n - place) * sizeof(*at));
+    *at = (struct caller){.ip = *ip};
+    callers->n++;
+    return true;
+}
+
+bool ward_callers_take(struct ward_callers *callers, const struct ward_ip *ip)
+{
+    struct ward_ip key = counted_as(ip);
+    bool here, taken = false;
+    (void)pthread_mutex_lock(&callers->lock);
+    size_t place = place_of(callers, &key, &here);
+    if (here || insert(callers, place, &key)) {
+        struct caller *caller = &callers->callers[place];
+        taken = caller->n < callers->max_each;
+        caller->n += taken;
+    }
+    (void)pthread_mutex_unlock(&callers->lock);
+    return taken;
+}
+
+void ward_callers_give(struct ward_callers *callers, const struct ward_ip *ip)
+{
+    struct ward_ip key = counted_as(ip);
+    bool here;
+    (void)pthread_mutex_lock(&callers->lock);
+    size_t place = place_of(callers, &key, &here);
+    assert(here && callers->callers[place].n > 0);
+    struct caller *caller = &callers->callers[place];
+    if (--caller->n == 0) {
+        callers->n--;
+        memmove(caller, caller + 1, (callers->n - place) * sizeof(*caller));
+    }
+    (void)pthread_mutex_unlock(&callers->lock);
+}
