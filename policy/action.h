@@ -32,6 +32,7 @@
     X(AUDIT_CHECKPOINT, "audit.checkpoint", NONE, OFFICER_OR_AUDITOR)                  \
     X(SYSTEM_REWRAP, "system.rewrap", KEY, SYSTEM)                                     \
     X(SYSTEM_RECOVER, "system.recover", KEY, SYSTEM)                                   \
+    X(SYSTEM_ROTATE, "system.rotate", KEY, SYSTEM)                                     \
     X(SYSTEM_START, "system.start", NONE, SYSTEM)                                      \
     X(SYSTEM_SUMMARY, "system.summary", NONE, SYSTEM)                                  \
     X(SYSTEM_ATTEST, "system.attest", NONE, SYSTEM)

@@ -18,6 +18,7 @@ struct ward_build {
 ward_status ward_build_roles(struct ward_build *build);       /* roles without rules, subjects */
 ward_status ward_build_collections(struct ward_build *build); /* and public_context */
 ward_status ward_build_rules(struct ward_build *build);
+ward_status ward_build_limits(struct ward_build *build);
 ward_status ward_build_guards(struct ward_build *build);
 
 /* "name", "role" and so on: letters, digits, ".", "_", "-", at most 64 bytes; what audit entries
@@ -29,6 +30,9 @@ ward_status ward_build_texts(struct ward_build *build, char *const *from, size_t
 /* The same, compiled; refuses unless every one is a valid glob. what: "keys" or "collections". */
 ward_status ward_build_globs(struct ward_build *build, const char *what, char *const *from,
                              size_t n, struct ward_globs *ret);
+/* Plain digits, 1 to max. what: the key, for the refusal. */
+ward_status ward_build_number(struct ward_build *build, const char *what, const char *text,
+                              uint32_t max, uint32_t *ret);
 const char *ward_role_kind_name(enum ward_role_kind kind);
 /* Memory that is zeroed; EXHAUSTED when there is none. */
 #define WARD_BUILD_ARRAY(arena, type, n, ret) \

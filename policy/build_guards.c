@@ -45,21 +45,21 @@ static size_t approvals_possible(const struct ward_policy *policy)
     return policy->n_approvers == 0 ? 0 : policy->n_approvers - 1;
 }
 
-static ward_status read_number(struct ward_build *build, const char *what, const char *text,
-                               uint32_t max, uint32_t *ret)
+ward_status ward_build_number(struct ward_build *build, const char *what, const char *text,
+                              uint32_t max, uint32_t *ret)
 {
-    uint32_t value = 0;
-    bool good = text[0] != '\0' && strlen(text) <= 6;
+    uint64_t value = 0;
+    bool good = text[0] != '\0' && strlen(text) <= 10;
     for (const char *c = text; good && *c != '\0'; c++) {
         good = *c >= '0' && *c <= '9';
-        value = value * 10 + (uint32_t)(*c - '0');
+        value = value * 10 + (uint64_t)(*c - '0');
     }
     if (!good || value < 1 || value > max) {
         return ward_yaml_refuse(build->policy->text, text, build->error,
                                 "%s: \"%.32s\" is not a whole number from 1 to %u", what, text,
                                 max);
     }
-    *ret = value;
+    *ret = (uint32_t)value;
     return WARD_OK;
 }
 
@@ -84,7 +84,8 @@ static ward_status build_guard(struct ward_build *build, const struct doc_guard 
     if (keyed) {
         WARD_TRY(ward_build_globs(build, "keys", from->keys, from->keys_count, &guard->keys));
     }
-    WARD_TRY(read_number(build, "approvals", from->approvals, 999999, &guard->guard.approvals));
+    WARD_TRY(
+        ward_build_number(build, "approvals", from->approvals, 999999, &guard->guard.approvals));
     if (guard->guard.approvals > approvals_possible(policy)) {
         return ward_yaml_refuse(
             policy->text, from->approvals, build->error,
@@ -95,8 +96,8 @@ static ward_status build_guard(struct ward_build *build, const struct doc_guard 
     guard->guard.expires_hours = WARD_GUARD_DEFAULT_HOURS;
     return from->expires_hours == NULL
                ? WARD_OK
-               : read_number(build, "expires_hours", from->expires_hours, WARD_GUARD_HOURS_MAX,
-                             &guard->guard.expires_hours);
+               : ward_build_number(build, "expires_hours", from->expires_hours,
+                                   WARD_GUARD_HOURS_MAX, &guard->guard.expires_hours);
 }
 
 /* Some actions are guarded even where no guard speaks of them, so that guard must be reachable as

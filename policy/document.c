@@ -51,9 +51,21 @@ static const cyaml_schema_value_t rule_entry = {
     CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct doc_rule, rule_fields),
 };
 
+static const cyaml_schema_field_t limits_fields[] = {
+    TEXT_OR_NONE("per_second", doc_limits, per_second),
+    TEXT_OR_NONE("burst", doc_limits, burst),
+    TEXT_OR_NONE("role_per_second", doc_limits, role_per_second),
+    TEXT_OR_NONE("role_burst", doc_limits, role_burst),
+    TEXT_OR_NONE("per_day", doc_limits, per_day),
+    TEXT_OR_NONE("batch", doc_limits, batch),
+    CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t role_fields[] = {
     TEXT("name", doc_role, name),
     TEXT("kind", doc_role, kind),
+    CYAML_FIELD_MAPPING_PTR("limits", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct doc_role,
+                            limits, limits_fields),
     LIST("members", doc_role, members, &text_entry, 0, 4096),
     LIST("rules", doc_role, rules, &rule_entry, 0, 1024),
     CYAML_FIELD_END,

@@ -26,8 +26,13 @@ struct doc_rule {
     uint32_t context_count;
 };
 
+struct doc_limits {
+    char *per_second, *burst, *role_per_second, *role_burst, *per_day, *batch;
+};
+
 struct doc_role {
     char *name, *kind;
+    struct doc_limits *limits;
     char **members;
     uint32_t members_count;
     struct doc_rule *rules;

@@ -44,11 +44,18 @@ struct ward_rule_list {
     size_t n;
 };
 
+/* As written, with the defaults filled in; 0: no limit. */
+struct ward_role_limits {
+    struct ward_rate identity, role;
+    uint32_t per_day, batch;
+};
+
 /* A role's rules are sorted by action and effect once, so that a decision looks at those alone that
  * could decide it. Subjects share their roles' lists. */
 struct ward_role {
     struct ward_bytes name;
     enum ward_role_kind kind;
+    struct ward_role_limits limits;
     struct ward_rule_list deny[WARD_ACTION_COUNT], allow[WARD_ACTION_COUNT];
 };
 
@@ -59,6 +66,7 @@ struct ward_subject {
     bool may_approve; /* an officer whom a rule lets approve: counts for a quorum */
     const struct ward_role **roles;
     size_t n_roles;
+    const struct ward_limits *limits; /* NULL: none */
 };
 
 struct ward_guard_rule {

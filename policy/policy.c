@@ -38,6 +38,7 @@ static ward_status build_all(struct ward_build *build)
     WARD_TRY(ward_build_roles(build));
     WARD_TRY(ward_build_collections(build));
     WARD_TRY(ward_build_rules(build));
+    WARD_TRY(ward_build_limits(build));
     return ward_build_guards(build);
 }
 
@@ -143,6 +144,11 @@ const struct ward_subject *ward_policy_subject(const struct ward_policy *policy,
 enum ward_role_kind ward_subject_kind(const struct ward_subject *subject)
 {
     return subject->kind;
+}
+
+const struct ward_limits *ward_subject_limits(const struct ward_subject *subject)
+{
+    return subject->limits;
 }
 
 struct ward_bytes ward_subject_person(const struct ward_subject *subject)

@@ -10,6 +10,13 @@
 //     - name: clinical-apps
 //       kind: application             # application | officer | auditor | administrator
 //       members: ["spiffe://ward.example/app"]     # identities, or persons as "person:alice"
+//       limits:                       # counted in keys and records, by each daemon; all optional
+//         per_second: 200             # of each member
+//         burst: 1000                 # of each member at once; default per_second
+//         role_per_second: 1000       # of all members together
+//         role_burst: 4000
+//         per_day: 100000             # of each member, by UTC
+//         batch: 100                  # in one request
 //       rules:
 //         - name: issue
 //           effect: allow             # allow (default) | deny
@@ -55,9 +62,9 @@ struct ward_policy_error {
 /* Parses and checks the YAML text, at most 1 MiB. INVALID, with the place and the reason in error
  * (which may be NULL): unknown keys, kinds or actions, names outside the grammar, one identity or
  * person in two role kinds, an action given to a kind that may not have it, a rule that cannot mean
- * what it says, a quorum below 1 or one that can never be reached, a collection without a key, two
- * collections of one name. EXHAUSTED when memory is. Rotation that no guard covers is guarded by
- * one approval. */
+ * what it says, limits that no request could keep, a quorum below 1 or one that can never be
+ * reached, a collection without a key, two collections of one name. EXHAUSTED when memory is.
+ * Rotation that no guard covers is guarded by one approval. */
 ward_status ward_policy_parse(struct ward_bytes text, struct ward_policy **ret,
                               struct ward_policy_error *error);
 struct ward_policy *ward_policy_ref(struct ward_policy *policy);
@@ -76,6 +83,30 @@ const struct ward_subject *ward_policy_subject(const struct ward_policy *policy,
 enum ward_role_kind ward_subject_kind(const struct ward_subject *subject);
 /* The person's name, or the identity itself when no person is declared. */
 struct ward_bytes ward_subject_person(const struct ward_subject *subject);
+
+/* How much may be asked for, counted in keys and records; a request without any counts as one. */
+struct ward_rate {
+    uint32_t per_second; /* 0: no limit */
+    uint32_t burst;      /* at once, after a rest */
+};
+#define WARD_RATE_MAX 1000000u  /* of per_second and burst */
+#define WARD_RATE_BURST_S 3600u /* a burst is at most what comes together in so many seconds */
+#define WARD_PER_DAY_MAX 1000000000u
+#define WARD_BATCH_MAX 1000u
+
+/* The strictest of what an identity's roles say. */
+struct ward_limits {
+    struct ward_rate rate; /* of this identity */
+    uint32_t per_day;      /* of this identity, by UTC; 0: no limit */
+    uint32_t batch;        /* in one request: what may ever pass all the others */
+    const struct ward_role_rate {
+        struct ward_bytes role;
+        struct ward_rate rate;
+    } * roles; /* of all the members of a role together */
+    size_t n_roles;
+};
+/* NULL: there is none. */
+const struct ward_limits *ward_subject_limits(const struct ward_subject *subject);
 
 struct ward_policy_collection {
     struct ward_bytes name, key;
