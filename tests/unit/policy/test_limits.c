@@ -49,7 +49,7 @@ static void limits_of_the_wrong_shape_are_refused(void **state)
     assert_refused(HEAD L("  - {name: apps, kind: application, limits: 5, members: [], rules: []}"),
                    4, 45, "a mapping is expected");
     assert_refused(
-        HEAD L("  - {name: apps, kind: application, limits: [], members: [], rules: []}"), 4, 47,
+        HEAD L("  - {name: apps, kind: application, limits: [], members: [], rules: []}"), 4, 45,
         "a mapping is expected");
     assert_refused(
         HEAD L("  - {name: apps, kind: application, limits: {}, members: [], rules: []}"), 4, 12,
