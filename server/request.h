@@ -22,6 +22,7 @@
 
 struct ward_op;
 struct ward_state;
+struct ward_naming;
 
 /* Where the answer goes: found again by number, never by pointer. connection 0: an internal
  * request. */
@@ -45,10 +46,10 @@ struct ward_request {
 
     /* Filled by decode, all in the arena. */
     struct ward_bytes request_id, on_behalf_of, reason;
-    void *in;            /* the operation's input, server/op/messages.h */
+    void *in;             /* the operation's input, server/op/messages.h */
     ward_status *decoded; /* of its items, before a decision made something else of them */
-    void *out;           /* its output, zeroed before the first step */
-    int64_t deadline_us; /* monotonic; 0: none */
+    void *out;            /* its output, zeroed before the first step */
+    int64_t deadline_us;  /* monotonic; 0: none */
     /* Nobody waits for the answer any more: set by the loop, at any time, and looked at before work
      * is begun for it. NULL: cannot happen. */
     atomic_bool *cancelled;
@@ -68,7 +69,10 @@ struct ward_request {
     bool last;  /* this step is the last, whatever the operation's count says */
     void *work; /* the operation's own notes between stages, in the arena */
     const struct ward_new_replay *replay; /* goes in with the last step's rows; NULL: none */
-    struct ward_read **reads;             /* of this step */
+    struct ward_naming *naming;           /* of a change that its caller named; see replay.h */
+    bool replayed;            /* it was answered before: that answer again, and no step */
+    struct ward_bytes answer; /* encoded already; empty: encode makes it */
+    struct ward_read **reads; /* of this step */
     size_t n_reads, max_reads;
     size_t first_item, n_items; /* this step's slice of the worker's batch */
 

@@ -3,6 +3,7 @@
  * untouched. */
 #include "server/rpc/fields.h"
 #include "server/rpc/method.h"
+#include "server/rpc/replay_digest.h"
 #include "ward/v1/approvals.pb-c.h"
 
 /* ---- list ---- */
@@ -37,19 +38,27 @@ ward_status ward_approval_list_encode(struct ward_request *request, const Protob
 
 /* ---- show, submit, approve, reject: one proposal each ---- */
 
-static ward_status decode_one(struct ward_request *request, const Ward__V1__RequestHeader *header,
-                              const char *id, const ProtobufCBinaryData *signature)
+static ward_status decode_id(struct ward_request *request, const char *id,
+                             struct ward_approval **ret)
 {
-    WARD_TRY(ward_fields_header(request, header));
     struct ward_approval *in = WARD_ARENA_NEW(request->arena, struct ward_approval);
     WARD_ENSURE(in != NULL, WARD_E_EXHAUSTED);
     WARD_REQUIRE(ward_id_parse(ward_bytes_str(id), &in->id), "id: not a UUID in lower case");
-    if (signature != NULL) {
-        in->signature = ward_fields_bytes(signature);
-        WARD_REQUIRE(in->signature.size > 0, "signature: empty");
-        WARD_REQUIRE(in->signature.size <= WARD_SIGNATURE_MAX, "signature: longer than 512 bytes");
-    }
     request->in = in;
+    *ret = in;
+    return WARD_OK;
+}
+
+static ward_status decode_vote(struct ward_request *request, const Ward__V1__RequestHeader *header,
+                               const char *id, const ProtobufCBinaryData *signature,
+                               const ProtobufCMessage *message)
+{
+    struct ward_approval *in;
+    WARD_TRY(ward_replay_header(request, header, message));
+    WARD_TRY(decode_id(request, id, &in));
+    in->signature = ward_fields_bytes(signature);
+    WARD_REQUIRE(in->signature.size > 0, "signature: empty");
+    WARD_REQUIRE(in->signature.size <= WARD_SIGNATURE_MAX, "signature: longer than 512 bytes");
     return WARD_OK;
 }
 
@@ -62,7 +71,9 @@ static ward_status encode_one(struct ward_request *request, Ward__V1__Proposal *
 ward_status ward_approval_show_decode(struct ward_request *request, const ProtobufCMessage *message)
 {
     const Ward__V1__ShowApprovalRequest *from = (const void *)message;
-    return decode_one(request, from->header, from->id, NULL);
+    struct ward_approval *in;
+    WARD_TRY(ward_fields_header(request, from->header));
+    return decode_id(request, from->id, &in);
 }
 
 ward_status ward_approval_show_encode(struct ward_request *request, const ProtobufCMessage **ret)
@@ -79,7 +90,7 @@ ward_status ward_approval_submit_decode(struct ward_request *request,
                                         const ProtobufCMessage *message)
 {
     const Ward__V1__SubmitApprovalRequest *from = (const void *)message;
-    return decode_one(request, from->header, from->id, &from->signature);
+    return decode_vote(request, from->header, from->id, &from->signature, message);
 }
 
 ward_status ward_approval_submit_encode(struct ward_request *request, const ProtobufCMessage **ret)
@@ -96,7 +107,7 @@ ward_status ward_approval_approve_decode(struct ward_request *request,
                                          const ProtobufCMessage *message)
 {
     const Ward__V1__ApproveRequest *from = (const void *)message;
-    return decode_one(request, from->header, from->id, &from->signature);
+    return decode_vote(request, from->header, from->id, &from->signature, message);
 }
 
 ward_status ward_approval_approve_encode(struct ward_request *request, const ProtobufCMessage **ret)
@@ -112,7 +123,7 @@ ward_status ward_approval_reject_decode(struct ward_request *request,
                                         const ProtobufCMessage *message)
 {
     const Ward__V1__RejectRequest *from = (const void *)message;
-    return decode_one(request, from->header, from->id, &from->signature);
+    return decode_vote(request, from->header, from->id, &from->signature, message);
 }
 
 ward_status ward_approval_reject_encode(struct ward_request *request, const ProtobufCMessage **ret)

@@ -100,14 +100,14 @@ ward_status ward_fields_error(struct ward_arena *arena, ward_status status,
     return WARD_OK;
 }
 
-static ward_status time_text(struct ward_arena *arena, int64_t wall_us, char **ret)
+ward_status ward_fields_time(struct ward_arena *arena, int64_t wall_us, char **ret)
 {
     char text[WARD_TIME_TEXT_SIZE];
     ward_time_print(wall_us, text);
     return ward_fields_text(arena, ward_bytes_str(text), ret);
 }
 
-static ward_status id_text(struct ward_arena *arena, const struct ward_id *id, char **ret)
+ward_status ward_fields_id(struct ward_arena *arena, const struct ward_id *id, char **ret)
 {
     char text[WARD_ID_TEXT_SIZE];
     ward_id_print(id, text);
@@ -121,7 +121,7 @@ static ward_status fill_version(struct ward_arena *arena, const struct ward_key_
     out->version = view->version;
     out->state = (char *)ward_key_state_name((enum ward_key_state)view->state);
     out->rows = view->rows;
-    return time_text(arena, view->created_us, &out->created);
+    return ward_fields_time(arena, view->created_us, &out->created);
 }
 
 ward_status ward_fields_key(struct ward_arena *arena, const struct ward_key_view *view,
@@ -136,8 +136,8 @@ ward_status ward_fields_key(struct ward_arena *arena, const struct ward_key_view
     ward__v1__key__init(key);
     WARD_TRY(ward_fields_text(arena, view->name, &key->name));
     WARD_TRY(ward_fields_text(arena, view->backend, &key->backend));
-    WARD_TRY(id_text(arena, &view->id, &key->id));
-    WARD_TRY(time_text(arena, view->created_us, &key->created));
+    WARD_TRY(ward_fields_id(arena, &view->id, &key->id));
+    WARD_TRY(ward_fields_time(arena, view->created_us, &key->created));
     key->purpose = (Ward__V1__KeyPurpose)view->purpose;
     key->enabled = view->enabled;
     key->rotation_period_days = view->rotation_period_days;
@@ -159,7 +159,7 @@ static ward_status fill_vote(struct ward_arena *arena, const struct ward_vote_vi
     out->decision = (char *)ward_decision_kind_name((enum ward_decision_kind)view->decision);
     ward_fields_put(&out->signature, view->signature);
     ward_fields_put(&out->certificate, view->certificate);
-    return time_text(arena, view->created_us, &out->time);
+    return ward_fields_time(arena, view->created_us, &out->time);
 }
 
 ward_status ward_fields_proposal(struct ward_arena *arena, const struct ward_proposal_view *view,
@@ -170,7 +170,7 @@ ward_status ward_fields_proposal(struct ward_arena *arena, const struct ward_pro
     Ward__V1__Approval **pointers = WARD_ARENA_ARRAY(arena, Ward__V1__Approval *, view->n_votes);
     WARD_ENSURE(proposal != NULL && votes != NULL && pointers != NULL, WARD_E_EXHAUSTED);
     ward__v1__proposal__init(proposal);
-    WARD_TRY(id_text(arena, &view->id, &proposal->id));
+    WARD_TRY(ward_fields_id(arena, &view->id, &proposal->id));
     WARD_TRY(ward_fields_text(arena, view->proposer, &proposal->proposer));
     ward_fields_put(&proposal->payload, view->payload);
     proposal->state = (char *)(view->state == NULL ? "" : view->state);

@@ -49,6 +49,8 @@ static inline void ward_fields_put(ProtobufCBinaryData *out, struct ward_bytes b
 
 /* For answers: EXHAUSTED when the arena is spent. */
 ward_status ward_fields_text(struct ward_arena *arena, struct ward_bytes bytes, char **ret);
+ward_status ward_fields_time(struct ward_arena *arena, int64_t wall_us, char **ret);
+ward_status ward_fields_id(struct ward_arena *arena, const struct ward_id *id, char **ret);
 /* NULL in *ret when the status is OK. */
 ward_status ward_fields_error(struct ward_arena *arena, ward_status status,
                               Ward__V1__ItemError **ret);

@@ -2,6 +2,7 @@
 /* ward.v1.Keys. A guarded operation answers with a key or with the proposal that now waits. */
 #include "server/rpc/fields.h"
 #include "server/rpc/method.h"
+#include "server/rpc/replay_digest.h"
 
 #define ROTATION_DAYS_DEFAULT 365
 #define ROTATION_DAYS_MAX 36500
@@ -11,7 +12,7 @@
 ward_status ward_key_create_decode(struct ward_request *request, const ProtobufCMessage *message)
 {
     const Ward__V1__CreateKeyRequest *from = (const void *)message;
-    WARD_TRY(ward_fields_header(request, from->header));
+    WARD_TRY(ward_replay_header(request, from->header, message));
     struct ward_key_create *in = WARD_ARENA_NEW(request->arena, struct ward_key_create);
     WARD_ENSURE(in != NULL, WARD_E_EXHAUSTED);
     in->name = ward_bytes_str(from->name);
@@ -31,7 +32,7 @@ ward_status ward_key_create_decode(struct ward_request *request, const ProtobufC
 ward_status ward_key_rotate_decode(struct ward_request *request, const ProtobufCMessage *message)
 {
     const Ward__V1__RotateKeyRequest *from = (const void *)message;
-    WARD_TRY(ward_fields_header(request, from->header));
+    WARD_TRY(ward_replay_header(request, from->header, message));
     struct ward_key_rotate *in = WARD_ARENA_NEW(request->arena, struct ward_key_rotate);
     WARD_ENSURE(in != NULL, WARD_E_EXHAUSTED);
     in->name = ward_bytes_str(from->name);

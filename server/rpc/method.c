@@ -4,6 +4,7 @@
 
 #include "grpc/health/v1/health.pb-c.h"
 #include "proto/wire_limits.h"
+#include "ward/v1/admin.pb-c.h"
 #include "ward/v1/approvals.pb-c.h"
 #include "ward/v1/audit.pb-c.h"
 #include "ward/v1/data_keys.pb-c.h"
@@ -44,6 +45,11 @@ static const struct ward_method methods[] = {
     ROW("Approvals", "Submit", approval_submit, submit_approval_request, WARD_MESSAGE_MAX, 4 * MIB),
     ROW("Approvals", "Approve", approval_approve, approve_request, WARD_MESSAGE_MAX, 4 * MIB),
     ROW("Approvals", "Reject", approval_reject, reject_request, WARD_MESSAGE_MAX, 4 * MIB),
+    ROW("Admin", "RevokeIdentity", identity_revoke, revoke_identity_request, WARD_MESSAGE_MAX, MIB),
+    ROW("Admin", "UnrevokeIdentity", identity_unrevoke, unrevoke_identity_request, WARD_MESSAGE_MAX,
+        MIB),
+    ROW("Admin", "ListRevocations", revocation_list, list_revocations_request, WARD_MESSAGE_MAX,
+        4 * MIB),
     ROW("Audit", "Export", audit_export, export_request, WARD_MESSAGE_MAX, 32 * MIB),
     ROW("Audit", "Checkpoint", audit_checkpoint, checkpoint_request, WARD_MESSAGE_MAX, MIB),
     HEALTH("Check", false),

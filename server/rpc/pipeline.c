@@ -5,6 +5,7 @@
 #include "server/rpc/pipeline.h"
 
 #include "server/limits.h"
+#include "server/replay.h"
 
 void ward_pipeline_init(struct ward_pipeline *pipeline, struct ward_state_slot *states,
                         const struct ward_clock *clock)
@@ -24,7 +25,8 @@ void ward_pipeline_fini(struct ward_pipeline *pipeline)
 
 const struct ward_step *ward_pipeline_step(const struct ward_request *request)
 {
-    bool stepless = request->op == NULL || request->step >= request->op->n_steps;
+    bool stepless =
+        request->op == NULL || request->replayed || request->step >= request->op->n_steps;
     return !ward_ok(request->status) || stepless ? NULL : &request->op->steps[request->step];
 }
 
@@ -49,12 +51,21 @@ void ward_pipeline_check_caller(struct ward_pipeline *pipeline, struct ward_requ
     }
 }
 
+/* Was it answered before? Asked once, before anything is done for it. */
+static bool asks_for_replay(const struct ward_request *request)
+{
+    return request->naming != NULL && request->step == 0;
+}
+
 static void begin_step(struct ward_request *request, struct ward_routes *routes)
 {
+    if (request->step == 0) {
+        ward_replay_reset(request);
+    }
     const struct ward_step *step = ward_pipeline_step(request);
     request->n_reads = 0;
     request->n_items = 0;
-    if (step != NULL && step->read != NULL) {
+    if (step != NULL && (step->read != NULL || asks_for_replay(request))) {
         ward_list_push(&routes->reads, &request->link);
     } else if (step != NULL && (step->plan != NULL || step->finish != NULL)) {
         ward_list_push(&routes->work, &request->link);
@@ -101,8 +112,22 @@ void ward_pipeline_submit(struct ward_pipeline *pipeline, struct ward_list *requ
     ward_pipeline_flush(pipeline, &routes);
 }
 
+ward_status ward_pipeline_read(struct ward_request *request, struct ward_digest *digest)
+{
+    const struct ward_step *step = ward_pipeline_step(request);
+    if (step->read != NULL) {
+        WARD_TRY(step->read(request, digest));
+    }
+    return asks_for_replay(request) ? ward_replay_read(request, digest) : WARD_OK;
+}
+
 void ward_pipeline_after_read(struct ward_request *request, struct ward_routes *routes)
 {
+    if (ward_ok(request->status) && asks_for_replay(request)) {
+        request->status = ward_replay_found(request);
+        request->refused =
+            request->status.code == WARD_E_INVALID || request->status.code == WARD_E_DENIED;
+    }
     const struct ward_step *step = ward_pipeline_step(request);
     if (step != NULL && (step->plan != NULL || step->finish != NULL)) {
         ward_list_push(&routes->work, &request->link);
@@ -111,8 +136,24 @@ void ward_pipeline_after_read(struct ward_request *request, struct ward_routes *
     }
 }
 
+/* One whose answer cannot be kept does not run; what has changed the HSM already does, since its
+ * rows alone forbid a second time. What failed in all its items changed nothing to be kept. */
+static void keep_answer(struct ward_request *request)
+{
+    if (request->naming == NULL || ward_pipeline_step(request) == NULL ||
+        !ward_pipeline_is_final(request) || !ward_ok(request->told)) {
+        return;
+    }
+    ward_status status = ward_replay_keep(request);
+    if (!ward_ok(status) && request->step == 0) {
+        request->status = status;
+        request->n_leaf_bodies = 0; /* told anew */
+    }
+}
+
 void ward_pipeline_after_work(struct ward_request *request, struct ward_routes *routes)
 {
+    keep_answer(request);
     ward_list_push(&routes->commits, &request->link);
 }
 

@@ -42,7 +42,8 @@ void ward_pipeline_fini(struct ward_pipeline *pipeline);
 
 /* From a loop, or for an internal request: decides all and sends them on. */
 void ward_pipeline_submit(struct ward_pipeline *pipeline, struct ward_list *requests);
-/* From the stages. */
+/* From the stages. The reader asks the first for what its step reads. */
+ward_status ward_pipeline_read(struct ward_request *request, struct ward_digest *digest);
 void ward_pipeline_after_read(struct ward_request *request, struct ward_routes *routes);
 void ward_pipeline_after_work(struct ward_request *request, struct ward_routes *routes);
 /* The step's rows are durable. */

@@ -3,6 +3,7 @@
  * decrypted. What no longer fits an answer of 4 MiB is refused item by item. */
 #include "server/rpc/fields.h"
 #include "server/rpc/method.h"
+#include "server/rpc/replay_digest.h"
 #include "ward/v1/records.pb-c.h"
 
 #define CONTEXT_OF(message) ((const struct ward_map_entry *const *)(const void *)(message)->context)
@@ -36,7 +37,7 @@ static ward_status decode_put_item(const Ward__V1__PutRecordsItem *from, struct 
 ward_status ward_record_put_decode(struct ward_request *request, const ProtobufCMessage *message)
 {
     const Ward__V1__PutRecordsRequest *from = (const void *)message;
-    WARD_TRY(ward_fields_header(request, from->header));
+    WARD_TRY(ward_replay_header(request, from->header, message));
     WARD_TRY(ward_fields_items(from->n_items));
     struct ward_put *in = WARD_ARENA_NEW(request->arena, struct ward_put);
     struct ward_put_item *items =

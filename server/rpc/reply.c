@@ -75,6 +75,10 @@ void ward_reply_status(struct ward_stream *stream, ward_status status)
 
 static ward_status encode(struct ward_request *request, struct ward_bytes *ret)
 {
+    if (request->answer.size > 0) { /* kept, or given before */
+        *ret = request->answer;
+        return WARD_OK;
+    }
     const struct ward_method *method = request->method;
     const ProtobufCMessage *message = NULL;
     WARD_TRY(method->encode(request, &message));

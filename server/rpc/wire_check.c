@@ -19,6 +19,7 @@ static const struct words {
     {"context", NULL, "context: more than 32 pairs"},
     {"fields", "fields: not UTF-8", "fields: more than 256"},
     {"id", "id: not UTF-8", NULL},
+    {"identity", "identity: not UTF-8", NULL},
     {"items", NULL, "items: more than 1000"},
     {"key", "key: not UTF-8", NULL},
     {"name", "name: not UTF-8", NULL},

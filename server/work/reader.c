@@ -36,7 +36,7 @@ static void read_batch(struct ward_reader *reader, struct ward_request **request
         if (step == NULL) {
             continue;
         }
-        requests[i]->status = step->read(requests[i], reader->digest);
+        requests[i]->status = ward_pipeline_read(requests[i], reader->digest);
         if (!ward_ok(requests[i]->status)) {
             continue;
         }
