@@ -300,10 +300,7 @@ static ward_status start(struct ward_app *app)
                                         .key_file = config->tls_key,
                                         .client_ca_file = config->tls_client_ca,
                                         .loops = 1,
-                                        .max_connections = 1024,
-                                        .max_streams = 100,
-                                        .idle_timeout_s = 900,
-                                        .handshake_timeout_s = 10};
+                                        .net = WARD_NET_SETTINGS_DEFAULT};
     const struct ward_rpc_handler handler = {app, submit, serving, count_unidentified,
                                              still_welcome};
     WARD_TRY(ward_rpc_new(&rpc, &handler, &app->rpc));
