@@ -151,6 +151,18 @@ static bool still_welcome(void *context, const struct ward_peer *peer)
     return welcome;
 }
 
+/* Connections of people who can change keys or read the log end sooner than applications' do. */
+static bool officer(void *context, const struct ward_peer *peer)
+{
+    struct ward_app *app = context;
+    struct ward_state *state = ward_state_slot_get(&app->states);
+    const struct ward_subject *subject =
+        ward_policy_subject(state->policy, ward_bytes_str(peer->identity));
+    bool privileged = subject != NULL && ward_subject_kind(subject) != WARD_ROLE_APPLICATION;
+    ward_state_unref(state);
+    return privileged;
+}
+
 static void count_unidentified(void *context, unsigned handshakes, unsigned requests)
 {
     struct ward_app *app = context;
@@ -202,6 +214,11 @@ static void write_metrics(void *context, struct ward_buffer *out)
     ward_metrics_line(out, "ward_connections_total", "counter", (double)rpc.connections_total);
     ward_metrics_line(out, "ward_handshakes_failed_total", "counter",
                       (double)rpc.handshakes_failed);
+    ward_metrics_line(out, "ward_handshakes", "gauge", (double)rpc.handshakes);
+    ward_metrics_line(out, "ward_connections_turned_away_total", "counter",
+                      (double)rpc.turned_away);
+    ward_metrics_line(out, "ward_connections_dead_total", "counter", (double)rpc.dead);
+    ward_metrics_line(out, "ward_held_bytes", "gauge", (double)rpc.held_bytes);
     ward_metrics_line(out, "ward_queue_work", "gauge",
                       (double)ward_queue_size(&app->pipeline.work));
     ward_metrics_line(out, "ward_queue_reads", "gauge",
@@ -299,10 +316,12 @@ static ward_status start(struct ward_app *app)
                                         .certificate_file = config->tls_certificate,
                                         .key_file = config->tls_key,
                                         .client_ca_file = config->tls_client_ca,
+                                        .client_crl_file = config->tls_client_crl,
+                                        .tls_1_2 = config->tls_1_2,
                                         .loops = 1,
-                                        .net = WARD_NET_SETTINGS_DEFAULT};
-    const struct ward_rpc_handler handler = {app, submit, serving, count_unidentified,
-                                             still_welcome};
+                                        .net = config->net};
+    const struct ward_rpc_handler handler = {app,           submit, serving, count_unidentified,
+                                             still_welcome, officer};
     WARD_TRY(ward_rpc_new(&rpc, &handler, &app->rpc));
     WARD_TRY(load_trust(app));
     WARD_TRY(ward_store_postgres_open(config->database_conninfo, &app->store));

@@ -15,8 +15,33 @@
 
 #define CONFIG_ARENA_MAX (4u << 20)
 
+/* Whole numbers about connections: key, member of struct ward_net_settings, least, most. */
+#define CONNECTION_NUMBERS(X)                                         \
+    X("max", max_connections, 4, 100000)                              \
+    X("max_per_address", max_per_address, 1, 100000)                  \
+    X("max_streams", max_streams, 1, 1000)                            \
+    X("memory_mib", memory_mib, 16, 1000000)                          \
+    X("handshake_timeout_s", handshake_timeout_s, 1, 300)             \
+    X("idle_timeout_s", idle_timeout_s, 1, 86400)                     \
+    X("max_age_s", max_age_s, 0, 2592000)                             \
+    X("officer_max_age_s", officer_max_age_s, 0, 86400)               \
+    X("age_grace_s", age_grace_s, 1, 3600)                            \
+    X("keepalive_s", keepalive_s, 1, 86400)                           \
+    X("keepalive_timeout_s", keepalive_timeout_s, 1, 300)             \
+    X("min_ping_interval_s", min_ping_interval_s, 0, 86400)           \
+    X("min_ping_interval_idle_s", min_ping_interval_idle_s, 0, 86400) \
+    X("ping_strikes", ping_strikes, 0, 1000)
+#define BALANCERS_MAX 64
+
 struct doc_tls {
-    char *certificate, *key, *client_ca;
+    char *certificate, *key, *client_ca, *client_crl, *minimum_version;
+};
+struct doc_connections {
+#define MEMBER(key, member, least, most) char *member;
+    CONNECTION_NUMBERS(MEMBER)
+#undef MEMBER
+    char **proxy_from;
+    uint32_t proxy_from_count;
 };
 struct doc_database {
     char *conninfo, *readers;
@@ -31,6 +56,7 @@ struct doc_policy {
 struct doc_config {
     char *node, *listen, *metrics_listen, *log_level;
     struct doc_tls tls;
+    struct doc_connections *connections;
     struct doc_database database;
     struct doc_hsm hsm;
     struct doc_policy policy;
@@ -46,6 +72,19 @@ static const cyaml_schema_field_t tls_fields[] = {
     TEXT("certificate", doc_tls, certificate),
     TEXT("key", doc_tls, key),
     TEXT("client_ca", doc_tls, client_ca),
+    TEXT_OR_NONE("client_crl", doc_tls, client_crl),
+    TEXT_OR_NONE("minimum_version", doc_tls, minimum_version),
+    CYAML_FIELD_END,
+};
+static const cyaml_schema_value_t text_entry = {
+    CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char, 1, 64),
+};
+static const cyaml_schema_field_t connection_fields[] = {
+#define FIELD(key, member, least, most) TEXT_OR_NONE(key, doc_connections, member),
+    CONNECTION_NUMBERS(FIELD)
+#undef FIELD
+        CYAML_FIELD_SEQUENCE("proxy_from", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL,
+                             struct doc_connections, proxy_from, &text_entry, 0, BALANCERS_MAX),
     CYAML_FIELD_END,
 };
 static const cyaml_schema_field_t database_fields[] = {
@@ -76,6 +115,8 @@ static const cyaml_schema_field_t config_fields[] = {
     TEXT_OR_NONE("metrics_listen", doc_config, metrics_listen),
     TEXT_OR_NONE("log_level", doc_config, log_level),
     CYAML_FIELD_MAPPING("tls", CYAML_FLAG_DEFAULT, struct doc_config, tls, tls_fields),
+    CYAML_FIELD_MAPPING_PTR("connections", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL,
+                            struct doc_config, connections, connection_fields),
     CYAML_FIELD_MAPPING("database", CYAML_FLAG_DEFAULT, struct doc_config, database,
                         database_fields),
     CYAML_FIELD_MAPPING("hsm", CYAML_FLAG_DEFAULT, struct doc_config, hsm, hsm_fields),
@@ -197,6 +238,52 @@ static ward_status keep_level(const struct reading *reading, const char *value,
                             "none of debug, info, warn, error");
 }
 
+static ward_status take_tls(const struct reading *reading, const struct doc_tls *doc,
+                            struct ward_config *config)
+{
+    WARD_TRY(keep_path(reading, doc->certificate, &config->tls_certificate));
+    WARD_TRY(keep_path(reading, doc->key, &config->tls_key));
+    WARD_TRY(keep_path(reading, doc->client_ca, &config->tls_client_ca));
+    WARD_TRY(keep_path(reading, doc->client_crl, &config->tls_client_crl));
+    const char *version = doc->minimum_version;
+    config->tls_1_2 = version != NULL && strcmp(version, "1.2") == 0;
+    if (version != NULL && !config->tls_1_2 && strcmp(version, "1.3") != 0) {
+        return ward_yaml_refuse(reading->text, version, reading->error, "neither 1.3 nor 1.2");
+    }
+    return WARD_OK;
+}
+
+static ward_status take_balancers(const struct reading *reading, const struct doc_connections *doc,
+                                  struct ward_config *config)
+{
+    struct ward_cidr *cidrs =
+        WARD_ARENA_ARRAY(reading->arena, struct ward_cidr, doc->proxy_from_count);
+    WARD_ENSURE(cidrs != NULL, WARD_E_EXHAUSTED);
+    for (uint32_t i = 0; i < doc->proxy_from_count; i++) {
+        if (!ward_cidr_parse(doc->proxy_from[i], &cidrs[i])) {
+            return ward_yaml_refuse(reading->text, doc->proxy_from[i], reading->error,
+                                    "not an address or a network such as 10.0.0.0/8");
+        }
+    }
+    config->net.proxy_from = cidrs;
+    config->net.n_proxy_from = doc->proxy_from_count;
+    return WARD_OK;
+}
+
+static ward_status take_connections(const struct reading *reading,
+                                    const struct doc_connections *doc, struct ward_config *config)
+{
+    config->net = WARD_NET_SETTINGS_DEFAULT;
+    if (doc == NULL) {
+        return WARD_OK;
+    }
+#define TAKE(key, member, least, most) \
+    WARD_TRY(keep_number(reading, doc->member, least, most, &config->net.member));
+    CONNECTION_NUMBERS(TAKE)
+#undef TAKE
+    return take_balancers(reading, doc, config);
+}
+
 static ward_status take_hsm(const struct reading *reading, const struct doc_hsm *doc,
                             struct ward_config *config)
 {
@@ -246,9 +333,8 @@ static ward_status take(const struct reading *reading, const struct doc_config *
     WARD_TRY(keep(reading, doc->listen, &config->listen));
     WARD_TRY(keep(reading, doc->metrics_listen, &config->metrics_listen));
     WARD_TRY(keep_level(reading, doc->log_level, &config->log_level));
-    WARD_TRY(keep_path(reading, doc->tls.certificate, &config->tls_certificate));
-    WARD_TRY(keep_path(reading, doc->tls.key, &config->tls_key));
-    WARD_TRY(keep_path(reading, doc->tls.client_ca, &config->tls_client_ca));
+    WARD_TRY(take_tls(reading, &doc->tls, config));
+    WARD_TRY(take_connections(reading, doc->connections, config));
     WARD_TRY(keep(reading, doc->database.conninfo, &config->database_conninfo));
     WARD_TRY(keep_number(reading, doc->database.readers, 1, 16, &config->database_readers));
     WARD_TRY(take_hsm(reading, &doc->hsm, config));

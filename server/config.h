@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/wipe_alloc.h"
 #include "policy/policy.h"
+#include "server/net/settings.h"
 
 struct ward_config {
     struct ward_arena *arena; /* all strings */
@@ -15,6 +16,9 @@ struct ward_config {
     const char *metrics_listen; /* NULL: none */
     enum ward_log_level log_level;
     const char *tls_certificate, *tls_key, *tls_client_ca;
+    const char *tls_client_crl; /* NULL: none */
+    bool tls_1_2;               /* allowed beside 1.3 */
+    struct ward_net_settings net;
     const char *database_conninfo;
     unsigned database_readers;
     const char *hsm_module, *hsm_token_label, *hsm_token_serial, *hsm_pin_file, *hsm_helper;

@@ -109,7 +109,53 @@ static void the_least_configuration_has_its_defaults(void **state)
     (void)snprintf(expected, sizeof(expected), "%s/wardd.pem", folder);
     assert_string_equal(config->tls_certificate, expected); /* relative to the file */
     assert_string_equal(config->tls_key, "/etc/ward/wardd.key");
+    assert_null(config->tls_client_crl);
+    assert_false(config->tls_1_2);
+    assert_memory_equal(&config->net, &WARD_NET_SETTINGS_DEFAULT, sizeof(config->net));
     ward_config_free(config);
+}
+
+static void connections_are_set_one_by_one(void **state)
+{
+    (void)state;
+    struct ward_config *config =
+        loads(with("database:\n", "  client_crl: crl.pem\n  minimum_version: \"1.2\"\n"
+                                  "connections:\n  max: 10\n  max_age_s: 0\n  ping_strikes: 7\n"
+                                  "  proxy_from: [10.0.0.0/8, \"fd00::1\"]\ndatabase:\n"));
+    assert_true(config->tls_1_2);
+    assert_non_null(strstr(config->tls_client_crl, "/crl.pem"));
+    assert_int_equal(config->net.max_connections, 10);
+    assert_int_equal(config->net.max_age_s, 0);
+    assert_int_equal(config->net.ping_strikes, 7);
+    assert_int_equal(config->net.idle_timeout_s, WARD_NET_SETTINGS_DEFAULT.idle_timeout_s);
+    assert_int_equal(config->net.n_proxy_from, 2);
+    assert_int_equal(config->net.proxy_from[0].bits, 96 + 8);
+    assert_int_equal(config->net.proxy_from[1].bits, 128);
+    ward_config_free(config);
+}
+
+static void connections_are_refused_where_the_fault_stands(void **state)
+{
+    (void)state;
+    const struct {
+        const char *section, *says;
+    } bad[] = {
+        {"max: 3\n", "from 4 to 100000"},
+        {"max_age_s: -1\n", "from 0 to"},
+        {"ping_strikes: two\n", "whole number"},
+        {"keepalive_s: 0\n", "from 1 to"},
+        {"memory_mib: 15\n", "from 16 to"},
+        {"proxy_from: [10.0.0.1/8]\n", "not an address or a network"},
+        {"proxy_from: [10.0.0.0/33]\n", "not an address or a network"},
+        {"proxy_from: [example.org]\n", "not an address or a network"},
+    };
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        char section[128];
+        (void)snprintf(section, sizeof(section), "connections:\n  %sdatabase:\n", bad[i].section);
+        refuses_at("database:\n", section, 8, bad[i].says);
+    }
+    refuses_at("  client_ca: ca.pem\n", "  client_ca: ca.pem\n  minimum_version: 1.1\n", 7,
+               "neither 1.3 nor 1.2");
 }
 
 static void every_setting_is_taken(void **state)
@@ -222,6 +268,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_least_configuration_has_its_defaults),
+        cmocka_unit_test(connections_are_set_one_by_one),
+        cmocka_unit_test(connections_are_refused_where_the_fault_stands),
         cmocka_unit_test(every_setting_is_taken),
         cmocka_unit_test(an_unknown_key_is_refused_where_it_stands),
         cmocka_unit_test(a_missing_key_is_refused),
