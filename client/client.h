@@ -8,16 +8,16 @@
 
 struct ward_method {
     const char *path;
-    bool safe; /* may be repeated when the daemon was unavailable: it reads, or makes nothing that
-                  is kept */
+    bool safe; /* it reads, or makes nothing that is kept; else it goes under a request id */
 };
 
 /* Packs the request, calls, unpacks the answer into the arena (where it lives). Retries as ward.h
  * says. */
 ward_rc ward_client_call(ward_client *client, const struct ward_method *method,
-                         const ward_call *call, const ProtobufCMessage *request,
+                         const ward_call *call, ProtobufCMessage *request,
                          const ProtobufCMessageDescriptor *answer_type, struct ward_arena *arena,
                          ProtobufCMessage **ret, ward_error *error);
+/* The first server, for who drives transports of his own. */
 const struct ward_endpoint *ward_client_endpoint(const ward_client *client);
 
 #endif

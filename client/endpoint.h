@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Whom to call, and as whom: the daemon's address, the name that its certificate must have, and the
- * TLS context with our own certificate. Immutable once made; shared by threads and connections. */
+/* Whom to call: a daemon's address, and the name that its certificate must have. Immutable once
+ * made; shared by threads and connections. */
 #ifndef WARD_CLIENT_ENDPOINT_H
 #define WARD_CLIENT_ENDPOINT_H
 
-#include <openssl/ssl.h>
-
-#include "client/error.h"
+#include "client/credentials.h"
 
 #define WARD_HOST_MAX 256
 
@@ -15,18 +13,13 @@ struct ward_endpoint {
     char authority[WARD_HOST_MAX + 16]; /* host:port, as :authority wants it */
     char server_name[WARD_HOST_MAX];
     bool server_name_is_address;
-    SSL_CTX *tls;
+    struct ward_credentials *credentials; /* borrowed */
 };
 
-struct ward_endpoint_in {
-    const char *server, *server_name; /* server_name may be NULL: the host */
-    const char *ca_file, *certificate_file, *key_file;
-};
-
-/* INVALID_ARGUMENT with the name of what is wrong. */
-ward_rc ward_endpoint_init(const struct ward_endpoint_in *in, struct ward_endpoint *ret,
+/* server: "host:port". server_name: NULL for the host. INVALID_ARGUMENT with what is wrong. */
+ward_rc ward_endpoint_init(const char *server, const char *server_name,
+                           struct ward_credentials *credentials, struct ward_endpoint *ret,
                            ward_error *error);
-void ward_endpoint_fini(struct ward_endpoint *endpoint);
 /* A TLS connection over the socket, which stays the caller's: it must be non-blocking. NULL when
  * memory is short. */
 SSL *ward_endpoint_connect(const struct ward_endpoint *endpoint, int fd);

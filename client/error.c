@@ -25,16 +25,50 @@ static void make_line(char *text)
     }
 }
 
+/* Codes whose texts name what was refused; others begin with an address. */
+static bool names_a_field(ward_rc code)
+{
+    switch (code) {
+    case WARD_RC_INVALID_ARGUMENT:
+    case WARD_RC_NOT_FOUND:
+    case WARD_RC_ALREADY_EXISTS:
+    case WARD_RC_PERMISSION_DENIED:
+    case WARD_RC_RESOURCE_EXHAUSTED:
+    case WARD_RC_FAILED_PRECONDITION:
+    case WARD_RC_OUT_OF_RANGE:
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* "field: rule" gives the field; any other text gives none. */
+static void take_field(ward_error *error)
+{
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789_.-[]";
+    size_t size = strspn(error->message, letters);
+    error->field[0] = 0;
+    if (names_a_field(error->code) && size > 0 && size < sizeof(error->field) &&
+        error->message[size] == ':' && error->message[size + 1] == ' ') {
+        memcpy(error->field, error->message, size);
+        error->field[size] = 0;
+    }
+}
+
 ward_rc ward_error_set(ward_error *error, ward_rc code, const char *format, ...)
 {
     if (error != NULL) {
         error->code = code;
         error->answered = 0;
+        error->retry_after_ms = 0;
+        error->attempts = 0;
+        error->reason[0] = 0;
         va_list args;
         va_start(args, format);
         (void)vsnprintf(error->message, sizeof(error->message), format, args); /* cut is fine */
         va_end(args);
         make_line(error->message);
+        take_field(error);
     }
     return code;
 }

@@ -3,6 +3,10 @@
  */
 #include "client/message.h"
 
+#include <assert.h>
+
+#include "base/id.h"
+
 ward_rc ward_message_arena(struct ward_arena **ret, ward_error *error)
 {
     ward_status status = ward_arena_new(WARD_ANSWER_BUDGET, ret);
@@ -73,6 +77,33 @@ Ward__V1__RequestHeader *ward_message_header(struct ward_arena *arena, const war
         header->reason = ward_message_text(call->reason);
     }
     return header;
+}
+
+ward_rc ward_message_name(struct ward_arena *arena, ProtobufCMessage *request, ward_error *error)
+{
+    const ProtobufCFieldDescriptor *field =
+        protobuf_c_message_descriptor_get_field_by_name(request->descriptor, "header");
+    assert(field != NULL && field->descriptor == &ward__v1__request_header__descriptor);
+    Ward__V1__RequestHeader **header =
+        (Ward__V1__RequestHeader **)(void *)((uint8_t *)request + field->offset);
+    if (*header == NULL) {
+        *header = WARD_ARENA_NEW(arena, Ward__V1__RequestHeader);
+        if (*header == NULL) {
+            return ward_error_memory(error);
+        }
+        **header = (Ward__V1__RequestHeader)WARD__V1__REQUEST_HEADER__INIT;
+    }
+    if ((*header)->request_id[0] != 0) {
+        return WARD_RC_OK;
+    }
+    struct ward_id id;
+    char *text = ward_arena_alloc(arena, WARD_ID_TEXT_SIZE);
+    if (text == NULL || !ward_ok(ward_id_random(&id))) {
+        return ward_error_memory(error);
+    }
+    ward_id_print(&id, text);
+    (*header)->request_id = text;
+    return WARD_RC_OK;
 }
 
 ward_rc ward_message_item_code(const Ward__V1__ItemError *error, const char **ret_text)

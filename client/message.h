@@ -23,6 +23,9 @@ ward_rc ward_message_unpack(struct ward_bytes bytes, const ProtobufCMessageDescr
                             struct ward_arena *arena, ProtobufCMessage **ret, ward_error *error);
 /* The common header, in the arena; NULL when call says nothing or memory is short. */
 Ward__V1__RequestHeader *ward_message_header(struct ward_arena *arena, const ward_call *call);
+/* A request that changes something has a name of its own, the same in all its attempts: the daemon
+ * does it once. Gives it a random one where the caller gave none. */
+ward_rc ward_message_name(struct ward_arena *arena, ProtobufCMessage *request, ward_error *error);
 /* The outcome of a batch's item. */
 ward_rc ward_message_item_code(const Ward__V1__ItemError *error, const char **ret_text);
 /* A text that is sent: NULL becomes "". Protobuf-c does not write through it. */

@@ -221,6 +221,7 @@ static void read_all(struct ward_transport *transport)
             (void)tls_retry(transport, result);
             return;
         }
+        transport->doubted = false;
         ssize_t taken = nghttp2_session_mem_recv(transport->session, transport->in, size);
         OPENSSL_cleanse(transport->in, size);
         if (taken < 0) {
@@ -327,6 +328,33 @@ bool ward_transport_closed(const struct ward_transport *transport)
 const ward_error *ward_transport_error(const struct ward_transport *transport)
 {
     return &transport->error;
+}
+
+const char *ward_transport_authority(const struct ward_transport *transport)
+{
+    return transport->endpoint->authority;
+}
+
+void ward_transport_doubt(struct ward_transport *transport)
+{
+    if (transport->session != NULL) {
+        transport->doubted = true;
+        (void)nghttp2_submit_ping(transport->session, NGHTTP2_FLAG_NONE, NULL); /* or it stays so */
+    }
+}
+
+bool ward_transport_doubted(const struct ward_transport *transport)
+{
+    return transport->doubted;
+}
+
+void ward_transport_abandon(struct ward_transport *transport)
+{
+    if (transport->fd >= 0) {
+        (void)close(transport->fd);
+        transport->fd = -1;
+    }
+    transport->stage = WARD_CLOSED;
 }
 
 static ward_rc look_up(struct ward_transport *transport, ward_error *error)

@@ -56,6 +56,14 @@ ward_rc ward_transport_submit(struct ward_transport *transport, struct ward_tran
 /* Ends a call that is under way with this error; its stream is reset. Runs `done`. */
 void ward_transport_cancel(struct ward_transport_call *call, ward_rc code, const char *text);
 
+/* After a call that ended with its deadline: asks the daemon for a sign of life, which the next
+ * turns look for. Until it comes the connection is doubted. */
+void ward_transport_doubt(struct ward_transport *transport);
+bool ward_transport_doubted(const struct ward_transport *transport);
+/* In a forked child: closes the descriptor and says nothing on it. What OpenSSL holds is given up,
+ * since its locks may be held by threads that are not here. */
+void ward_transport_abandon(struct ward_transport *transport);
+
 /* For poll(2). -1 when closed. */
 int ward_transport_fd(const struct ward_transport *transport);
 short ward_transport_events(const struct ward_transport *transport);
@@ -71,6 +79,8 @@ bool ward_transport_ready(const struct ward_transport *transport);
 /* New calls are taken: neither closed nor going away. */
 bool ward_transport_usable(const struct ward_transport *transport);
 bool ward_transport_closed(const struct ward_transport *transport);
+/* host:port. */
+const char *ward_transport_authority(const struct ward_transport *transport);
 /* Why it closed. */
 const ward_error *ward_transport_error(const struct ward_transport *transport);
 

@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "client/error_details.h"
+
 #define STREAM_WINDOW (8 * 1024 * 1024)
 #define CONNECTION_WINDOW (32 * 1024 * 1024)
 #define FRAME_HEADER_SIZE 9
@@ -150,6 +152,8 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
             status < 0 || status > WARD_GRPC_UNAUTHENTICATED ? WARD_GRPC_UNKNOWN : status;
     } else if (name_is(name, "grpc-message")) {
         take_message(call, value);
+    } else if (name_is(name, "grpc-status-details-bin")) {
+        ward_error_details(value, &call->error);
     }
     return 0;
 }
@@ -284,7 +288,8 @@ static nghttp2_nv header(const char *name, const char *value)
 
 static void call_begin(struct ward_transport_call *call, struct ward_transport *transport)
 {
-    call->error.message[0] = 0;
+    call->error.message[0] = call->error.field[0] = call->error.reason[0] = 0;
+    call->error.retry_after_ms = 0;
     call->unprocessed = false;
     call->sent = 0;
     call->http_status = 0;
@@ -355,9 +360,16 @@ void ward_transport_finish(struct ward_transport_call *call, ward_rc code, bool 
         call->error.code = code;
         call->error.message[0] = 0;
     } else {
-        char copy[sizeof(call->error.message)]; /* text may lie in the error that is written */
-        (void)snprintf(copy, sizeof(copy), "%s", text);
-        (void)ward_error_set(&call->error, code, "%s", copy);
+        const ward_error said = call->error; /* text may lie in it, and details came before */
+        (void)ward_error_set(&call->error, code, "%s",
+                             text == call->error.message ? said.message : text);
+        if (answered) {
+            call->error.retry_after_ms = said.retry_after_ms;
+            memcpy(call->error.reason, said.reason, sizeof(said.reason));
+            if (said.field[0] != 0) {
+                memcpy(call->error.field, said.field, sizeof(said.field));
+            }
+        }
     }
     call->error.answered = answered;
     call_unlink(call);

@@ -22,7 +22,7 @@ struct ward_transport {
     size_t out_sent;        /* of out */
     uint8_t *in;            /* one TLS record; wiped */
     bool tls_wants_write, pending;
-    bool ready, going_away;
+    bool ready, going_away, doubted;
     bool has_ghosts;                   /* a call was cancelled before it was all sent */
     struct ward_transport_call *calls; /* under way */
     ward_error error;

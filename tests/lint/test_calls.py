@@ -28,7 +28,7 @@ CHOKE_POINTS = {
     r"(?:EVP_EncryptInit_ex2?|EVP_DecryptInit_ex2?)": ["base/"],
     r"(?:PQexecParams|PQsendQueryParams|PQprepare|PQsendPrepare|PQexec|PQsendQuery)": ["backends/postgres/"],
     r"(?:posix_spawn|posix_spawnp|execv\w*)": ["backends/pkcs11/"],
-    r"(?:dlopen|dlsym)": ["backends/pkcs11/"],
+    r"(?:dlopen|dlsym)": ["backends/pkcs11/", "client/pkcs11/"],
 }
 
 

@@ -17,7 +17,7 @@ LAYERS = {
 
 # A library's headers -> the only folders that may see them. Public types of a library end here.
 LIBRARIES = {
-    "p11-kit/": ["backends/pkcs11/"],
+    "p11-kit/": ["backends/pkcs11/", "client/pkcs11/"],
     "pkcs11": ["backends/pkcs11/"],
     "libp11.h": ["client/cli/sign"],
     "libpq": ["backends/postgres/"],

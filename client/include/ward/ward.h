@@ -15,9 +15,20 @@
  * Batch calls answer each item on its own: the call succeeds, and an item carries its own code.
  * Calls for one item (ward_generate_data_key and the like) fail with the item's code.
  *
- * Retries: a call is repeated once, after a short random pause and within its deadline, when the
- * daemon provably never began it, or when it only reads or makes nothing that is kept (all but
- * put, create, rotate, submit, approve and reject) and the daemon was unavailable.
+ * Several servers: a call goes to one that works, over a warm connection where there is one. A
+ * server that fails is left alone for a while that grows; new connections are spread over the rest.
+ *
+ * Repeats: within its deadline, and up to ward_config_set_max_attempts times, a call is repeated
+ * when the daemon was unavailable, or said when to come again. Pauses grow and are random; where
+ * another server is at hand there is none. A call that changes something is sent under one request
+ * id in all its attempts, so that the daemon does it once.
+ *
+ * Certificates: when the CA, certificate or key file has changed, the next connection uses the new
+ * ones; calls under way are not disturbed.
+ *
+ * Fork: a child may go on with a client of its parent's. It begins with new connections; those of
+ * the parent are not touched. What was given back before stays readable, but for data keys and
+ * cached keys, which are empty in the child.
  *
  * Structs that the library gives back may grow at their end in later versions. */
 #ifndef WARD_WARD_H
@@ -55,7 +66,11 @@ typedef enum ward_rc {
 typedef struct ward_error {
     ward_rc code;
     int answered;      /* 1: the daemon said so. 0: it was found here; the daemon may not know */
-    char message[504]; /* one sentence; names the field and the rule where input was refused */
+    uint32_t attempts; /* how often the call was tried; 0: it was not */
+    uint32_t retry_after_ms; /* the daemon's hint when to come again; 0: none */
+    char field[64];          /* the field that broke a rule, e.g. "context"; "": none */
+    char reason[64];         /* the daemon's constant for the cause, e.g. "STATE"; "": none */
+    char message[504];       /* one sentence; names the field and the rule */
 } ward_error;
 
 /* The library's version, e.g. "0.1.0". Static. */
@@ -72,18 +87,37 @@ typedef struct ward_client ward_client;
 ward_config *ward_config_new(void);
 void ward_config_free(ward_config *config);
 /* Each copies its text and returns WARD_RC_OK, or RESOURCE_EXHAUSTED when memory is short.
- * server: "host:port" or "[::1]:7443". server_name: the DNS name or IP address that the daemon's
- * certificate must have; default: the host. ca, certificate, key: PEM files; who may have signed
- * the daemon's certificate, our certificate with its chain, and its private key (not encrypted). */
-ward_rc ward_config_set_server(ward_config *config, const char *server);
+ * servers: "host:port" or "[::1]:7443", or several with commas between; at most 16 in all
+ * (INVALID_ARGUMENT). `set` replaces what was given before. server_name: the DNS name or IP address
+ * that every daemon's certificate must have; default: the host of each. ca, certificate, key: PEM
+ * files; who may have signed the daemon's certificate, our certificate with its chain, and its
+ * private key (not encrypted). */
+ward_rc ward_config_set_server(ward_config *config, const char *servers);
+ward_rc ward_config_add_server(ward_config *config, const char *servers);
 ward_rc ward_config_set_server_name(ward_config *config, const char *name);
 ward_rc ward_config_set_ca_file(ward_config *config, const char *path);
 ward_rc ward_config_set_certificate_file(ward_config *config, const char *path);
+/* Also a key that stays in a smart card or HSM: a PKCS#11 URI (RFC 7512) that names one token and
+ * one private key, ECDSA P-256 or RSA, such as
+ *   pkcs11:token=staff;id=%01?pin-source=file:/run/credentials/pin
+ * Modules are those of p11-kit, or module-path. The PIN comes from pin-source (a file), pin-value,
+ * the callback below, or the reader's own pad. Needs libp11-kit at run time. */
 ward_rc ward_config_set_key_file(ward_config *config, const char *path);
-/* How long a call may take in all, milliseconds, 1 to 3,600,000; default 10,000. */
+/* Writes the PIN of the token with this label into pin, at most size bytes and no NUL needed, and
+ * returns its length; below 0 when there is none. Called when the token is opened, by any thread;
+ * must not call this library. The memory is locked, and wiped after the login. */
+typedef int (*ward_pin_callback)(void *context, const char *token, char *pin, size_t size);
+void ward_config_set_pin_callback(ward_config *config, ward_pin_callback callback, void *context);
+/* How long a call may take in all, with its repeats, milliseconds, 1 to 3,600,000; default 10,000.
+ */
 void ward_config_set_timeout_ms(ward_config *config, uint32_t timeout_ms);
+/* Of several servers, how long one may take to be connected before another is tried; default 2,000.
+ */
+void ward_config_set_connect_timeout_ms(ward_config *config, uint32_t timeout_ms);
 /* How many calls may be on their way at once, 1 to 1,024; default 32. More wait for their turn. */
 void ward_config_set_max_connections(ward_config *config, uint32_t n);
+/* How often a call may be tried, 1 to 16; default 4. */
+void ward_config_set_max_attempts(ward_config *config, uint32_t n);
 
 /* Reads the files; connects to nothing yet. INVALID_ARGUMENT: the configuration, with the file's
  * name and what is wrong with it. Release with ward_client_free, when no call is under way. */
@@ -93,7 +127,8 @@ void ward_client_free(ward_client *client);
 /* What is said about one call; NULL wherever a ward_call is asked for means nothing. */
 typedef struct ward_call {
     const char
-        *request_id; /* names the call in the audit log: 1 to 64 of [A-Za-z0-9._-]; or NULL */
+        *request_id; /* names the call in the audit log, and what changes something is done once
+                        under it: 1 to 64 of [A-Za-z0-9._-]; NULL: one is made where it matters */
     const char *on_behalf_of; /* the end user, a pseudonymous id of at most 128 bytes; or NULL */
     const char *reason;       /* why, at most 256 bytes; or NULL */
     uint32_t timeout_ms;      /* 0: the client's */

@@ -29,6 +29,7 @@ struct stub_server {
     char address[32];
     pthread_t acceptor, threads[CONNECTIONS_MAX];
     atomic_uint connections, calls;
+    atomic_long last_serial;
     atomic_bool stopping, stalling;
     pthread_mutex_t lock; /* the handler is called by one thread at a time */
 };
@@ -131,12 +132,16 @@ static void submit_answer(struct connection *connection, struct stream *stream)
     nghttp2_nv headers[] = {
         header(":status", "200"), header("content-type", "application/grpc"),
         header("grpc-status", stream->status_text),
-        header("grpc-message", reply->grpc_message == NULL ? "" : reply->grpc_message)};
+        header("grpc-message", reply->grpc_message == NULL ? "" : reply->grpc_message),
+        header("grpc-status-details-bin", reply->grpc_details == NULL ? "" : reply->grpc_details)};
     make_body(stream);
     nghttp2_data_provider provider = {.source.ptr = stream, .read_callback = on_read};
     if (reply->grpc_status != 0) { /* trailers only */
         (void)nghttp2_submit_response(connection->session, stream->id, headers,
-                                      reply->grpc_message == NULL ? 3 : 4, NULL);
+                                      reply->grpc_message == NULL   ? 3
+                                      : reply->grpc_details == NULL ? 4
+                                                                    : 5,
+                                      NULL);
     } else {
         (void)nghttp2_submit_response(connection->session, stream->id, headers, 2, &provider);
     }
@@ -161,6 +166,10 @@ static void answer(struct connection *connection, struct stream *stream)
         (void)nghttp2_submit_goaway(session, 0, stream->id < 2 ? 0 : stream->id - 2,
                                     NGHTTP2_NO_ERROR, NULL, 0);
         break; /* the client leaves: closing here could reset the GOAWAY away */
+    case STUB_GOAWAY:
+        (void)nghttp2_submit_goaway(session, 0, stream->id, NGHTTP2_NO_ERROR, NULL, 0);
+        submit_answer(connection, stream);
+        break;
     case STUB_HTTP_STATUS: {
         nghttp2_nv status[] = {header(":status", stream->reply.http_status)};
         (void)nghttp2_submit_response(session, stream->id, status, 1, NULL);
@@ -327,6 +336,8 @@ static void *run_connection(void *argument)
     connection.ssl = SSL_new(start.server->tls);
     SSL_set_fd(connection.ssl, start.fd);
     if (SSL_accept(connection.ssl) == 1) {
+        X509 *client = SSL_get0_peer_certificate(connection.ssl);
+        atomic_store(&start.server->last_serial, ASN1_INTEGER_get(X509_get0_serialNumber(client)));
         connection.session = make_session(&connection);
         serve(&connection);
         free_streams(connection.session);
@@ -410,6 +421,11 @@ const char *stub_address(const struct stub_server *server)
 unsigned stub_connections(const struct stub_server *server)
 {
     return atomic_load(&server->connections);
+}
+
+long stub_last_serial(const struct stub_server *server)
+{
+    return atomic_load(&server->last_serial);
 }
 
 void stub_stall(struct stub_server *server)

@@ -16,6 +16,7 @@ enum stub_behaviour {
     STUB_RESET,        /* RST_STREAM with http2_error */
     STUB_HTTP_STATUS,  /* no gRPC answer but this HTTP status */
     STUB_GOAWAY_BELOW, /* GOAWAY that says the call was never looked at, then the connection ends */
+    STUB_GOAWAY,       /* GOAWAY that lets the call finish, and its answer */
     STUB_CLOSE,        /* the connection ends in the middle of the call */
     STUB_SILENT,       /* never answers */
     STUB_GARBAGE,      /* bytes that are not HTTP/2 */
@@ -26,6 +27,7 @@ struct stub_reply {
     enum stub_behaviour behaviour;
     int grpc_status;
     const char *grpc_message;  /* NULL: none; as it goes over the wire */
+    const char *grpc_details;  /* NULL: none; grpc-status-details-bin */
     struct ward_buffer answer; /* initialised; wiped by the server */
     uint32_t http2_error;
     const char *http_status;
@@ -40,11 +42,14 @@ struct stub_call {
 
 typedef void (*stub_handler)(void *context, const struct stub_call *call, struct stub_reply *reply);
 
+/* Handlers of one server run one at a time, on its connections' threads. */
 struct stub_server;
 struct stub_server *stub_start(const struct pki *pki, stub_handler handler, void *context);
 /* "127.0.0.1:PORT". */
 const char *stub_address(const struct stub_server *server);
 unsigned stub_connections(const struct stub_server *server); /* accepted so far */
+/* Of the client's certificate on the newest of them. */
+long stub_last_serial(const struct stub_server *server);
 /* From now on its connections give no window back: larger requests never end. */
 void stub_stall(struct stub_server *server);
 void stub_stop(struct stub_server *server);

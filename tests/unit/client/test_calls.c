@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* libward against a server that misbehaves in every way that gRPC over HTTP/2 allows. */
-#include "tests/unit/client/check.h"
+#include "tests/unit/client/rig.h"
 
 #include <pthread.h>
 #include <signal.h>
@@ -14,190 +14,6 @@
 #include <nghttp2/nghttp2.h>
 
 #include "base/secret.h"
-#include "client/include/ward/ward.h"
-#include "tests/unit/client/stub_server.h"
-#include "ward/v1/data_keys.pb-c.h"
-#include "ward/v1/keys.pb-c.h"
-#include "ward/v1/records.pb-c.h"
-
-struct script {
-    enum stub_behaviour first, then; /* of the first call, and of those after it */
-    int grpc_status;
-    const char *grpc_message;
-    uint32_t http2_error;
-    const char *http_status;
-    unsigned calls;
-    char path[128], timeout[32];
-    size_t largest;
-};
-
-struct rig {
-    char *folder;
-    struct pki pki;
-    struct script script;
-    struct stub_server *server;
-    ward_client *client;
-    ward_error error;
-};
-
-/* ---- answers ---- */
-
-static void pack(const void *message, struct ward_buffer *out)
-{
-    const ProtobufCMessage *base = message;
-    size_t size = protobuf_c_message_get_packed_size(base);
-    if (size > 0) {
-        uint8_t *to = ward_buffer_reserve(out, size);
-        assert_non_null(to);
-        out->size += protobuf_c_message_pack(base, to);
-    }
-}
-
-static void answer_generate(struct ward_buffer *out)
-{
-    uint8_t plaintext[32], wrapped[] = "a wrapped key";
-    memset(plaintext, 0x5a, sizeof(plaintext));
-    Ward__V1__DataKey key = WARD__V1__DATA_KEY__INIT, *keys = &key;
-    key.plaintext = (ProtobufCBinaryData){sizeof(plaintext), plaintext};
-    key.wrapped = (ProtobufCBinaryData){sizeof(wrapped), wrapped};
-    Ward__V1__ItemError failed = WARD__V1__ITEM_ERROR__INIT;
-    char text[] = "key: no such key";
-    failed.code = 5;
-    failed.message = text;
-    Ward__V1__GenerateDataKeysResult fine = WARD__V1__GENERATE_DATA_KEYS_RESULT__INIT,
-                                     bad = WARD__V1__GENERATE_DATA_KEYS_RESULT__INIT,
-                                     *results[] = {&fine, &bad};
-    fine.keys = &keys;
-    fine.n_keys = 1;
-    bad.error = &failed;
-    Ward__V1__GenerateDataKeysResponse response = WARD__V1__GENERATE_DATA_KEYS_RESPONSE__INIT;
-    response.results = results;
-    response.n_results = 2;
-    pack(&response, out);
-}
-
-static void answer_list(struct ward_buffer *out)
-{
-    char name[] = "app/demo", next[] = "app/demo";
-    Ward__V1__Key key = WARD__V1__KEY__INIT, *keys = &key;
-    key.name = name;
-    key.purpose = WARD__V1__KEY_PURPOSE__KEY_PURPOSE_DATA_KEYS;
-    Ward__V1__ListKeysResponse response = WARD__V1__LIST_KEYS_RESPONSE__INIT;
-    response.keys = &keys;
-    response.n_keys = 1;
-    response.next_page_token = next;
-    pack(&response, out);
-}
-
-static void answer_put(struct ward_buffer *out)
-{
-    Ward__V1__PutRecordsResult result = WARD__V1__PUT_RECORDS_RESULT__INIT, *results = &result;
-    result.version = 7;
-    Ward__V1__PutRecordsResponse response = WARD__V1__PUT_RECORDS_RESPONSE__INIT;
-    response.results = &results;
-    response.n_results = 1;
-    pack(&response, out);
-}
-
-static void handle(void *context, const struct stub_call *call, struct stub_reply *reply)
-{
-    struct script *script = context;
-    (void)snprintf(script->path, sizeof(script->path), "%s", call->path);
-    (void)snprintf(script->timeout, sizeof(script->timeout), "%s", call->timeout);
-    script->largest = call->message.size > script->largest ? call->message.size : script->largest;
-    reply->behaviour = script->calls++ == 0 ? script->first : script->then;
-    if (reply->behaviour == STUB_ANSWER || reply->behaviour == STUB_BYTE_BY_BYTE) {
-        reply->grpc_status =
-            script->calls == 1 || script->then == script->first ? script->grpc_status : 0;
-        reply->grpc_message = reply->grpc_status == 0 ? NULL : script->grpc_message;
-    }
-    reply->http2_error = script->http2_error;
-    reply->http_status = script->http_status;
-    if (strstr(call->path, "Generate") != NULL) {
-        answer_generate(&reply->answer);
-    } else if (strstr(call->path, "ListKeys") != NULL) {
-        answer_list(&reply->answer);
-    } else if (strstr(call->path, "PutRecords") != NULL) {
-        answer_put(&reply->answer);
-    }
-}
-
-/* ---- the rig ---- */
-
-static ward_client *new_client(struct rig *rig, const char *server, const char *person,
-                               const char *name)
-{
-    ward_config *config = ward_config_new();
-    char certificate[64], key[64];
-    (void)snprintf(certificate, sizeof(certificate), "%s.pem", person);
-    (void)snprintf(key, sizeof(key), "%s.key", person);
-    assert_int_equal(ward_config_set_server(config, server), WARD_RC_OK);
-    assert_int_equal(ward_config_set_server_name(config, name), WARD_RC_OK);
-    assert_int_equal(ward_config_set_ca_file(config, in_folder(rig->folder, "ca.pem")), WARD_RC_OK);
-    assert_int_equal(ward_config_set_certificate_file(config, in_folder(rig->folder, certificate)),
-                     WARD_RC_OK);
-    assert_int_equal(ward_config_set_key_file(config, in_folder(rig->folder, key)), WARD_RC_OK);
-    ward_config_set_timeout_ms(config, 5000);
-    ward_client *client = NULL;
-    assert_int_equal(ward_client_new(config, &client, &rig->error), WARD_RC_OK);
-    ward_config_free(config);
-    return client;
-}
-
-static int make_folder(void **state)
-{
-    struct rig *rig = calloc(1, sizeof(*rig));
-    rig->folder = folder_make();
-    pki_make(rig->folder, &rig->pki);
-    *state = rig;
-    return 0;
-}
-
-static int drop_folder(void **state)
-{
-    struct rig *rig = *state;
-    pki_free(&rig->pki);
-    folder_remove(rig->folder);
-    free(rig);
-    return 0;
-}
-
-static int start(void **state)
-{
-    struct rig *rig = *state;
-    rig->script = (struct script){.http_status = "503"};
-    rig->server = stub_start(&rig->pki, handle, &rig->script);
-    rig->client = new_client(rig, stub_address(rig->server), "alice", NULL);
-    return 0;
-}
-
-static int stop(void **state)
-{
-    struct rig *rig = *state;
-    ward_client_free(rig->client);
-    stub_stop(rig->server);
-    return 0;
-}
-
-static ward_rc list(struct rig *rig)
-{
-    ward_keys *keys = NULL;
-    ward_rc rc = ward_list_keys(rig->client, NULL, 0, NULL, &keys, &rig->error);
-    ward_keys_free(keys);
-    return rc;
-}
-
-static ward_rc put(struct rig *rig)
-{
-    const ward_put_request request = {"fhir", "p1", "r1", "{}", 2};
-    ward_records *records = NULL;
-    ward_rc rc = ward_put_record(rig->client, NULL, NULL, 0, &request, &records, &rig->error);
-    if (rc == WARD_RC_OK) {
-        assert_int_equal(records->items[0]->version, 7);
-    }
-    ward_records_free(records);
-    return rc;
-}
 
 /* ---- what should work ---- */
 
@@ -245,7 +61,7 @@ static void connections_are_used_again(void **state)
 {
     struct rig *rig = *state;
     for (int i = 0; i < 20; i++) {
-        assert_int_equal(list(rig), WARD_RC_OK);
+        assert_int_equal(rig_list(rig), WARD_RC_OK);
     }
     assert_int_equal(stub_connections(rig->server), 1);
 }
@@ -302,7 +118,7 @@ static void a_refusal_carries_code_and_text(void **state)
     struct rig *rig = *state;
     rig->script.grpc_status = 7;
     rig->script.grpc_message = "policy%3A refused %C3%A9 %zz %0A.";
-    assert_int_equal(list(rig), WARD_RC_PERMISSION_DENIED);
+    assert_int_equal(rig_list(rig), WARD_RC_PERMISSION_DENIED);
     assert_string_equal(rig->error.message, "policy: refused \xc3\xa9 %zz  .");
     assert_int_equal(rig->error.answered, 1);
     assert_int_equal(rig->script.calls, 1);
@@ -312,38 +128,38 @@ static void a_code_that_gRPC_does_not_know_is_unknown(void **state)
 {
     struct rig *rig = *state;
     rig->script.grpc_status = 99;
-    assert_int_equal(list(rig), WARD_RC_UNKNOWN);
+    assert_int_equal(rig_list(rig), WARD_RC_UNKNOWN);
 }
 
 static void ok_without_a_message_is_no_success(void **state)
 {
     struct rig *rig = *state;
     rig->script.first = STUB_NO_MESSAGE;
-    assert_int_equal(list(rig), WARD_RC_INTERNAL);
+    assert_int_equal(rig_list(rig), WARD_RC_INTERNAL);
 }
 
 static void ok_with_half_a_message_is_no_success(void **state)
 {
     struct rig *rig = *state;
     rig->script.first = STUB_CUT;
-    assert_int_equal(list(rig), WARD_RC_INTERNAL);
+    assert_int_equal(rig_list(rig), WARD_RC_INTERNAL);
 }
 
 static void two_messages_are_refused(void **state)
 {
     struct rig *rig = *state;
     rig->script.first = STUB_TWO_MESSAGES;
-    assert_int_equal(list(rig), WARD_RC_INTERNAL);
+    assert_int_equal(rig_list(rig), WARD_RC_INTERNAL);
 }
 
 static void an_answer_that_is_too_large_is_refused_by_its_prefix(void **state)
 {
     struct rig *rig = *state;
     rig->script.first = STUB_HUGE;
-    assert_int_equal(list(rig), WARD_RC_RESOURCE_EXHAUSTED);
+    assert_int_equal(rig_list(rig), WARD_RC_RESOURCE_EXHAUSTED);
     rig->script.calls = 0;
     rig->script.first = STUB_ANSWER;
-    assert_int_equal(list(rig), WARD_RC_OK);
+    assert_int_equal(rig_list(rig), WARD_RC_OK);
 }
 
 static void http_statuses_become_codes(void **state)
@@ -360,7 +176,7 @@ static void http_statuses_become_codes(void **state)
     rig->script.first = rig->script.then = STUB_HTTP_STATUS;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         rig->script.http_status = cases[i].status;
-        assert_int_equal(list(rig), cases[i].rc);
+        assert_int_equal(rig_list(rig), cases[i].rc);
     }
 }
 
@@ -377,16 +193,17 @@ static void resets_become_codes(void **state)
     rig->script.first = rig->script.then = STUB_RESET;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         rig->script.http2_error = cases[i].error;
-        assert_int_equal(list(rig), cases[i].rc);
+        assert_int_equal(rig_list(rig), cases[i].rc);
     }
 }
 
 static void garbage_is_an_error_and_not_the_end(void **state)
 {
     struct rig *rig = *state;
-    rig->script.first = STUB_GARBAGE;
-    assert_int_equal(put(rig), WARD_RC_UNAVAILABLE);
-    assert_int_equal(put(rig), WARD_RC_OK);
+    rig->script.first = rig->script.then = STUB_GARBAGE;
+    assert_int_equal(rig_put(rig), WARD_RC_UNAVAILABLE);
+    rig->script.then = STUB_ANSWER;
+    assert_int_equal(rig_put(rig), WARD_RC_OK);
 }
 
 static void silence_ends_with_the_deadline(void **state)
@@ -401,7 +218,7 @@ static void silence_ends_with_the_deadline(void **state)
     assert_int_equal(rig->error.answered, 0);
     assert_true(strlen(rig->script.timeout) > 1);
     rig->script.then = STUB_ANSWER;
-    assert_int_equal(list(rig), WARD_RC_OK); /* the same connection still serves */
+    assert_int_equal(rig_list(rig), WARD_RC_OK); /* the same connection still serves */
     assert_int_equal(stub_connections(rig->server), 1);
 }
 
@@ -418,7 +235,7 @@ static void a_request_that_is_not_taken_ends_with_the_deadline(void **state)
     assert_int_equal(ward_put_record(rig->client, &call, NULL, 0, &request, &records, &rig->error),
                      WARD_RC_DEADLINE_EXCEEDED);
     free(json); /* nothing may still point to it */
-    assert_int_equal(put(rig), WARD_RC_OK);
+    assert_int_equal(rig_put(rig), WARD_RC_OK);
     assert_int_equal(stub_connections(rig->server), 2);
 }
 
@@ -434,66 +251,12 @@ static void a_listener_that_never_speaks_ends_with_the_deadline(void **state)
     char text[32];
     (void)snprintf(text, sizeof(text), "127.0.0.1:%u", ntohs(address.sin_port));
     ward_client_free(rig->client);
-    rig->client = new_client(rig, text, "alice", NULL);
+    rig->client = rig_client(rig, text, "alice", NULL);
     const ward_call call = {.timeout_ms = 200};
     ward_keys *keys = NULL;
     assert_int_equal(ward_list_keys(rig->client, &call, 0, NULL, &keys, &rig->error),
                      WARD_RC_DEADLINE_EXCEEDED);
     (void)close(listener);
-}
-
-/* ---- what is repeated ---- */
-
-static void a_refused_stream_is_repeated_even_for_a_put(void **state)
-{
-    struct rig *rig = *state;
-    rig->script.first = STUB_RESET;
-    rig->script.http2_error = NGHTTP2_REFUSED_STREAM;
-    assert_int_equal(put(rig), WARD_RC_OK);
-    assert_int_equal(rig->script.calls, 2);
-}
-
-static void a_call_above_goaway_is_repeated_on_a_new_connection(void **state)
-{
-    struct rig *rig = *state;
-    rig->script.first = STUB_GOAWAY_BELOW;
-    assert_int_equal(put(rig), WARD_RC_OK);
-    assert_int_equal(rig->script.calls, 2);
-    assert_int_equal(stub_connections(rig->server), 2);
-}
-
-static void a_put_whose_connection_is_lost_is_not_repeated(void **state)
-{
-    struct rig *rig = *state;
-    rig->script.first = STUB_CLOSE;
-    assert_int_equal(put(rig), WARD_RC_UNAVAILABLE);
-    assert_int_equal(rig->script.calls, 1);
-    assert_int_equal(put(rig), WARD_RC_OK);
-}
-
-static void a_read_whose_connection_is_lost_is_repeated_once(void **state)
-{
-    struct rig *rig = *state;
-    rig->script.first = STUB_CLOSE;
-    assert_int_equal(list(rig), WARD_RC_OK);
-    assert_int_equal(rig->script.calls, 2);
-    rig->script.calls = 0;
-    rig->script.then = STUB_CLOSE;
-    assert_int_equal(list(rig), WARD_RC_UNAVAILABLE);
-    assert_int_equal(rig->script.calls, 2);
-}
-
-static void unavailable_is_repeated_for_reads_alone(void **state)
-{
-    struct rig *rig = *state;
-    rig->script.grpc_status = 14;
-    rig->script.first = STUB_ANSWER;
-    rig->script.then = STUB_BYTE_BY_BYTE;
-    assert_int_equal(list(rig), WARD_RC_OK);
-    assert_int_equal(rig->script.calls, 2);
-    rig->script.calls = 0;
-    assert_int_equal(put(rig), WARD_RC_UNAVAILABLE);
-    assert_int_equal(rig->script.calls, 1);
 }
 
 /* ---- who is there ---- */
@@ -503,20 +266,20 @@ static void nobody_listening_is_unavailable(void **state)
     struct rig *rig = *state;
     char address[32];
     (void)snprintf(address, sizeof(address), "%s", stub_address(rig->server));
-    stop(state);
-    rig->client = new_client(rig, address, "alice", NULL);
-    assert_int_equal(put(rig), WARD_RC_UNAVAILABLE);
+    rig_stop(state);
+    rig->client = rig_client(rig, address, "alice", NULL);
+    assert_int_equal(rig_put(rig), WARD_RC_UNAVAILABLE);
     assert_non_null(strstr(rig->error.message, "cannot connect"));
     ward_client_free(rig->client);
-    start(state);
+    rig_start(state);
 }
 
 static void a_certificate_of_another_CA_is_not_taken(void **state)
 {
     struct rig *rig = *state;
     ward_client_free(rig->client);
-    rig->client = new_client(rig, stub_address(rig->server), "stranger", NULL);
-    assert_int_equal(list(rig), WARD_RC_UNAUTHENTICATED);
+    rig->client = rig_client(rig, stub_address(rig->server), "stranger", NULL);
+    assert_int_equal(rig_list(rig), WARD_RC_UNAUTHENTICATED);
     assert_int_equal(rig->script.calls, 0);
 }
 
@@ -524,14 +287,14 @@ static void a_daemon_of_another_name_is_not_believed(void **state)
 {
     struct rig *rig = *state;
     ward_client_free(rig->client);
-    rig->client = new_client(rig, stub_address(rig->server), "alice", "ward.example");
-    assert_int_equal(list(rig), WARD_RC_UNAUTHENTICATED);
+    rig->client = rig_client(rig, stub_address(rig->server), "alice", "ward.example");
+    assert_int_equal(rig_list(rig), WARD_RC_UNAUTHENTICATED);
     ward_client_free(rig->client);
-    rig->client = new_client(rig, stub_address(rig->server), "alice", "127.0.0.2");
-    assert_int_equal(list(rig), WARD_RC_UNAUTHENTICATED);
+    rig->client = rig_client(rig, stub_address(rig->server), "alice", "127.0.0.2");
+    assert_int_equal(rig_list(rig), WARD_RC_UNAUTHENTICATED);
     ward_client_free(rig->client);
-    rig->client = new_client(rig, stub_address(rig->server), "alice", "localhost");
-    assert_int_equal(list(rig), WARD_RC_OK);
+    rig->client = rig_client(rig, stub_address(rig->server), "alice", "localhost");
+    assert_int_equal(rig_list(rig), WARD_RC_OK);
 }
 
 static void refuses_config(struct rig *rig, const char *server, const char *certificate,
@@ -576,7 +339,7 @@ static void nothing_asked_is_refused_here(void **state)
     assert_int_equal(rig->script.calls, 0);
 }
 
-#define CASE(name) cmocka_unit_test_setup_teardown(name, start, stop)
+#define CASE(name) cmocka_unit_test_setup_teardown(name, rig_start, rig_stop)
 
 int main(void)
 {
@@ -600,16 +363,11 @@ int main(void)
         CASE(silence_ends_with_the_deadline),
         CASE(a_request_that_is_not_taken_ends_with_the_deadline),
         CASE(a_listener_that_never_speaks_ends_with_the_deadline),
-        CASE(a_refused_stream_is_repeated_even_for_a_put),
-        CASE(a_call_above_goaway_is_repeated_on_a_new_connection),
-        CASE(a_put_whose_connection_is_lost_is_not_repeated),
-        CASE(a_read_whose_connection_is_lost_is_repeated_once),
-        CASE(unavailable_is_repeated_for_reads_alone),
         CASE(nobody_listening_is_unavailable),
         CASE(a_certificate_of_another_CA_is_not_taken),
         CASE(a_daemon_of_another_name_is_not_believed),
         CASE(a_bad_configuration_is_named),
         CASE(nothing_asked_is_refused_here),
     };
-    return cmocka_run_group_tests(tests, make_folder, drop_folder);
+    return cmocka_run_group_tests(tests, rig_make_folder, rig_drop_folder);
 }

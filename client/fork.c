@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One pthread_atfork for all clients and caches of the process, since handlers cannot be taken back
+ * one by one. The child has one thread: what its hooks do needs no more locks than those taken. */
+#include "client/fork.h"
+
+#include <pthread.h>
+#include <stddef.h>
+
+static struct {
+    pthread_mutex_t lock;
+    pthread_once_t once;
+    struct ward_fork_hook *first;
+} watched = {.lock = PTHREAD_MUTEX_INITIALIZER, .once = PTHREAD_ONCE_INIT};
+
+static void before(void)
+{
+    (void)pthread_mutex_lock(&watched.lock);
+    for (struct ward_fork_hook *hook = watched.first; hook != NULL; hook = hook->next) {
+        hook->before(hook);
+    }
+}
+
+static void parent(void)
+{
+    for (struct ward_fork_hook *hook = watched.first; hook != NULL; hook = hook->next) {
+        hook->parent(hook);
+    }
+    (void)pthread_mutex_unlock(&watched.lock);
+}
+
+static void child(void)
+{
+    for (struct ward_fork_hook *hook = watched.first; hook != NULL; hook = hook->next) {
+        hook->child(hook);
+    }
+    (void)pthread_mutex_unlock(&watched.lock);
+}
+
+static void begin(void)
+{
+    (void)pthread_atfork(before, parent, child); /* fails only when memory is short */
+}
+
+void ward_fork_watch(struct ward_fork_hook *hook)
+{
+    (void)pthread_once(&watched.once, begin);
+    (void)pthread_mutex_lock(&watched.lock);
+    hook->prev = NULL;
+    hook->next = watched.first;
+    if (hook->next != NULL) {
+        hook->next->prev = hook;
+    }
+    watched.first = hook;
+    (void)pthread_mutex_unlock(&watched.lock);
+}
+
+void ward_fork_unwatch(struct ward_fork_hook *hook)
+{
+    (void)pthread_mutex_lock(&watched.lock);
+    if (hook->prev != NULL) {
+        hook->prev->next = hook->next;
+    } else {
+        watched.first = hook->next;
+    }
+    if (hook->next != NULL) {
+        hook->next->prev = hook->prev;
+    }
+    (void)pthread_mutex_unlock(&watched.lock);
+}
