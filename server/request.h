@@ -20,6 +20,7 @@
 #include "proto/leaf.h"
 #include "server/authn/peer.h"
 
+struct ward_budget_ask;
 struct ward_op;
 struct ward_state;
 struct ward_naming;
@@ -30,6 +31,7 @@ struct ward_origin {
     uint32_t loop;
     uint64_t connection; /* never reused in a process */
     int32_t stream;
+    size_t held; /* bytes that count for its connection until it comes back */
 };
 
 struct ward_request {
@@ -74,7 +76,8 @@ struct ward_request {
     struct ward_bytes answer; /* encoded already; empty: encode makes it */
     struct ward_read **reads; /* of this step */
     size_t n_reads, max_reads;
-    size_t first_item, n_items; /* this step's slice of the worker's batch */
+    size_t first_item, n_items;  /* this step's slice of the worker's batch */
+    struct ward_budget_ask *ask; /* of this step, in the arena: it had to wait for wraps; or NULL */
 
     /* What the audit entry says; filled by the operation. */
     enum ward_action action;

@@ -120,7 +120,8 @@ static ward_status fill(struct ward_state *state, const struct ward_store_snapsh
         WARD_ENSURE(ward_key_state_valid(snapshot->versions[i].state), WARD_E_STATE);
         versions[i] = (struct ward_key_version){.version = snapshot->versions[i].version,
                                                 .state = snapshot->versions[i].state,
-                                                .created_us = snapshot->versions[i].created_us};
+                                                .created_us = snapshot->versions[i].created_us,
+                                                .wraps = snapshot->versions[i].wraps};
     }
     attach_versions(state, snapshot, versions);
     return copy_revocations(state, snapshot);

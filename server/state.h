@@ -21,6 +21,7 @@ struct ward_key_version {
     uint32_t version;
     enum ward_key_state state;
     int64_t created_us;
+    uint64_t wraps; /* reserved by all daemons when this state was read */
 };
 
 struct ward_key {

@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "server/jobs/internal.h"
+#include "server/jobs/rotation.h"
 #include "server/limits.h"
 #include "server/op/system.h"
 
@@ -27,6 +28,7 @@ struct ward_jobs {
     atomic_ullong rewrapped;
     uint64_t signed_size;
     unsigned long long overloaded_told;
+    uint64_t trimmed_epoch;
     int64_t started_wall_us; /* no intent of ours that is still under way is older */
 };
 
@@ -177,6 +179,7 @@ static void *tick(void *argument)
         if (n % (WARD_CHECKPOINT_MS / TICK_MS) == 0) {
             sign_checkpoint(jobs);
             follow_epoch(jobs);
+            ward_rotation_tick(jobs->config.pipeline, jobs->reader, &jobs->trimmed_epoch);
         }
         if (n % SUMMARY_TICKS == 0) {
             summarise(jobs);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The daemon's timers: each a thread that sends requests by identity "system" down the one path.
  *   every second   a checkpoint, when there is news; the epoch, in case another daemon moved it
+ *                  rotation of a version that has wrapped as often as it should
  *   every 10 s     the summary of attempts without an identity, when there were any
  *   after a change the rewrap of subject keys that are below their key's active version
  *   every hour     the attributes of every key in the HSM

@@ -153,7 +153,8 @@ ward_status ward_key_making_outcome(const struct ward_key_making *making, struct
     version.kek_version = (struct ward_store_kek_version){.kek = making->ref.id,
                                                           .version = making->ref.version,
                                                           .state = WARD_KEY_ACTIVE,
-                                                          .created_us = making->created_us};
+                                                          .created_us = making->created_us,
+                                                          .wraps = 1}; /* the proof's */
     WARD_TRY(ward_batch_effect(batch, &version));
     struct ward_effect done = {.kind = WARD_EFFECT_INTENT_DONE};
     done.intent_done.id = making->intent;

@@ -23,6 +23,13 @@ struct ward_recover {
     struct ward_store_intent intent;
 };
 
+/* The version has wrapped so often that the key gets another. */
+struct ward_rotate_due {
+    struct ward_id key;
+    uint32_t from_version;
+    uint64_t wraps;
+};
+
 struct ward_attestation;
 struct ward_attest {
     struct ward_attestation *attestation;

@@ -54,7 +54,7 @@ void ward_pipeline_check_caller(struct ward_pipeline *pipeline, struct ward_requ
 /* Was it answered before? Asked once, before anything is done for it. */
 static bool asks_for_replay(const struct ward_request *request)
 {
-    return request->naming != NULL && request->step == 0;
+    return request->naming != NULL && request->step == 0 && request->ask == NULL;
 }
 
 static void begin_step(struct ward_request *request, struct ward_routes *routes)
@@ -65,6 +65,7 @@ static void begin_step(struct ward_request *request, struct ward_routes *routes)
     const struct ward_step *step = ward_pipeline_step(request);
     request->n_reads = 0;
     request->n_items = 0;
+    request->ask = NULL;
     if (step != NULL && (step->read != NULL || asks_for_replay(request))) {
         ward_list_push(&routes->reads, &request->link);
     } else if (step != NULL && (step->plan != NULL || step->finish != NULL)) {
@@ -149,6 +150,11 @@ static void keep_answer(struct ward_request *request)
         request->status = status;
         request->n_leaf_bodies = 0; /* told anew */
     }
+}
+
+void ward_pipeline_wants_wraps(struct ward_request *request, struct ward_routes *routes)
+{
+    ward_list_push(&routes->reads, &request->link);
 }
 
 void ward_pipeline_after_work(struct ward_request *request, struct ward_routes *routes)

@@ -7,6 +7,7 @@
  *      v                  step has read      plan or finish
  *   step 0 ------------------> READ ------------> WORK ------------> COMMIT --- more steps: step +
  * 1 any failure on the way ----------------------------------------> COMMIT (entry only) -> DONE
+ *   WORK: a version's wraps are used up -> READ reserves more -> WORK again
  *   COMMIT: conflict -> step 0 again, at most 16 times; epoch moved -> DECIDE again
  */
 #ifndef WARD_SERVER_RPC_PIPELINE_H
@@ -23,6 +24,7 @@ struct ward_pipeline {
     struct ward_state_slot *states;
     const struct ward_clock *clock;
     struct ward_attestation *attestation; /* NULL: every key is as it was made */
+    struct ward_budget *budget;           /* NULL: wraps are not counted */
     void (*complete)(void *context, struct ward_list *requests); /* answers go out; any thread */
     void *complete_context;
     struct ward_trust *trust; /* the CAs of clients, for stored votes; NULL: none counts */
@@ -45,6 +47,8 @@ void ward_pipeline_submit(struct ward_pipeline *pipeline, struct ward_list *requ
 /* From the stages. The reader asks the first for what its step reads. */
 ward_status ward_pipeline_read(struct ward_request *request, struct ward_digest *digest);
 void ward_pipeline_after_read(struct ward_request *request, struct ward_routes *routes);
+/* It has planned its HSM calls and wants a block of wraps before they are made. */
+void ward_pipeline_wants_wraps(struct ward_request *request, struct ward_routes *routes);
 void ward_pipeline_after_work(struct ward_request *request, struct ward_routes *routes);
 /* The step's rows are durable. */
 void ward_pipeline_after_commit(struct ward_pipeline *pipeline, struct ward_request *request,

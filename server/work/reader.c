@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Reads what the requests of a batch ask for, all at once. It must not decrypt, decide or write. */
+/* Reads what the requests of a batch ask for, all at once, and reserves the wraps that some wait
+ * for. It must not decrypt or decide, and writes nothing else. */
 #include "server/work/reader.h"
 
 #include <stdlib.h>
 
 #include "base/log.h"
 #include "server/limits.h"
+#include "server/work/budget.h"
 
 struct ward_reader {
     pthread_t thread;
@@ -14,6 +16,7 @@ struct ward_reader {
     struct ward_digest *digest;
     struct ward_read **reads; /* of the whole batch */
     size_t max_reads;
+    struct ward_budget_round *round;
 };
 
 static ward_status room(struct ward_reader *reader, size_t n)
@@ -27,13 +30,35 @@ static ward_status room(struct ward_reader *reader, size_t n)
     return WARD_OK;
 }
 
+/* Its rows were read before; what it waits for is wraps. */
+static ward_status ask(struct ward_reader *reader, struct ward_request *request)
+{
+    return ward_budget_round_add(reader->round, request->ask->needs, request->ask->n_needs,
+                                 request->arena);
+}
+
+static ward_status ask_budget(struct ward_reader *reader, size_t *n_reads)
+{
+    size_t n = ward_budget_round_reads(reader->round);
+    WARD_TRY(room(reader, *n_reads + n));
+    for (size_t i = 0; i < n; i++) {
+        reader->reads[(*n_reads)++] = ward_budget_round_read(reader->round, i);
+    }
+    return WARD_OK;
+}
+
 static void read_batch(struct ward_reader *reader, struct ward_request **requests, size_t n)
 {
     size_t n_reads = 0;
+    ward_budget_round_begin(reader->round);
     for (size_t i = 0; i < n; i++) {
         ward_pipeline_check_caller(reader->pipeline, requests[i]);
         const struct ward_step *step = ward_pipeline_step(requests[i]);
         if (step == NULL) {
+            continue;
+        }
+        if (requests[i]->ask != NULL) {
+            requests[i]->status = ask(reader, requests[i]);
             continue;
         }
         requests[i]->status = ward_pipeline_read(requests[i], reader->digest);
@@ -50,10 +75,11 @@ static void read_batch(struct ward_reader *reader, struct ward_request **request
             reader->reads[n_reads++] = requests[i]->reads[r];
         }
     }
-    if (n_reads == 0) {
-        return;
+    ward_status status = ask_budget(reader, &n_reads);
+    if (ward_ok(status) && n_reads > 0) {
+        status = ward_store_read(reader->store, reader->reads, n_reads);
     }
-    ward_status status = ward_store_read(reader->store, reader->reads, n_reads);
+    ward_budget_round_settle(reader->round);
     if (!ward_ok(status)) {
         ward_log_status(WARD_LOG_WARN, "reading from the database failed", status);
         for (size_t i = 0; i < n; i++) {
@@ -92,6 +118,9 @@ ward_status ward_reader_start(struct ward_pipeline *pipeline, struct ward_store 
     reader->pipeline = pipeline;
     ward_status status = ward_digest_new(&reader->digest);
     if (ward_ok(status)) {
+        status = ward_budget_round_new(pipeline->budget, &reader->round);
+    }
+    if (ward_ok(status)) {
         status = ward_store_reader_open(store, &reader->store);
     }
     if (ward_ok(status) && pthread_create(&reader->thread, NULL, run, reader) != 0) {
@@ -99,6 +128,7 @@ ward_status ward_reader_start(struct ward_pipeline *pipeline, struct ward_store 
     }
     if (!ward_ok(status)) {
         ward_store_reader_close(reader->store);
+        ward_budget_round_free(reader->round);
         ward_digest_free(reader->digest);
         free(reader);
         return status;
@@ -114,6 +144,7 @@ void ward_reader_join(struct ward_reader *reader)
     }
     (void)pthread_join(reader->thread, NULL);
     ward_store_reader_close(reader->store);
+    ward_budget_round_free(reader->round);
     ward_digest_free(reader->digest);
     free(reader->reads);
     free(reader);

@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "server/work/attestation.h"
+#include "server/work/budget.h"
 #include "server/audit/entry.h"
 #include "server/limits.h"
 #include "proto/wire_limits.h"
@@ -23,12 +24,111 @@ ward_status ward_worker_add(struct ward_worker *worker, struct ward_request *req
     return WARD_OK;
 }
 
+/* ---- counting wraps: the one place through which every wrap of a request goes ---- */
+
+static bool wraps(const struct ward_kek_item *item)
+{
+    return item->verb == WARD_KEK_WRAP || item->verb == WARD_KEK_REWRAP;
+}
+
+/* The need that an item is part of. Items of one key mostly follow each other. */
+static struct ward_budget_need *need_of(struct ward_budget_need *needs, size_t n,
+                                        const struct ward_kek_item *item)
+{
+    for (size_t i = n; i-- > 0;) {
+        if (needs[i].key.version == item->key.version &&
+            ward_id_eq(&needs[i].key.id, &item->key.id)) {
+            return &needs[i];
+        }
+    }
+    return NULL;
+}
+
+static size_t sum_up(struct ward_worker *worker, const struct ward_request *request)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < request->n_items; i++) {
+        const struct ward_kek_item *item = ward_worker_item(worker, request, i);
+        if (!wraps(item)) {
+            continue;
+        }
+        struct ward_budget_need *need = need_of(worker->needs, n, item);
+        if (need == NULL) {
+            need = &worker->needs[n++];
+            *need = (struct ward_budget_need){.key = item->key};
+        }
+        need->n++;
+    }
+    return n;
+}
+
+static void refuse_spent(struct ward_worker *worker, const struct ward_request *request,
+                            struct ward_budget_need *needs, size_t n)
+{
+    bool all = true;
+    for (size_t i = 0; i < n; i++) {
+        all = all && ward_ok(needs[i].status);
+    }
+    for (size_t i = 0; !all && i < request->n_items; i++) {
+        struct ward_kek_item *item = ward_worker_item(worker, request, i);
+        if (wraps(item)) {
+            item->status = need_of(needs, n, item)->status;
+        }
+    }
+}
+
+/* Its items and what they want are put aside until the reader has reserved it. */
+static ward_status set_aside(struct ward_worker *worker, struct ward_request *request, size_t n)
+{
+    struct ward_budget_ask *ask = WARD_ARENA_NEW(request->arena, struct ward_budget_ask);
+    WARD_ENSURE(ask != NULL, WARD_E_EXHAUSTED);
+    ask->n_needs = n;
+    ask->n_items = request->n_items;
+    ask->needs = WARD_ARENA_ARRAY(request->arena, struct ward_budget_need, n);
+    ask->items = WARD_ARENA_ARRAY(request->arena, struct ward_kek_item, request->n_items);
+    WARD_ENSURE(ask->needs != NULL && ask->items != NULL, WARD_E_EXHAUSTED);
+    memcpy(ask->needs, worker->needs, n * sizeof(*ask->needs));
+    memcpy(ask->items, ward_worker_item(worker, request, 0), ask->n_items * sizeof(*ask->items));
+    request->ask = ask;
+    return WARD_OK;
+}
+
+static void charge(struct ward_worker *worker, struct ward_request *request)
+{
+    size_t n = sum_up(worker, request);
+    if (n == 0) {
+        return;
+    }
+    if (ward_budget_take(worker->pipeline->budget, worker->needs, n)) {
+        refuse_spent(worker, request, worker->needs, n);
+        return;
+    }
+    request->status = set_aside(worker, request, n);
+    worker->n_items = request->first_item;
+    request->n_items = 0;
+}
+
+/* It comes back from the reader. */
+static void take_up(struct ward_worker *worker, struct ward_request *request)
+{
+    struct ward_budget_ask *ask = request->ask;
+    memcpy(&worker->items[worker->n_items], ask->items, ask->n_items * sizeof(*ask->items));
+    request->n_items = ask->n_items;
+    worker->n_items += ask->n_items;
+    refuse_spent(worker, request, ask->needs, ask->n_needs);
+    request->ask = NULL;
+}
+
 static void plan(struct ward_worker *worker, struct ward_request *request)
 {
     ward_pipeline_check_caller(worker->pipeline, request);
     const struct ward_step *step = ward_pipeline_step(request);
     request->first_item = worker->n_items;
     request->n_items = 0;
+    if (step != NULL && request->ask != NULL) {
+        take_up(worker, request);
+        return;
+    }
     if (step != NULL && step->plan != NULL) {
         request->status = step->plan(request, worker);
         if (!ward_ok(request->status)) {
@@ -36,10 +136,14 @@ static void plan(struct ward_worker *worker, struct ward_request *request)
             request->n_items = 0;
         }
     }
+    if (request->n_items > 0 && worker->pipeline->budget != NULL) {
+        charge(worker, request);
+    }
 }
 
 static ward_status vouched_for(const struct ward_worker *worker, const struct ward_kek_item *item)
 {
+    WARD_TRY(item->status); /* refused already */
     struct ward_attestation *attestation = worker->pipeline->attestation;
     if (attestation == NULL) {
         return WARD_OK;
@@ -49,8 +153,8 @@ static ward_status vouched_for(const struct ward_worker *worker, const struct wa
                                          : WARD_OK;
 }
 
-/* All items in one crossing, but for those whose key the HSM no longer vouches for: the rest is
- * then run in the pieces between them. */
+/* All items in one crossing, but for those that are refused: the rest is then run in the pieces
+ * between them. */
 static ward_status run_items(struct ward_worker *worker)
 {
     size_t from = 0;
@@ -117,7 +221,11 @@ static void turn(struct ward_worker *worker, struct ward_request **requests, siz
         }
         cross(worker);
         for (; done < end; done++) {
-            finish(worker, requests[done], &routes);
+            if (requests[done]->ask != NULL && ward_ok(requests[done]->status)) {
+                ward_pipeline_wants_wraps(requests[done], &routes);
+            } else {
+                finish(worker, requests[done], &routes);
+            }
         }
         OPENSSL_cleanse(worker->items, worker->n_items * sizeof(*worker->items));
     }
@@ -145,6 +253,7 @@ static void worker_free(struct ward_worker *worker)
     ward_aead_free(worker->crypto.aead);
     ward_digest_free(worker->crypto.digest);
     free(worker->items);
+    free(worker->needs);
     free(worker);
 }
 
@@ -160,7 +269,9 @@ ward_status ward_worker_new(struct ward_pipeline *pipeline, struct ward_kek_sess
     worker->session = take_session;
     worker->items = calloc(WARD_KEK_BATCH_MAX, sizeof(*worker->items));
     atomic_init(&worker->device_ok, true);
-    ward_status status = worker->items == NULL ? WARD_STATUS(WARD_E_EXHAUSTED) : WARD_OK;
+    worker->needs = calloc(WARD_KEK_BATCH_MAX, sizeof(*worker->needs));
+    bool room = worker->items != NULL && worker->needs != NULL;
+    ward_status status = room ? WARD_OK : WARD_STATUS(WARD_E_EXHAUSTED);
     if (ward_ok(status)) {
         status = ward_aead_new(&worker->crypto.aead);
     }

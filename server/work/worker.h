@@ -13,7 +13,8 @@ struct ward_worker {
     struct ward_record_crypto crypto;
     struct ward_kek_item *items; /* WARD_KEK_BATCH_MAX */
     size_t n_items;
-    atomic_bool device_ok; /* the last crossing went through */
+    struct ward_budget_need *needs; /* of one request, WARD_KEK_BATCH_MAX */
+    atomic_bool device_ok;          /* the last crossing went through */
 };
 
 /* Takes the session over, also on failure. Does not start the thread. */

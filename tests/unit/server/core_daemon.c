@@ -47,13 +47,15 @@ const char core_policy[] =
     "      - name: approvals\n"
     "        actions: [approval.list, approval.show, approval.submit,\n"
     "                  approval.approve, approval.reject]\n"
+    "      - name: revocations\n"
+    "        actions: [identity.revoke, identity.unrevoke, identity.list]\n"
     "  - name: auditors\n"
     "    kind: auditor\n"
     "    members: [\"" DOMAIN "auditor\"]\n"
     "    rules:\n"
     "      - name: log\n"
     "        actions: [audit.export, audit.checkpoint, approval.list,\n"
-    "                  approval.show]\n"
+    "                  approval.show, identity.list]\n"
     "guards:\n"
     "  - action: key.rotate\n"
     "    keys: [\"**\"]\n"
@@ -345,6 +347,10 @@ void core_node_start(struct core_node *node, struct core_world *world, const cha
             node->pipeline.complete = complete;
             node->pipeline.complete_context = node;
             node->pipeline.trust = world->trust;
+            if (world->wraps.hard > 0) {
+                assert_ok(ward_budget_new(&world->wraps, &node->wraps));
+                node->pipeline.budget = node->wraps;
+            }
         }
         assert_ok(ward_worker_new(&node->pipeline, session, &node->workers[i]));
         assert_ok(ward_worker_start(node->workers[i]));
@@ -379,6 +385,7 @@ void core_node_stop(struct core_node *node)
     }
     assert_int_equal(node->answers.size, 0);
     ward_pipeline_fini(&node->pipeline);
+    ward_budget_free(node->wraps);
     ward_state_slot_fini(&node->states);
     (void)pthread_cond_destroy(&node->arrived);
     (void)pthread_mutex_destroy(&node->lock);

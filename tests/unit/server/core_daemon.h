@@ -7,6 +7,7 @@
 #include "backends/memory/memory.h"
 #include "server/op/messages.h"
 #include "server/rpc/pipeline.h"
+#include "server/work/budget.h"
 #include "server/work/committer.h"
 #include "server/work/reader.h"
 #include "server/work/worker.h"
@@ -34,7 +35,8 @@ struct core_world {
     pthread_mutex_t policy_lock;
     uint32_t policy_version;
     unsigned requests;
-    size_t budget; /* of each request's arena */
+    size_t budget;                   /* of each request's arena */
+    struct ward_budget_limits wraps; /* hard 0: nodes do not count them */
 };
 
 void core_world_init(struct core_world *world);
@@ -61,6 +63,7 @@ struct core_node {
     struct ward_worker *workers[2];
     struct ward_reader *readers[2];
     struct ward_committer *committer;
+    struct ward_budget *wraps;
     bool drained;
     pthread_mutex_t lock;
     pthread_cond_t arrived;
