@@ -8,6 +8,7 @@
 #include "proto/wire_limits.h"
 #include "server/audit/entry.h"
 #include "server/state.h"
+#include "server/work/worker.h"
 
 ward_status ward_op_items(struct ward_request *request, void *items, size_t stride, size_t n)
 {
@@ -63,6 +64,38 @@ ward_status ward_op_find_issued(struct ward_request *request, size_t i,
         return WARD_REFUSAL(WARD_E_STATE, "key: disabled");
     }
     *ret_name = key->name;
+    return WARD_OK;
+}
+
+/* Any KEK for data keys will do. */
+static bool decoy_of(const struct ward_state *state, struct ward_kek_ref *ret)
+{
+    for (size_t i = 0; i < state->n_keys; i++) {
+        const struct ward_key *key = &state->keys[i];
+        if (key->purpose == WARD_PURPOSE_DATA_KEYS && key->active != NULL) {
+            *ret = (struct ward_kek_ref){key->id, key->active->version};
+            return true;
+        }
+    }
+    return false;
+}
+
+ward_status ward_op_plan_decoy(struct ward_request *request, struct ward_worker *worker,
+                               const struct ward_wrapped_key *parsed,
+                               const struct ward_context *context)
+{
+    struct ward_kek_ref decoy;
+    if (parsed->blob.size == 0 || !decoy_of(request->state, &decoy)) {
+        return WARD_OK; /* it did not parse */
+    }
+    struct ward_kek_item *kek;
+    WARD_TRY(ward_worker_add(worker, request, &kek));
+    kek->verb = WARD_KEK_UNWRAP;
+    kek->key = decoy;
+    WARD_TRY(ward_wrapped_key_aad(parsed, context, request->arena, &kek->aad));
+    kek->in = parsed->blob;
+    kek->out = ward_arena_alloc(request->arena, WARD_KEK_PLAIN_MAX);
+    WARD_ENSURE(kek->out != NULL, WARD_E_EXHAUSTED);
     return WARD_OK;
 }
 

@@ -33,6 +33,12 @@ ward_status ward_op_find_issued(struct ward_request *request, size_t i,
                                 struct ward_wrapped_key *ret_parsed, struct ward_bytes *ret_name,
                                 const struct ward_key_version **ret_version);
 
+/* For plan, of an item that ward_op_find_issued found CIPHERTEXT: one call to the HSM, as for wrong
+ * bytes, so that the time of the answer tells no more than its words. What comes back is dropped. */
+ward_status ward_op_plan_decoy(struct ward_request *request, struct ward_worker *worker,
+                               const struct ward_wrapped_key *parsed,
+                               const struct ward_context *context);
+
 /* The KEK of that name and its version that wraps data keys; version 0: the active one. NOT_FOUND,
  * or STATE where there is none that may. */
 ward_status ward_op_find_wrapping(const struct ward_state *state, struct ward_bytes name,

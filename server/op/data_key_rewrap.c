@@ -122,7 +122,9 @@ static ward_status plan(struct ward_request *request, struct ward_worker *worker
     struct rewrap_note *notes = request->work;
     for (size_t i = 0; i < in->n; i++) {
         notes[i].first = request->n_items;
-        if (ward_ok(in->items[i].status)) {
+        if (in->items[i].status.code == WARD_E_CIPHERTEXT) {
+            WARD_TRY(ward_op_plan_decoy(request, worker, &notes[i].from, &in->items[i].context));
+        } else if (ward_ok(in->items[i].status)) {
             WARD_TRY(plan_item(request, worker, &in->items[i], &notes[i]));
         }
     }
@@ -174,8 +176,14 @@ static ward_status finish(struct ward_request *request, struct ward_worker *work
     return WARD_OK;
 }
 
+static uint32_t cost(const struct ward_request *request)
+{
+    return (uint32_t)((const struct ward_data_key_rewrap *)request->in)->n;
+}
+
 const struct ward_op ward_op_data_key_rewrap = {
     .action = WARD_ACTION_DATA_KEY_REWRAP,
+    .cost = cost,
     .decide = decide,
     .steps = {{.plan = plan, .finish = finish}},
     .n_steps = 1,

@@ -52,6 +52,9 @@ static ward_status plan(struct ward_request *request, struct ward_worker *worker
     for (size_t i = 0; i < in->n; i++) {
         struct ward_unwrap_item *item = &in->items[i];
         notes[i].first = request->n_items;
+        if (item->status.code == WARD_E_CIPHERTEXT) {
+            WARD_TRY(ward_op_plan_decoy(request, worker, &notes[i].parsed, &item->context));
+        }
         if (!ward_ok(item->status)) {
             continue;
         }
@@ -88,8 +91,14 @@ static ward_status finish(struct ward_request *request, struct ward_worker *work
     return WARD_OK;
 }
 
+static uint32_t cost(const struct ward_request *request)
+{
+    return (uint32_t)((const struct ward_unwrap *)request->in)->n;
+}
+
 const struct ward_op ward_op_unwrap = {
     .action = WARD_ACTION_DATA_KEY_UNWRAP,
+    .cost = cost,
     .decide = decide,
     .steps = {{.plan = plan, .finish = finish}},
     .n_steps = 1,

@@ -51,7 +51,8 @@ static void tiles(struct ward_bytes in)
         (entries ? ward_tile_entries_path : ward_tile_path)(&tile, again);
         FUZZ_CHECK(strcmp(path, again) == 0);
     }
-    struct ward_cursor bundle = ward_cursor(in);
+    struct ward_cursor bundle;
+    ward_cursor_init(&bundle, in);
     struct ward_bytes entry;
     while (ward_tile_entry_next(&bundle, &entry)) {
         FUZZ_CHECK(entry.data >= in.data && entry.size <= in.size);

@@ -10,6 +10,7 @@
  *   flip    do it, then change a bit of what came out; with N, of every Nth
  *   forge   C_Decrypt: say yes to what the real module refuses
  *   known   C_GenerateKey: an AES key whose value is its CKA_ID, over and over
+ *   count   add a line to the count file, and do it
  *
  * Each C_Initialize, C_Login, C_CopyObject and C_FindObjectsInit adds a line to the count file. */
 #include <dlfcn.h>
@@ -26,12 +27,12 @@
 static CK_FUNCTION_LIST *real, list;
 static char real_path[512], control_path[512], count_path[512];
 
-enum action { NONE, CRASH, HANG, RETURN, ONCE, FLIP, FORGE, KNOWN };
+enum action { NONE, CRASH, HANG, RETURN, ONCE, FLIP, FORGE, KNOWN, COUNT };
 
 static enum action asked(const char *call, CK_RV *rv)
 {
-    static const char *const names[] = {"",     "crash", "hang",  "rv",
-                                        "once", "flip",  "forge", "known"};
+    static const char *const names[] = {"",     "crash", "hang",  "rv",   "once",
+                                        "flip", "forge", "known", "count"};
     char text[128] = "", name[64] = "", action[16] = "";
     unsigned long number = 0;
     int fd = open(control_path, O_RDONLY | O_CLOEXEC);
@@ -45,12 +46,23 @@ static enum action asked(const char *call, CK_RV *rv)
         return NONE;
     }
     *rv = number;
-    for (int i = CRASH; i <= KNOWN; i++) {
+    for (int i = CRASH; i <= COUNT; i++) {
         if (strcmp(action, names[i]) == 0) {
             return (enum action)i;
         }
     }
     return NONE;
+}
+
+static void count(const char *call)
+{
+    int fd = open(count_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    if (fd >= 0) {
+        if (dprintf(fd, "%s\n", call) < 0) {
+            (void)fputs("faulty module: cannot count\n", stderr);
+        }
+        (void)close(fd);
+    }
 }
 
 /* True when the call is not to be passed on. */
@@ -76,19 +88,11 @@ static bool fault(const char *call, CK_RV *rv, enum action *ret)
     case FORGE:
     case KNOWN:
         return false;
+    case COUNT:
+        count(call);
+        return false;
     }
     return false;
-}
-
-static void count(const char *call)
-{
-    int fd = open(count_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-    if (fd >= 0) {
-        if (dprintf(fd, "%s\n", call) < 0) {
-            (void)fputs("faulty module: cannot count\n", stderr);
-        }
-        (void)close(fd);
-    }
 }
 
 static void parameter(const char *params, const char *name, char out[static 512])
