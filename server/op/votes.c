@@ -19,9 +19,12 @@ static ward_status verify(const struct ward_state *state, struct ward_trust *tru
     return WARD_OK;
 }
 
-static bool is_revoked(const struct ward_state *state, struct ward_bytes identity)
+/* A signature of the proposer's that stands, but is his no more. */
+static bool proposer_revoked(const struct ward_state *state, const struct ward_peer *peer,
+                             const struct ward_proposal *proposal)
 {
-    return ward_state_revocation(state, WARD_REVOKED_IDENTITY, identity) != NULL;
+    return peer != NULL && ward_bytes_eq(ward_bytes_str(peer->identity), proposal->proposer) &&
+           ward_state_revoked(state, peer);
 }
 
 ward_status ward_votes_load(struct ward_request *request, struct ward_trust *trust,
@@ -38,6 +41,7 @@ ward_status ward_votes_load(struct ward_request *request, struct ward_trust *tru
     for (size_t i = 0; i < stored->n_votes; i++) {
         struct ward_peer **peer = &ret->peers[ret->n_peers++];
         if (!ward_ok(verify(request->state, trust, stored, &stored->votes[i], peer))) {
+            ret->proposer_revoked |= proposer_revoked(request->state, *peer, proposal);
             continue; /* a forged or broken row, or one of somebody who was revoked since */
         }
         struct ward_vote vote = {.identity = ward_bytes_str((*peer)->identity),
@@ -53,7 +57,7 @@ ward_status ward_votes_load(struct ward_request *request, struct ward_trust *tru
         }
     }
     if (!ret->has_proposer) {
-        return is_revoked(request->state, proposal->proposer)
+        return ret->proposer_revoked
                    ? WARD_REFUSAL(WARD_E_STATE, "proposal: its proposer was revoked")
                    : WARD_REFUSAL(WARD_E_STATE, "proposal: its proposer has not signed it");
     }

@@ -12,7 +12,7 @@
 struct ward_votes {
     struct ward_peer **peers; /* whose certificates they are; the votes point into them */
     size_t n_peers;
-    bool has_proposer;
+    bool has_proposer, proposer_revoked;
     struct ward_vote proposer;
     struct ward_vote *approvals; /* with room for one more */
     size_t n;
