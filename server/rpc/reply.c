@@ -92,7 +92,10 @@ void ward_reply_request(struct ward_stream *stream, struct ward_request *take_re
     if (ward_ok(status)) {
         status = encode(take_request, &body);
     }
-    if (ward_ok(status) && ward_h2_waiting(stream->h2.h2) + body.size > UNREAD_MAX) {
+    size_t held = ward_ok(status) ? ward_arena_used(take_request->arena) : 0;
+    if (ward_ok(status) && (ward_h2_waiting(stream->h2.h2) + body.size > UNREAD_MAX ||
+                            (body.size > WARD_HELD_MODEST && /* what changes has small answers */
+                             !ward_session_room(stream->session, held)))) {
         status = WARD_REFUSAL(WARD_E_EXHAUSTED, "connection: too many answers wait to be read");
     }
     if (!ward_ok(status)) {
@@ -101,6 +104,8 @@ void ward_reply_request(struct ward_stream *stream, struct ward_request *take_re
         return;
     }
     stream->request = take_request; /* until the stream closes */
+    stream->held = held;
+    ward_session_hold(stream->session, held);
     answered(stream, ward_h2_respond(&stream->h2, ok_headers, 2, body, true, ok_trailers, 1));
 }
 

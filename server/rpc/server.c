@@ -21,7 +21,6 @@
 struct ward_rpc {
     struct ward_rpc_shared shared;
     struct ward_net_settings net;
-    struct ward_held held;
     struct ward_callers *callers;
     struct ward_tls *tls;
     atomic_int_fast64_t told_us; /* when the log had a line about revocation lists */
@@ -190,7 +189,7 @@ static ward_status make_loop(struct ward_rpc *rpc, const struct ward_rpc_config 
         .max_handshakes = share / HANDSHAKES_PART + 1,
         .tls = rpc->tls,
         .callers = rpc->callers,
-        .held = &rpc->held,
+        .held = &rpc->shared.held,
         .handler = {.context = loop,
                     .streams = &ward_stream_events,
                     .open = on_open,
@@ -259,7 +258,7 @@ ward_status ward_rpc_new(const struct ward_rpc_config *config,
     rpc->shared.handler = *handler;
     rpc->shared.max_streams = config->net.max_streams;
     rpc->net = config->net;
-    rpc->held.max = (size_t)config->net.memory_mib << 20;
+    rpc->shared.held.max = (size_t)config->net.memory_mib << 20;
     ward_status status = make(rpc, config);
     if (!ward_ok(status)) {
         ward_rpc_free(rpc);
@@ -352,7 +351,7 @@ void ward_rpc_stats(const struct ward_rpc *rpc, struct ward_rpc_stats *ret)
     *ret = (struct ward_rpc_stats){
         .connections_total = ward_listener_accepted(rpc->listener),
         .turned_away = ward_listener_turned_away(rpc->listener),
-        .held_bytes = atomic_load_explicit(&rpc->held.bytes, memory_order_relaxed)};
+        .held_bytes = atomic_load_explicit(&rpc->shared.held.bytes, memory_order_relaxed)};
     for (unsigned i = 0; i < rpc->n_loops; i++) {
         const struct ward_shard *shard = &rpc->loops[i].shard;
         struct ward_loop_stats loop;

@@ -59,6 +59,23 @@ void ward_session_free(struct ward_session *session)
     }
 }
 
+bool ward_session_room(const struct ward_session *session, size_t more)
+{
+    return ward_held_room(&session->shard->shared->held, session->held, more);
+}
+
+void ward_session_hold(struct ward_session *session, size_t size)
+{
+    session->held += size;
+    ward_held_add(&session->shard->shared->held, size);
+}
+
+void ward_session_release(struct ward_session *session, size_t size)
+{
+    session->held -= size;
+    ward_held_sub(&session->shard->shared->held, size);
+}
+
 void ward_shard_post(struct ward_shard *shard, struct ward_list *requests)
 {
     (void)pthread_mutex_lock(&shard->lock);
@@ -87,11 +104,13 @@ static void answer(struct ward_shard *shard, struct ward_request *take_request)
     struct ward_session *session = NULL;
     struct ward_h2 *h2 = NULL;
     (void)atomic_fetch_sub_explicit(&shard->in_flight, 1, memory_order_relaxed);
+    ward_held_sub(&shard->shared->held, take_request->origin.held);
     if (!shard->net.find(shard->net.context, take_request->origin.connection, &session, &h2)) {
         drop(shard, take_request);
         return;
     }
     session->in_flight--;
+    session->held -= take_request->origin.held;
     struct ward_stream *stream =
         (struct ward_stream *)(void *)ward_h2_find(h2, take_request->origin.stream);
     if (stream == NULL) {

@@ -8,6 +8,7 @@
 #include <stdatomic.h>
 
 #include "server/net/h2.h"
+#include "server/net/held.h"
 #include "server/rpc/rpc.h"
 
 struct ward_shard;
@@ -17,7 +18,7 @@ struct ward_stream;
 struct ward_rpc_shared {
     struct ward_rpc_handler handler;
     unsigned max_streams;
-    atomic_size_t buffered; /* bytes of messages that are not complete yet */
+    struct ward_held held; /* unfinished messages, requests under way, answers not yet read */
 };
 
 /* One connection's. */
@@ -26,7 +27,7 @@ struct ward_session {
     uint64_t connection;
     struct ward_peer *peer;
     unsigned in_flight; /* submitted and not come back, streams that were reset included */
-    size_t buffered;
+    size_t held;        /* this connection's part */
 };
 
 /* What the shard needs of the network; a test gives its own. */
@@ -63,6 +64,10 @@ ward_status ward_session_new(struct ward_shard *shard, uint64_t connection,
                              struct ward_bytes certificate, const char *address,
                              struct ward_session **ret);
 void ward_session_free(struct ward_session *session);
+/* May it hold so many bytes more? */
+bool ward_session_room(const struct ward_session *session, size_t more);
+void ward_session_hold(struct ward_session *session, size_t size);
+void ward_session_release(struct ward_session *session, size_t size);
 
 /* Any thread. */
 void ward_shard_post(struct ward_shard *shard, struct ward_list *requests);

@@ -14,9 +14,6 @@
 #define DEADLINE_MAX_US (30LL * 1000000)
 #define SPARE_MAX 256
 #define WAITING_MAX (32u * 1024 * 1024) /* unread answers of a connection: no new calls */
-#define BUFFERED_SESSION_MAX \
-    (32u * 1024 * 1024) /* incomplete messages of a connection, and of all */
-#define BUFFERED_MAX (256u * 1024 * 1024)
 #define REFUSED_BUDGET (64u * 1024)
 
 static struct ward_stream *stream_of(struct ward_h2_stream *h2)
@@ -31,7 +28,9 @@ static void submit(struct ward_stream *stream, struct ward_request *take_request
 {
     struct ward_session *session = stream->session;
     struct ward_shard *shard = session->shard;
-    take_request->origin = (struct ward_origin){shard->index, session->connection, stream->h2.id};
+    take_request->origin = (struct ward_origin){shard->index, session->connection, stream->h2.id,
+                                                ward_arena_used(take_request->arena)};
+    ward_session_hold(session, take_request->origin.held);
     take_request->peer = ward_peer_ref(session->peer);
     take_request->method = stream->method;
     take_request->op = stream->method == NULL ? NULL : stream->method->op;
@@ -63,10 +62,7 @@ static ward_status name_request(struct ward_request *request)
 
 static void release_message(struct ward_stream *stream)
 {
-    size_t size = stream->reader.message.size;
-    stream->session->buffered -= size;
-    (void)atomic_fetch_sub_explicit(&stream->session->shard->shared->buffered, size,
-                                    memory_order_relaxed);
+    ward_session_release(stream->session, stream->reader.message.size);
     ward_grpc_reader_fini(&stream->reader);
 }
 
@@ -242,7 +238,7 @@ static void on_headers_end(struct ward_h2_stream *h2)
         ward_reply_status(stream, session->peer->status);
     } else if (!ward_ok(status)) {
         ward_stream_refuse(stream, status);
-    } else if (ward_h2_waiting(stream->h2.h2) > WAITING_MAX) {
+    } else if (ward_h2_waiting(stream->h2.h2) > WAITING_MAX || !ward_session_room(session, 0)) {
         ward_stream_refuse(
             stream, WARD_REFUSAL(WARD_E_EXHAUSTED, "connection: too many answers wait to be read"));
     } else {
@@ -262,11 +258,9 @@ static void on_data(struct ward_h2_stream *h2, struct ward_bytes data)
     size_t before = stream->reader.message.size;
     ward_status status = ward_grpc_reader_feed(&stream->reader, data, stream->encoded);
     size_t grown = stream->reader.message.size - before;
-    session->buffered += grown;
-    size_t all =
-        atomic_fetch_add_explicit(&session->shard->shared->buffered, grown, memory_order_relaxed) +
-        grown;
-    if (ward_ok(status) && (session->buffered > BUFFERED_SESSION_MAX || all > BUFFERED_MAX)) {
+    bool room = ward_session_room(session, grown);
+    ward_session_hold(session, grown);
+    if (ward_ok(status) && !room) {
         status = WARD_REFUSAL(WARD_E_EXHAUSTED,
                               "message: too many bytes are being received; try again later");
     }
@@ -300,6 +294,7 @@ static void on_close(struct ward_h2_stream *h2)
         atomic_store_explicit(stream->cancelled, true, memory_order_relaxed);
     }
     release_message(stream);
+    ward_session_release(stream->session, stream->held);
     ward_request_free(stream->request);
     explicit_bzero(stream, sizeof(*stream));
     (void)atomic_fetch_sub_explicit(&shard->streams, 1, memory_order_relaxed);

@@ -35,7 +35,7 @@ struct ward_stream {
     uint8_t health;       /* the status that a watcher was told last */
     uint8_t health_body[16];
     bool health_known;
-    size_t header_size;
+    size_t header_size, held; /* held: of the answer, until it is sent */
     int64_t begun_us, deadline_us, timeout_us;
 };
 

@@ -145,6 +145,7 @@ void rig_open(struct rig *rig, struct ward_bytes uri)
     memset(rig, 0, sizeof(*rig));
     rig->serving = true;
     rig->now_us = 1000000000;
+    rig->shared.held.max = 256u << 20;
     rig->shared.handler = (struct ward_rpc_handler){rig, on_submit, on_serving, on_unidentified};
     rig->shared.max_streams = 100;
     const struct ward_shard_net net = {rig, find, now_us, draining};
