@@ -14,6 +14,7 @@
 #include "server/index_key.h"
 #include "server/jobs/internal.h"
 #include "server/jobs/jobs.h"
+#include "server/limits.h"
 #include "server/metrics.h"
 #include "server/rpc/rpc.h"
 #include "server/work/reader.h"
@@ -33,6 +34,7 @@ struct ward_app {
     struct ward_pipeline pipeline;
     bool has_pipeline;
     struct ward_trust *trust;
+    struct ward_throttle *throttle;
     struct ward_worker *workers[PEERS_MAX];
     struct ward_reader *readers[PEERS_MAX];
     struct ward_committer *committer;
@@ -202,6 +204,8 @@ static void write_metrics(void *context, struct ward_buffer *out)
     ward_metrics_line(out, "ward_requests_failed_total", "counter", (double)app->pipeline.failed);
     ward_metrics_line(out, "ward_requests_overloaded_total", "counter",
                       (double)app->pipeline.overloaded);
+    ward_metrics_line(out, "ward_requests_throttled_total", "counter",
+                      (double)app->pipeline.throttled);
     ward_metrics_line(out, "ward_request_seconds_total", "counter",
                       (double)app->pipeline.latency_us / 1e6);
     ward_metrics_line(out, "ward_requests_total", "counter", (double)app->pipeline.completed);
@@ -324,6 +328,7 @@ static ward_status start(struct ward_app *app)
                                              still_welcome, officer};
     WARD_TRY(ward_rpc_new(&rpc, &handler, &app->rpc));
     WARD_TRY(load_trust(app));
+    WARD_TRY(ward_throttle_new(WARD_THROTTLE_MAX, &app->throttle));
     WARD_TRY(ward_store_postgres_open(config->database_conninfo, &app->store));
     WARD_TRY(ward_app_open_kek(config, &app->kek));
     WARD_TRY(ward_attestation_new(&app->attestation));
@@ -342,6 +347,7 @@ static ward_status start(struct ward_app *app)
     app->pipeline.complete = complete;
     app->pipeline.complete_context = app;
     app->pipeline.trust = app->trust;
+    app->pipeline.throttle = app->throttle;
     app->has_pipeline = true;
     WARD_TRY(start_stages(app, session));
     WARD_TRY(first_entry(app));
@@ -426,6 +432,7 @@ void ward_app_stop(struct ward_app *app)
         ward_state_slot_fini(&app->states);
     }
     ward_attestation_free(app->attestation);
+    ward_throttle_free(app->throttle);
     ward_trust_free(app->trust);
     ward_kek_close(app->kek);
     ward_store_close(app->store);

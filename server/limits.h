@@ -5,8 +5,11 @@
 #define WARD_SERVER_LIMITS_H
 
 #define WARD_QUEUE_MAX 8192u /* requests that may wait for a stage; more are refused at once */
-#define WARD_OVERLOAD_RETRY_MS 200u /* when those who were refused for it may come again */
-#define WARD_WORK_BATCH_MAX 64u     /* requests that one crossing to the HSM serves */
+#define WARD_THROTTLE_MAX \
+    66304u /* identities and roles whose rates are kept: all that fit a policy */
+#define WARD_THROTTLED_TOLD_MAX 256u /* identities told of in a second; others in the next */
+#define WARD_OVERLOAD_RETRY_MS 200u  /* when those who were refused for it may come again */
+#define WARD_WORK_BATCH_MAX 64u      /* requests that one crossing to the HSM serves */
 #define WARD_READ_BATCH_MAX 128u
 #define WARD_COMMIT_BATCH_MAX 1024u      /* requests in one transaction */
 #define WARD_COMMIT_BYTES_MAX (4u << 20) /* and their bytes */

@@ -13,6 +13,7 @@
 #include "server/op/system.h"
 
 #define TICK_MS 100
+#define THROTTLED_TICKS 10
 #define SUMMARY_TICKS 100
 #define RECOVER_TICKS 600
 #define ATTEST_TICKS 36000
@@ -28,6 +29,7 @@ struct ward_jobs {
     atomic_ullong rewrapped;
     uint64_t signed_size;
     unsigned long long overloaded_told;
+    struct ward_throttled throttled[WARD_THROTTLED_TOLD_MAX];
     uint64_t trimmed_epoch;
     int64_t started_wall_us; /* no intent of ours that is still under way is older */
 };
@@ -108,6 +110,27 @@ static void summarise(struct ward_jobs *jobs)
     ward_request_free(request);
 }
 
+/* One entry for each identity that was held back since the last time, a second ago. */
+static void tell_throttled(struct ward_jobs *jobs)
+{
+    struct ward_throttled *counted = jobs->throttled;
+    size_t n = jobs->config.pipeline->throttle == NULL
+                   ? 0
+                   : ward_throttle_counted(jobs->config.pipeline->throttle, counted,
+                                           WARD_THROTTLED_TOLD_MAX);
+    for (size_t i = 0; i < n; i++) {
+        struct ward_request *request = NULL;
+        ward_status status =
+            ward_internal_new(&ward_op_summary, sizeof(struct ward_summary), SMALL_ARENA, &request);
+        if (ward_ok(status)) {
+            ((struct ward_summary *)request->in)->throttled = counted[i];
+            status = ward_internal_run(jobs->config.pipeline, request);
+        }
+        ward_throttle_told(jobs->config.pipeline->throttle, &counted[i], ward_ok(status));
+        ward_request_free(request);
+    }
+}
+
 /* ---- attestation ---- */
 
 static void attest(struct ward_jobs *jobs)
@@ -181,6 +204,9 @@ static void *tick(void *argument)
             follow_epoch(jobs);
             ward_rotation_tick(jobs->config.pipeline, jobs->reader, &jobs->trimmed_epoch);
         }
+        if (n % THROTTLED_TICKS == 0) {
+            tell_throttled(jobs);
+        }
         if (n % SUMMARY_TICKS == 0) {
             summarise(jobs);
         }
@@ -191,6 +217,7 @@ static void *tick(void *argument)
             attest(jobs);
         }
     }
+    tell_throttled(jobs);
     summarise(jobs);
     sign_checkpoint(jobs);
     return NULL;

@@ -156,8 +156,20 @@ static ward_status finish(struct ward_request *request, struct ward_worker *work
     return WARD_OK;
 }
 
+/* An item that is bad on its own asks for nothing, but somebody looked at it. */
+static uint32_t cost(const struct ward_request *request)
+{
+    const struct ward_generate *in = request->in;
+    uint32_t total = 0;
+    for (size_t i = 0; i < in->n; i++) {
+        total += ward_ok(in->items[i].status) ? in->items[i].count : 1;
+    }
+    return total;
+}
+
 const struct ward_op ward_op_generate = {
     .action = WARD_ACTION_DATA_KEY_GENERATE,
+    .cost = cost,
     .decide = decide,
     .steps = {{.plan = plan, .finish = finish}},
     .n_steps = 1,

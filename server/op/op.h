@@ -29,6 +29,8 @@ struct ward_op {
     enum ward_action action;
     bool alone;  /* administrative: its commits get a transaction of their own */
     bool silent; /* writes no audit entry: signing a checkpoint */
+    /* Keys or records that the decoded request asks for, for the limits of roles; NULL: one. */
+    uint32_t (*cost)(const struct ward_request *request);
     /* Pure: policy, keyring and the parsed message. Sets object, rule, leaf_items, n_steps. */
     ward_status (*decide)(struct ward_request *request);
     struct ward_step steps[WARD_OP_STEPS_MAX];
@@ -59,6 +61,6 @@ extern const struct ward_op ward_op_identity_revoke, ward_op_identity_unrevoke,
 extern const struct ward_op ward_op_audit_export, ward_op_audit_checkpoint;
 /* Internal, by identity "system". */
 extern const struct ward_op ward_op_sign_checkpoint, ward_op_rewrap, ward_op_recover, ward_op_start,
-    ward_op_summary, ward_op_attest, ward_op_rotate_due;
+    ward_op_summary, ward_op_attest, ward_op_rotate_due, ward_op_purge;
 
 #endif

@@ -218,8 +218,14 @@ static ward_status finish(struct ward_request *request, struct ward_worker *work
     return WARD_OK;
 }
 
+static uint32_t cost(const struct ward_request *request)
+{
+    return (uint32_t)((const struct ward_get *)request->in)->n;
+}
+
 const struct ward_op ward_op_record_get = {
     .action = WARD_ACTION_RECORD_GET,
+    .cost = cost,
     .decide = decide,
     .steps = {{.read = read, .plan = plan, .finish = finish}},
     .n_steps = 1,

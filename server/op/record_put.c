@@ -306,8 +306,14 @@ static ward_status commit(struct ward_request *request, struct ward_batch *batch
     return WARD_OK;
 }
 
+static uint32_t cost(const struct ward_request *request)
+{
+    return (uint32_t)((const struct ward_put *)request->in)->n;
+}
+
 const struct ward_op ward_op_record_put = {
     .action = WARD_ACTION_RECORD_PUT,
+    .cost = cost,
     .decide = decide,
     .steps = {{.read = read, .plan = plan, .finish = finish, .commit = commit}},
     .n_steps = 1,

@@ -5,6 +5,7 @@
 
 #include "backends/store.h"
 #include "base/merkle.h"
+#include "server/throttle.h"
 
 struct ward_sign_checkpoint {
     struct ward_merkle tree;
@@ -35,9 +36,12 @@ struct ward_attest {
     struct ward_attestation *attestation;
 };
 
+/* Of what has no entry of its own: of nobody in particular, or of one identity's requests that were
+ * held back within about a second. */
 struct ward_summary {
     unsigned handshakes_failed, requests_refused;
     unsigned long long overloaded;
+    struct ward_throttled throttled; /* its identity is not empty: of that one */
 };
 
 #endif

@@ -75,10 +75,42 @@ static void begin_step(struct ward_request *request, struct ward_routes *routes)
     }
 }
 
-static void decide(struct ward_pipeline *pipeline, struct ward_request *request)
+static void renew_state(struct ward_pipeline *pipeline, struct ward_request *request)
 {
     ward_state_unref(request->state);
     request->state = ward_state_slot_get(pipeline->states);
+}
+
+/* Within the limits of its roles? What is not is answered at once and has no entry of its own: the
+ * throttle counts it for one. Charged once, whatever becomes of the request. */
+static bool admitted(struct ward_pipeline *pipeline, struct ward_request *request)
+{
+    if (pipeline->throttle == NULL || request->peer == NULL) {
+        return true;
+    }
+    struct ward_bytes identity = ward_bytes_str(request->peer->identity);
+    const struct ward_subject *subject = ward_policy_subject(request->state->policy, identity);
+    const struct ward_limits *limits = subject == NULL ? NULL : ward_subject_limits(subject);
+    if (limits == NULL) {
+        return true;
+    }
+    bool counts = !request->undecodable && request->op != NULL && request->op->cost != NULL;
+    const struct ward_throttle_ask ask = {.limits = limits,
+                                          .identity = identity,
+                                          .cost = counts ? request->op->cost(request) : 1,
+                                          .now_us = request->received_us,
+                                          .wall_us = request->received_wall_us};
+    ward_status status = ward_throttle_take(pipeline->throttle, &ask, &request->retry_after_ms);
+    if (!ward_ok(status)) {
+        request->status = status;
+        request->refused = request->undecodable = true; /* no decision changes that */
+    }
+    return status.code != WARD_E_EXHAUSTED;
+}
+
+/* Under the state that the request holds. */
+static void decide(struct ward_request *request)
+{
     request->n_leaf_bodies = 0;
     request->action = request->op == NULL ? WARD_ACTION_NONE : request->op->action;
     if (request->peer != NULL && ward_state_revoked(request->state, request->peer)) {
@@ -107,7 +139,13 @@ void ward_pipeline_submit(struct ward_pipeline *pipeline, struct ward_list *requ
         request->refused = request->undecodable;
         request->received_us = ward_monotonic_us(pipeline->clock);
         request->received_wall_us = ward_wall_us(pipeline->clock);
-        decide(pipeline, request);
+        renew_state(pipeline, request);
+        if (!admitted(pipeline, request)) {
+            pipeline->throttled++;
+            ward_pipeline_done(pipeline, request, &routes);
+            continue;
+        }
+        decide(request);
         begin_step(request, &routes);
     }
     ward_pipeline_flush(pipeline, &routes);
@@ -188,7 +226,8 @@ void ward_pipeline_again(struct ward_pipeline *pipeline, struct ward_request *re
         return;
     }
     request->step = from_step0 ? 0 : step;
-    decide(pipeline, request);
+    renew_state(pipeline, request);
+    decide(request);
     if (from_step0 || !ward_ok(request->status)) {
         begin_step(request, routes);
         return;

@@ -2,6 +2,8 @@
 /* The coordinator: it alone knows the order of the stages. A stage does its part on the requests
  * that it popped, says so, and pushes what came of it.
  *
+ *   over its role's limits: DONE at once, counted for the audit log (server/throttle.h)
+ *
  *   DECIDE --refused--------------------------------------------------> COMMIT (entry only) -> DONE
  *      | allowed
  *      v                  step has read      plan or finish
@@ -17,6 +19,7 @@
 #include "server/authn/trust.h"
 #include "server/op/op.h"
 #include "server/state.h"
+#include "server/throttle.h"
 #include "server/work/queue.h"
 
 struct ward_pipeline {
@@ -27,9 +30,11 @@ struct ward_pipeline {
     struct ward_budget *budget;           /* NULL: wraps are not counted */
     void (*complete)(void *context, struct ward_list *requests); /* answers go out; any thread */
     void *complete_context;
-    struct ward_trust *trust; /* the CAs of clients, for stored votes; NULL: none counts */
+    struct ward_throttle *throttle; /* NULL: the limits of roles are not looked at */
+    struct ward_trust *trust;       /* the CAs of clients, for stored votes; NULL: none counts */
     /* Counters for metrics. */
     atomic_ullong allowed, refused, failed, overloaded, latency_us, completed;
+    atomic_ullong throttled;          /* held back by the limits of their roles */
     atomic_ullong cancelled, expired; /* ended before work was begun for them */
 };
 
