@@ -11,9 +11,11 @@
 
 #include "backends/pkcs11/kek_pkcs11.h"
 #include "server/work/attestation.h"
+#include "server/work/budget.h"
 #include "server/index_key.h"
 #include "server/jobs/internal.h"
 #include "server/jobs/jobs.h"
+#include "server/jobs/rotation.h"
 #include "server/limits.h"
 #include "server/metrics.h"
 #include "server/rpc/rpc.h"
@@ -34,6 +36,7 @@ struct ward_app {
     struct ward_pipeline pipeline;
     bool has_pipeline;
     struct ward_trust *trust;
+    struct ward_budget *budget;
     struct ward_throttle *throttle;
     struct ward_worker *workers[PEERS_MAX];
     struct ward_reader *readers[PEERS_MAX];
@@ -191,6 +194,21 @@ static void rolled_back(void *context, uint64_t size, uint64_t acknowledged)
     (void)kill(getpid(), SIGTERM);
 }
 
+#define WRAPS_LINES 20 /* of so many keys is told, however many there are */
+
+static void write_wraps(struct ward_app *app, struct ward_buffer *out)
+{
+    struct ward_wraps_left left[WRAPS_LINES];
+    struct ward_state *state = ward_state_slot_get(&app->states);
+    size_t due, n = ward_rotation_fewest_left(&app->pipeline, state, left, WRAPS_LINES, &due);
+    for (size_t i = 0; i < n; i++) {
+        ward_metrics_key_line(out, "ward_key_wraps_left", i == 0, left[i].key->name,
+                              left[i].version, (double)left[i].left);
+    }
+    ward_state_unref(state);
+    ward_metrics_line(out, "ward_keys_due_for_rotation", "gauge", (double)due);
+}
+
 static void write_metrics(void *context, struct ward_buffer *out)
 {
     struct ward_app *app = context;
@@ -223,6 +241,7 @@ static void write_metrics(void *context, struct ward_buffer *out)
                       (double)rpc.turned_away);
     ward_metrics_line(out, "ward_connections_dead_total", "counter", (double)rpc.dead);
     ward_metrics_line(out, "ward_held_bytes", "gauge", (double)rpc.held_bytes);
+    write_wraps(app, out);
     ward_metrics_line(out, "ward_queue_work", "gauge",
                       (double)ward_queue_size(&app->pipeline.work));
     ward_metrics_line(out, "ward_queue_reads", "gauge",
@@ -328,6 +347,9 @@ static ward_status start(struct ward_app *app)
                                              still_welcome, officer};
     WARD_TRY(ward_rpc_new(&rpc, &handler, &app->rpc));
     WARD_TRY(load_trust(app));
+    const struct ward_budget_limits wraps = {config->wrap_soft_limit, config->wrap_hard_limit,
+                                             config->wrap_block};
+    WARD_TRY(ward_budget_new(&wraps, &app->budget));
     WARD_TRY(ward_throttle_new(WARD_THROTTLE_MAX, &app->throttle));
     WARD_TRY(ward_store_postgres_open(config->database_conninfo, &app->store));
     WARD_TRY(ward_app_open_kek(config, &app->kek));
@@ -347,6 +369,7 @@ static ward_status start(struct ward_app *app)
     app->pipeline.complete = complete;
     app->pipeline.complete_context = app;
     app->pipeline.trust = app->trust;
+    app->pipeline.budget = app->budget;
     app->pipeline.throttle = app->throttle;
     app->has_pipeline = true;
     WARD_TRY(start_stages(app, session));
@@ -434,6 +457,7 @@ void ward_app_stop(struct ward_app *app)
     ward_attestation_free(app->attestation);
     ward_throttle_free(app->throttle);
     ward_trust_free(app->trust);
+    ward_budget_free(app->budget);
     ward_kek_close(app->kek);
     ward_store_close(app->store);
     free(app);

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "policy/yaml_read.h"
+#include "server/work/budget.h"
 
 #define CONFIG_ARENA_MAX (4u << 20)
 
@@ -50,6 +51,9 @@ struct doc_hsm {
     char *module, *token_label, *token_serial, *pin_file, *helper, *workers, *deadline_ms,
         *working_copies, *working_copies_max;
 };
+struct doc_keys {
+    char *wrap_soft_limit, *wrap_hard_limit, *wrap_block;
+};
 struct doc_policy {
     char *genesis, *genesis_sha256;
 };
@@ -59,6 +63,7 @@ struct doc_config {
     struct doc_connections *connections;
     struct doc_database database;
     struct doc_hsm hsm;
+    struct doc_keys keys;
     struct doc_policy policy;
 };
 
@@ -104,6 +109,12 @@ static const cyaml_schema_field_t hsm_fields[] = {
     TEXT_OR_NONE("working_copies_max", doc_hsm, working_copies_max),
     CYAML_FIELD_END,
 };
+static const cyaml_schema_field_t keys_fields[] = {
+    TEXT_OR_NONE("wrap_soft_limit", doc_keys, wrap_soft_limit),
+    TEXT_OR_NONE("wrap_hard_limit", doc_keys, wrap_hard_limit),
+    TEXT_OR_NONE("wrap_block", doc_keys, wrap_block),
+    CYAML_FIELD_END,
+};
 static const cyaml_schema_field_t policy_fields[] = {
     TEXT("genesis", doc_policy, genesis),
     TEXT("genesis_sha256", doc_policy, genesis_sha256),
@@ -120,6 +131,7 @@ static const cyaml_schema_field_t config_fields[] = {
     CYAML_FIELD_MAPPING("database", CYAML_FLAG_DEFAULT, struct doc_config, database,
                         database_fields),
     CYAML_FIELD_MAPPING("hsm", CYAML_FLAG_DEFAULT, struct doc_config, hsm, hsm_fields),
+    CYAML_FIELD_MAPPING("keys", CYAML_FLAG_OPTIONAL, struct doc_config, keys, keys_fields),
     CYAML_FIELD_MAPPING("policy", CYAML_FLAG_DEFAULT, struct doc_config, policy, policy_fields),
     CYAML_FIELD_END,
 };
@@ -307,6 +319,37 @@ static ward_status take_hsm(const struct reading *reading, const struct doc_hsm 
     return keep_bool(reading, doc->working_copies, &config->hsm_working_copies);
 }
 
+static ward_status keep_wraps(const struct reading *reading, const char *value, uint64_t max,
+                              uint64_t *ret)
+{
+    if (value == NULL) {
+        return WARD_OK;
+    }
+    size_t size = strlen(value);
+    bool digits = size <= 12 && strspn(value, "0123456789") == size;
+    uint64_t number = digits ? strtoull(value, NULL, 10) : 0;
+    if (number < 1 || number > max) {
+        return ward_yaml_refuse(reading->text, value, reading->error,
+                                "not a whole number from 1 to %llu", (unsigned long long)max);
+    }
+    *ret = number;
+    return WARD_OK;
+}
+
+/* The soft limit follows a hard one that is set lower than it; set itself, it must be below. */
+static ward_status take_keys(const struct reading *reading, const struct doc_keys *doc,
+                             struct ward_config *config)
+{
+    config->wrap_hard_limit = WARD_WRAP_HARD_MAX;
+    config->wrap_block = 65536;
+    WARD_TRY(
+        keep_wraps(reading, doc->wrap_hard_limit, WARD_WRAP_HARD_MAX, &config->wrap_hard_limit));
+    uint64_t half = 1ULL << 31, hard = config->wrap_hard_limit;
+    config->wrap_soft_limit = half < hard ? half : hard / 2 + 1;
+    WARD_TRY(keep_wraps(reading, doc->wrap_soft_limit, hard, &config->wrap_soft_limit));
+    return keep_wraps(reading, doc->wrap_block, hard, &config->wrap_block);
+}
+
 static ward_status take_policy(const struct reading *reading, const struct doc_policy *doc,
                                struct ward_config *config)
 {
@@ -338,6 +381,7 @@ static ward_status take(const struct reading *reading, const struct doc_config *
     WARD_TRY(keep(reading, doc->database.conninfo, &config->database_conninfo));
     WARD_TRY(keep_number(reading, doc->database.readers, 1, 16, &config->database_readers));
     WARD_TRY(take_hsm(reading, &doc->hsm, config));
+    WARD_TRY(take_keys(reading, &doc->keys, config));
     return take_policy(reading, &doc->policy, config);
 }
 

@@ -19,6 +19,17 @@ void ward_metrics_line(struct ward_buffer *out, const char *name, const char *ty
     ward_buffer_printf(out, "# TYPE %s %s\n%s %.17g\n", name, type, name, value);
 }
 
+/* Names of keys need no escaping: [a-z0-9._/-]. */
+void ward_metrics_key_line(struct ward_buffer *out, const char *name, bool first,
+                           struct ward_bytes key, uint32_t version, double value)
+{
+    if (first) {
+        ward_buffer_printf(out, "# TYPE %s gauge\n", name);
+    }
+    ward_buffer_printf(out, "%s{key=\"%.*s\",version=\"%u\"} %.17g\n", name, (int)key.size,
+                       (const char *)key.data, version, value);
+}
+
 static enum MHD_Result answer_text(struct MHD_Connection *connection, unsigned code,
                                    struct ward_bytes text)
 {

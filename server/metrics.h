@@ -19,6 +19,9 @@ struct ward_metrics_source {
 ward_status ward_metrics_start(const char *listen, const struct ward_metrics_source *source,
                                struct ward_metrics **ret);
 void ward_metrics_stop(struct ward_metrics *metrics); /* NULL is fine */
+/* A gauge's lines, one for each key version; the TYPE line comes with the first. */
+void ward_metrics_key_line(struct ward_buffer *out, const char *name, bool first,
+                           struct ward_bytes key, uint32_t version, double value);
 /* One gauge or counter with its TYPE line. */
 void ward_metrics_line(struct ward_buffer *out, const char *name, const char *type, double value);
 

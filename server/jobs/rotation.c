@@ -19,6 +19,45 @@ static bool still_wraps(void *context, const struct ward_kek_ref *ref)
     return version != NULL && version->state == WARD_KEY_ACTIVE;
 }
 
+/* Its active version, and what all nodes have wrapped with it; false when nobody may. */
+static bool wraps_of(const struct ward_pipeline *pipeline, const struct ward_key *key,
+                     struct ward_kek_ref *ret_ref, uint64_t *ret_wraps)
+{
+    if (key->active == NULL || !key->enabled || key->purpose == WARD_PURPOSE_SYSTEM) {
+        return false;
+    }
+    *ret_ref = (struct ward_kek_ref){key->id, key->active->version};
+    *ret_wraps = ward_budget_total(pipeline->budget, ret_ref, key->active->wraps);
+    return true;
+}
+
+size_t ward_rotation_fewest_left(const struct ward_pipeline *pipeline,
+                                 const struct ward_state *state, struct ward_wraps_left *ret,
+                                 size_t max, size_t *ret_due)
+{
+    size_t n = 0;
+    *ret_due = 0;
+    for (size_t i = 0; pipeline->budget != NULL && i < state->n_keys; i++) {
+        const struct ward_budget_limits *limits = ward_budget_limits(pipeline->budget);
+        struct ward_kek_ref ref;
+        uint64_t wraps;
+        if (!wraps_of(pipeline, &state->keys[i], &ref, &wraps)) {
+            continue;
+        }
+        uint64_t left = wraps < limits->hard ? limits->hard - wraps : 0;
+        *ret_due += wraps >= limits->soft;
+        if (n == max && left >= ret[n - 1].left) {
+            continue;
+        }
+        size_t at = n < max ? n++ : n - 1;
+        for (; at > 0 && ret[at - 1].left > left; at--) {
+            ret[at] = ret[at - 1];
+        }
+        ret[at] = (struct ward_wraps_left){&state->keys[i], ref.version, left};
+    }
+    return n;
+}
+
 /* Somebody's intent for the key: under way, or left by a crash and taken up when it is old. */
 static bool under_way(struct ward_store_reader *reader, const struct ward_id *key)
 {
@@ -65,15 +104,11 @@ void ward_rotation_tick(struct ward_pipeline *pipeline, struct ward_store_reader
         ward_budget_trim(budget, still_wraps, state);
     }
     for (size_t i = 0; i < state->n_keys; i++) {
-        const struct ward_key *key = &state->keys[i];
-        if (key->active == NULL || !key->enabled || key->purpose == WARD_PURPOSE_SYSTEM) {
-            continue;
-        }
-        const struct ward_kek_ref ref = {key->id, key->active->version};
-        uint64_t wraps = ward_budget_total(budget, &ref, key->active->wraps);
-        if (wraps >= soft &&
+        struct ward_kek_ref ref;
+        uint64_t wraps;
+        if (wraps_of(pipeline, &state->keys[i], &ref, &wraps) && wraps >= soft &&
             ward_budget_try_rotation(budget, &ref, ward_monotonic_us(pipeline->clock)) &&
-            !under_way(reader, &key->id)) {
+            !under_way(reader, &ref.id)) {
             rotate(pipeline, &ref, wraps);
         }
     }

@@ -105,6 +105,9 @@ static void the_least_configuration_has_its_defaults(void **state)
     assert_true(config->hsm_working_copies);
     assert_string_equal(config->hsm_helper, "/usr/libexec/ward/ward-hsm");
     assert_null(config->hsm_token_serial);
+    assert_int_equal(config->wrap_soft_limit, 1ULL << 31);
+    assert_int_equal(config->wrap_hard_limit, (1ULL << 32) - (1ULL << 24));
+    assert_int_equal(config->wrap_block, 65536);
     assert_int_equal(config->policy_genesis_sha256[1], 0x11);
     (void)snprintf(expected, sizeof(expected), "%s/wardd.pem", folder);
     assert_string_equal(config->tls_certificate, expected); /* relative to the file */
@@ -113,6 +116,37 @@ static void the_least_configuration_has_its_defaults(void **state)
     assert_false(config->tls_1_2);
     assert_memory_equal(&config->net, &WARD_NET_SETTINGS_DEFAULT, sizeof(config->net));
     ward_config_free(config);
+}
+
+static void limits_of_wraps_are_set_and_keep_their_order(void **state)
+{
+    (void)state;
+    struct ward_config *config =
+        loads(with("policy:\n", "keys:\n  wrap_soft_limit: 10\n  wrap_hard_limit: 1000\n"
+                                "  wrap_block: 7\npolicy:\n"));
+    assert_int_equal(config->wrap_soft_limit, 10);
+    assert_int_equal(config->wrap_hard_limit, 1000);
+    assert_int_equal(config->wrap_block, 7);
+    ward_config_free(config);
+    config = loads(with("policy:\n", "keys:\n  wrap_hard_limit: 100\n  wrap_block: 1\npolicy:\n"));
+    assert_int_equal(config->wrap_soft_limit, 51); /* below the hard one, whatever that is */
+    ward_config_free(config);
+    static const struct {
+        const char *text, *says;
+        unsigned line;
+    } cases[] = {
+        {"keys:\n  wrap_hard_limit: 4294967296\npolicy:\n",
+         "not a whole number from 1 to 4278190080", 14},
+        {"keys:\n  wrap_soft_limit: 0\npolicy:\n", "not a whole number from 1 to 4278190080", 14},
+        {"keys:\n  wrap_hard_limit: 9\n  wrap_soft_limit: 10\npolicy:\n",
+         "not a whole number from 1 to 9", 15},
+        {"keys:\n  wrap_block: many\npolicy:\n", "not a whole number from 1 to", 14},
+        {"keys:\n  wrap_block: 99999999999999999999\npolicy:\n", "not a whole number from 1 to",
+         14},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        refuses_at("policy:\n", cases[i].text, cases[i].line, cases[i].says);
+    }
 }
 
 static void connections_are_set_one_by_one(void **state)
@@ -268,6 +302,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_least_configuration_has_its_defaults),
+        cmocka_unit_test(limits_of_wraps_are_set_and_keep_their_order),
         cmocka_unit_test(connections_are_set_one_by_one),
         cmocka_unit_test(connections_are_refused_where_the_fault_stands),
         cmocka_unit_test(every_setting_is_taken),
