@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/clock.h"
 #include "client/client.h"
@@ -162,6 +163,25 @@ static int64_t now_us(void)
     return ward_monotonic_us(&ward_clock_system);
 }
 
+/* The CPU time of the daemon until now, nanoseconds; -1 when it is not to be had. */
+static int64_t daemon_cpu_ns(const struct bench_in *in)
+{
+    clockid_t clock;
+    struct timespec used;
+    if (in->daemon_pid == 0 || clock_getcpuclockid((pid_t)in->daemon_pid, &clock) != 0 ||
+        clock_gettime(clock, &used) != 0) {
+        return -1;
+    }
+    return used.tv_sec * INT64_C(1000000000) + used.tv_nsec;
+}
+
+static void note_daemon_cpu(struct run *run, int64_t before_ns)
+{
+    int64_t after_ns = daemon_cpu_ns(run->in);
+    bool known = before_ns >= 0 && after_ns >= before_ns && run->rows > 0;
+    run->out->daemon_us = known ? (double)(after_ns - before_ns) / 1e3 / (double)run->rows : -1;
+}
+
 static void note_error(struct run *run, struct ward_bytes text)
 {
     if (run->out->errors++ == 0) {
@@ -261,7 +281,7 @@ static void drive(struct run *run)
     if (run->out->errors > 0) {
         return;
     }
-    int64_t start = now_us();
+    int64_t start = now_us(), daemon_ns = daemon_cpu_ns(run->in);
     run->until_us = start + (int64_t)run->in->seconds * 1000000;
     begin_all(run);
     while (run->under_way > 0 && now_us() < run->until_us) {
@@ -270,6 +290,7 @@ static void drive(struct run *run)
     int64_t end = now_us();
     run->out->per_second =
         (double)run->rows * 1e6 / (double)((end < run->until_us ? end : run->until_us) - start);
+    note_daemon_cpu(run, daemon_ns);
     drain(run);
 }
 
@@ -312,7 +333,7 @@ static int open_all(struct run *run, struct cli *cli)
  * SETTINGS. */
 static int drive_connects(struct run *run, struct cli *cli)
 {
-    int64_t begun[256], start = now_us();
+    int64_t begun[256], start = now_us(), daemon_ns = daemon_cpu_ns(run->in);
     run->until_us = start + (int64_t)run->in->seconds * 1000000;
     for (size_t i = 0; i < run->n_transports; i++) {
         begun[i] = now_us();
@@ -344,6 +365,7 @@ static int drive_connects(struct run *run, struct cli *cli)
         }
     }
     run->out->per_second = (double)run->rows * 1e6 / (double)(now_us() - start);
+    note_daemon_cpu(run, daemon_ns);
     return CLI_DONE;
 }
 
@@ -397,10 +419,16 @@ static void release(struct run *run)
 int bench_run(struct cli *cli, const struct bench_case *what, const struct bench_in *in,
               struct bench_out *out)
 {
-    *out = (struct bench_out){0};
-    struct run run = {.what = what, .in = in, .out = out, .n_transports = in->connections};
-    run.n_slots = what->path == NULL ? 0 : in->connections * in->in_flight;
-    run.results = strcmp(what->name, "generate_batch64") == 0 ? 1 : what->rows;
+    *out = (struct bench_out){.daemon_us = -1};
+    if (what->run != NULL) {
+        return what->run(cli, in, out);
+    }
+    struct bench_in own = *in;
+    own.connections = what->connections != 0 ? what->connections : in->connections;
+    own.in_flight = what->in_flight != 0 ? what->in_flight : in->in_flight;
+    struct run run = {.what = what, .in = &own, .out = out, .n_transports = own.connections};
+    run.n_slots = what->path == NULL ? 0 : own.connections * own.in_flight;
+    run.results = what->results != 0 ? what->results : what->rows;
     run.transports = calloc(run.n_transports, sizeof(struct ward_transport *));
     run.polls = calloc(run.n_transports, sizeof(*run.polls));
     run.slots = calloc(run.n_slots + 1, sizeof(*run.slots));

@@ -20,10 +20,12 @@ struct bench_in {
     const char *key, *collection;
     const struct cli_pairs *context;
     uint64_t seconds, connections, in_flight;
+    uint64_t daemon_pid; /* whose CPU time is taken too; 0: nobody's */
 };
 
 struct bench_out {
-    double per_second;                /* keys, rows or connections */
+    double per_second;                /* keys, rows or connections; bytes of seal and open */
+    double daemon_us;                 /* its CPU time for each of them; below 0: not known */
     struct bench_histogram latencies; /* of calls */
     uint64_t errors;
     char first_error[512];
@@ -39,16 +41,25 @@ struct bench_message {
 };
 
 struct bench_case {
-    const char *name, *path; /* path NULL: connections */
+    const char *name, *path; /* path NULL: connections, or `run` */
     uint32_t rows;           /* in each call */
     /* What the calls need: keys, records. One message for each of n slots. CLI_DONE or an exit
      * code. */
     int (*prepare)(struct cli *cli, const struct bench_in *in, struct bench_message *messages,
                    size_t n);
+    uint64_t connections, in_flight; /* instead of those asked for; 0: those */
+    uint32_t results;                /* of each answer; 0: as many as rows */
+    /* All of it, when it is no load of calls. CLI_DONE or an exit code. */
+    int (*run)(struct cli *cli, const struct bench_in *in, struct bench_out *out);
 };
 
 extern const struct bench_case bench_cases[];
 extern const size_t bench_n_cases;
+
+/* Sealing and opening by the library, on this thread: per_second is in bytes of plaintext and
+ * seconds of this thread's CPU time, as `openssl speed` counts them; latencies are of 64 MiB. */
+int bench_seal(struct cli *cli, const struct bench_in *in, struct bench_out *out);
+int bench_open(struct cli *cli, const struct bench_in *in, struct bench_out *out);
 
 int bench_run(struct cli *cli, const struct bench_case *what, const struct bench_in *in,
               struct bench_out *out);

@@ -11,6 +11,7 @@
 #include "ward/v1/records.pb-c.h"
 
 #define ROWS_MAX 100
+#define REWRAPS 64
 #define NUMBER "0000000000"
 
 /* 1 KB, in the shape of a small observation. */
@@ -137,26 +138,83 @@ static int pack_unwraps(const struct bench_in *in, const ward_data_keys *keys,
     return CLI_DONE;
 }
 
-static int prepare_unwrap(struct cli *cli, const struct bench_in *in,
-                          struct bench_message *messages, size_t n)
+/* Wrapped keys, without their plaintext. */
+static int make_wrapped(struct cli *cli, const struct bench_in *in, size_t count,
+                        ward_data_keys **ret)
 {
     const ward_generate_request request = {.key = in->key,
                                            .context = in->context->pairs,
                                            .n_context = in->context->n,
-                                           .count = (uint32_t)(n < 1000 ? n : 1000),
+                                           .count = (uint32_t)count,
                                            .without_plaintext = 1};
-    ward_data_keys *keys = NULL;
     ward_error error;
-    if (ward_generate_data_keys(cli->client, NULL, &request, 1, &keys, &error) != WARD_RC_OK) {
+    if (ward_generate_data_keys(cli->client, NULL, &request, 1, ret, &error) != WARD_RC_OK) {
         return cli_fail_call("preparing wrapped keys", &error);
     }
     const char *text = "";
-    error.code = ward_data_keys_code(keys, 0, &text);
+    error.code = ward_data_keys_code(*ret, 0, &text);
     error.answered = 1;
     (void)snprintf(error.message, sizeof(error.message), "%s", text);
-    int exit = error.code != WARD_RC_OK || ward_data_keys_count(keys, 0) == 0
-                   ? cli_fail_call("preparing wrapped keys", &error)
-                   : pack_unwraps(in, keys, messages, n);
+    return error.code != WARD_RC_OK || ward_data_keys_count(*ret, 0) < count
+               ? cli_fail_call("preparing wrapped keys", &error)
+               : CLI_DONE;
+}
+
+static int prepare_unwrap(struct cli *cli, const struct bench_in *in,
+                          struct bench_message *messages, size_t n)
+{
+    ward_data_keys *keys = NULL;
+    int exit = make_wrapped(cli, in, n < 1000 ? n : 1000, &keys);
+    if (exit == CLI_DONE) {
+        exit = pack_unwraps(in, keys, messages, n);
+    }
+    ward_data_keys_free(keys);
+    return exit;
+}
+
+/* To another context and back would need two messages: to one that the keys never had, again and
+ * again, costs the same. */
+static int pack_rewraps(const struct bench_in *in, const ward_data_keys *keys,
+                        struct bench_message *messages, size_t n)
+{
+    CONTEXT(Ward__V1__RewrapDataKeysItem__ContextEntry,
+            WARD__V1__REWRAP_DATA_KEYS_ITEM__CONTEXT_ENTRY__INIT, in, entries, pointers)
+    char name[] = "bench", value[] = "rewrap";
+    Ward__V1__Context__PairsEntry pair = WARD__V1__CONTEXT__PAIRS_ENTRY__INIT, *pairs = &pair;
+    Ward__V1__Context context = WARD__V1__CONTEXT__INIT;
+    pair.key = name;
+    pair.value = value;
+    context.pairs = &pairs;
+    context.n_pairs = 1;
+    Ward__V1__RewrapDataKeysItem items[REWRAPS], *item_pointers[REWRAPS];
+    Ward__V1__RewrapDataKeysRequest request = WARD__V1__REWRAP_DATA_KEYS_REQUEST__INIT;
+    for (size_t i = 0; i < REWRAPS; i++) {
+        size_t size = 0;
+        const void *wrapped = ward_data_keys_wrapped(keys, 0, i, &size);
+        items[i] = (Ward__V1__RewrapDataKeysItem)WARD__V1__REWRAP_DATA_KEYS_ITEM__INIT;
+        items[i].wrapped = (ProtobufCBinaryData){size, (uint8_t *)wrapped};
+        items[i].context = pointers;
+        items[i].n_context = in->context->n;
+        items[i].new_context = &context;
+        item_pointers[i] = &items[i];
+    }
+    request.items = item_pointers;
+    request.n_items = REWRAPS;
+    int exit = CLI_DONE;
+    for (size_t i = 0; i < n && exit == CLI_DONE; i++) {
+        exit = pack(&request, &messages[i]);
+    }
+    return exit;
+}
+
+static int prepare_rewrap64(struct cli *cli, const struct bench_in *in,
+                            struct bench_message *messages, size_t n)
+{
+    ward_data_keys *keys = NULL;
+    int exit = make_wrapped(cli, in, REWRAPS, &keys);
+    if (exit == CLI_DONE) {
+        exit = pack_rewraps(in, keys, messages, n);
+    }
     ward_data_keys_free(keys);
     return exit;
 }
@@ -258,13 +316,20 @@ static int prepare_get(struct cli *cli, const struct bench_in *in, struct bench_
     return exit;
 }
 
+#define GENERATE "/ward.v1.DataKeys/GenerateDataKeys"
 const struct bench_case bench_cases[] = {
-    {"generate", "/ward.v1.DataKeys/GenerateDataKeys", 1, prepare_generate1},
-    {"generate_batch64", "/ward.v1.DataKeys/GenerateDataKeys", 64, prepare_generate64},
+    {"generate", GENERATE, 1, prepare_generate1},
+    {"generate_batch64", GENERATE, 64, prepare_generate64, .results = 1},
     {"unwrap", "/ward.v1.DataKeys/UnwrapDataKeys", 1, prepare_unwrap},
+    {"rewrap_batch64", "/ward.v1.DataKeys/RewrapDataKeys", REWRAPS, prepare_rewrap64},
     {"put", "/ward.v1.Records/PutRecords", 1, prepare_put1},
     {"put_batch100", "/ward.v1.Records/PutRecords", 100, prepare_put100},
     {"get", "/ward.v1.Records/GetRecords", 1, prepare_get},
     {"connect", NULL, 1, NULL},
+    {"seal", .run = bench_seal},
+    {"open", .run = bench_open},
+    /* Latency has its own loads, whatever is asked for: one call alone, and 8 times 4. */
+    {"latency_unloaded", GENERATE, 1, prepare_generate1, .connections = 1, .in_flight = 1},
+    {"latency_loaded", GENERATE, 1, prepare_generate1, .connections = 8, .in_flight = 4},
 };
 const size_t bench_n_cases = sizeof(bench_cases) / sizeof(bench_cases[0]);
