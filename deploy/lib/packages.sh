@@ -9,6 +9,13 @@ packages_run="softhsm2 postgresql-15 openssl python3"
 packages_test="clang clang-format llvm libnss3 libnss3-tools binutils shellcheck python3-pytest
     python3-venv python3-cryptography python3-yaml python3-h2"
 
+# What the client programs of the tests are built with, unless it is there from elsewhere.
+packages_clients() {
+    command -v node >/dev/null || echo nodejs
+    command -v npm >/dev/null || echo npm
+    command -v go >/dev/null || echo golang-go
+}
+
 packages_missing() { # PACKAGE...
     local package
     for package in "$@"; do
