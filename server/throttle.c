@@ -21,7 +21,7 @@ struct entry {
     uint64_t level;             /* millionths of a token, as of at_us */
     int64_t at_us;
     int64_t day;              /* by UTC, since 1970 */
-    uint64_t used;            /* on that day */
+    uint64_t used;            /* on that day, while a daily limit held */
     uint64_t requests, items; /* held back, not told yet */
     enum kind kind;
     size_t size;
@@ -257,7 +257,7 @@ static ward_status take(struct ward_throttle *throttle, const struct ward_thrott
         count(throttle, own, 1, cost);
         return held_back(&hold, ret_retry_ms);
     }
-    own->used += cost;
+    own->used += limits->per_day == 0 ? 0 : cost;
     take_from(own, cost);
     for (size_t i = 0; i < limits->n_roles; i++) {
         take_from(find(throttle, ROLE, limits->roles[i].role), cost);
