@@ -79,6 +79,14 @@ static int64_t now_us(void)
     return ward_monotonic_us(&ward_clock_system);
 }
 
+int64_t ward_client_deadline_us(const ward_client *client, const ward_call *call)
+{
+    uint32_t timeout_ms = call != NULL && call->timeout_ms != 0
+                              ? ward_config_clamp_timeout(call->timeout_ms)
+                              : client->timeout_ms;
+    return now_us() + timeout_ms * INT64_C(1000);
+}
+
 static void on_done(struct ward_transport_call *call)
 {
     bool *done = call->context;
@@ -238,11 +246,8 @@ ward_rc ward_client_call(ward_client *client, const struct ward_method *method,
     WARD_CLIENT_TRY(ward_message_pack(request, &message, error));
     out.path = method->path;
     out.message = ward_buffer_view(&message);
-    uint32_t timeout_ms = call != NULL && call->timeout_ms != 0
-                              ? ward_config_clamp_timeout(call->timeout_ms)
-                              : client->timeout_ms;
     struct journey journey = {
-        .client = client, .call = &out, .deadline_us = now_us() + timeout_ms * INT64_C(1000)};
+        .client = client, .call = &out, .deadline_us = ward_client_deadline_us(client, call)};
     ward_rc rc = transact(&journey);
     if (rc != WARD_RC_OK) {
         if (error != NULL) {

@@ -17,6 +17,8 @@ ward_rc ward_client_call(ward_client *client, const struct ward_method *method,
                          const ward_call *call, ProtobufCMessage *request,
                          const ProtobufCMessageDescriptor *answer_type, struct ward_arena *arena,
                          ProtobufCMessage **ret, ward_error *error);
+/* When a call that begins now must have ended, by ward_clock_system's monotonic time. */
+int64_t ward_client_deadline_us(const ward_client *client, const ward_call *call);
 /* The first server, for who drives transports of his own. */
 const struct ward_endpoint *ward_client_endpoint(const ward_client *client);
 

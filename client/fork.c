@@ -3,8 +3,9 @@
  * one by one. The child has one thread: what its hooks do needs no more locks than those taken. */
 #include "client/fork.h"
 
-#include <pthread.h>
+#include <assert.h>
 #include <stddef.h>
+#include <time.h>
 
 static struct {
     pthread_mutex_t lock;
@@ -66,4 +67,15 @@ void ward_fork_unwatch(struct ward_fork_hook *hook)
         hook->next->prev = hook->prev;
     }
     (void)pthread_mutex_unlock(&watched.lock);
+}
+
+void ward_condition_init(pthread_cond_t *condition)
+{
+    pthread_condattr_t monotonic;
+    int failed = pthread_condattr_init(&monotonic) |
+                 pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC) |
+                 pthread_cond_init(condition, &monotonic);
+    assert(failed == 0); /* none of these can fail on Linux */
+    (void)failed;
+    (void)pthread_condattr_destroy(&monotonic);
 }

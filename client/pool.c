@@ -56,17 +56,6 @@ static void unlock(struct ward_pool *pool)
     (void)failed;
 }
 
-static void make_condition(pthread_cond_t *condition)
-{
-    pthread_condattr_t monotonic;
-    int failed = pthread_condattr_init(&monotonic) |
-                 pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC) |
-                 pthread_cond_init(condition, &monotonic);
-    assert(failed == 0); /* none of these can fail on Linux */
-    (void)failed;
-    (void)pthread_condattr_destroy(&monotonic);
-}
-
 static void all_empty(struct ward_pool *pool)
 {
     pool->n_idle = 0;
@@ -102,7 +91,7 @@ static void fork_child(struct ward_fork_hook *hook)
     for (size_t i = 0; i < pool->servers.n; i++) {
         pool->servers.all[i].connections = 0;
     }
-    make_condition(&pool->freed); /* nobody waits for it in this process */
+    ward_condition_init(&pool->freed);
     ward_credentials_forked(pool->credentials);
     unlock(pool);
 }
@@ -141,7 +130,7 @@ ward_rc ward_pool_new(const struct ward_config *config, struct ward_credentials 
     }
     all_empty(pool);
     (void)pthread_mutex_init(&pool->lock, NULL); /* cannot fail on Linux */
-    make_condition(&pool->freed);
+    ward_condition_init(&pool->freed);
     ward_fork_watch(&pool->fork);
     *ret = pool;
     return WARD_RC_OK;

@@ -394,6 +394,7 @@ ward_rc ward_check_health(ward_client *client, const ward_call *call, int *servi
 }
 #endif
 
+#include <ward/cache.h>
 #include <ward/seal.h>
 
 #endif
