@@ -15,6 +15,8 @@
 #define TICK_MS 100
 #define THROTTLED_TICKS 10
 #define SUMMARY_TICKS 100
+#define PURGE_TICKS 50
+#define EPOCH_TICKS 3
 #define RECOVER_TICKS 600
 #define ATTEST_TICKS 36000
 #define REWRAP_ARENA (64u << 20)
@@ -131,6 +133,22 @@ static void tell_throttled(struct ward_jobs *jobs)
     }
 }
 
+/* ---- kept answers ---- */
+
+/* As many at a time as one transaction may delete; more go the next time. */
+static void purge(struct ward_jobs *jobs)
+{
+    struct ward_request *request;
+    if (!ward_ok(ward_internal_new(&ward_op_purge, 1, SMALL_ARENA, &request))) {
+        return;
+    }
+    ward_status status = ward_internal_run(jobs->config.pipeline, request);
+    if (!ward_ok(status)) {
+        tell_failure("old answers could not be deleted; it is tried again", status);
+    }
+    ward_request_free(request);
+}
+
 /* ---- attestation ---- */
 
 static void attest(struct ward_jobs *jobs)
@@ -201,8 +219,13 @@ static void *tick(void *argument)
         pause_ms(TICK_MS);
         if (n % (WARD_CHECKPOINT_MS / TICK_MS) == 0) {
             sign_checkpoint(jobs);
-            follow_epoch(jobs);
             ward_rotation_tick(jobs->config.pipeline, jobs->reader, &jobs->trimmed_epoch);
+        }
+        if (n % EPOCH_TICKS == 0) {
+            follow_epoch(jobs);
+        }
+        if (n % PURGE_TICKS == 0) {
+            purge(jobs);
         }
         if (n % THROTTLED_TICKS == 0) {
             tell_throttled(jobs);

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The daemon's timers: each a thread that sends requests by identity "system" down the one path.
- *   every second   a checkpoint, when there is news; the epoch, in case another daemon moved it
+ *   every 300 ms   the epoch, in case another daemon moved it: revocations cut connections soon
+ *   every second   a checkpoint, when there is news
  *                  rotation of a version that has wrapped as often as it should
+ *   every 5 s      the kept answers of changes go when they are a day old
  *   every 10 s     the summary of attempts without an identity, when there were any
  *   after a change the rewrap of subject keys that are below their key's active version
  *   every hour     the attributes of every key in the HSM
