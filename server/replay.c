@@ -3,6 +3,7 @@
  * now, and is only compared with what was allowed then. */
 #include "server/replay.h"
 
+#include "proto/grpc.h"
 #include "server/op/op.h"
 #include "server/state.h"
 
@@ -33,6 +34,9 @@ void ward_replay_reset(struct ward_request *request)
     request->replay = NULL;
     request->replayed = false;
     request->answer = (struct ward_bytes){0};
+    if (request->naming != NULL) {
+        request->naming->read = NULL;
+    }
 }
 
 ward_status ward_replay_read(struct ward_request *request, struct ward_digest *digest)
@@ -61,16 +65,22 @@ static size_t head_size(size_t n_items)
     return ITEMS_SIZE + (n_items + 7) / 8;
 }
 
-static bool allowed(const struct ward_request *request, size_t i)
+static bool good(const struct ward_request *request, size_t i)
 {
     return request->leaf_items[i].code == NULL;
+}
+
+static bool denied(const struct ward_request *request, size_t i)
+{
+    const char *code = request->leaf_items[i].code;
+    return code != NULL && strcmp(code, ward_grpc_code_name(WARD_GRPC_PERMISSION_DENIED)) == 0;
 }
 
 static void write_head(const struct ward_request *request, uint8_t *out)
 {
     ward_put_u16(out, (uint16_t)request->n_leaf_items);
     for (size_t i = 0; i < request->n_leaf_items; i++) {
-        if (allowed(request, i)) {
+        if (good(request, i)) {
             out[ITEMS_SIZE + i / 8] |= (uint8_t)(1u << (i % 8));
         }
     }
@@ -84,7 +94,7 @@ static ward_status read_head(const struct ward_request *request, struct ward_byt
     WARD_ENSURE(kept.size >= head && ward_get_u16(kept.data) == n, WARD_E_INTERNAL);
     for (size_t i = 0; i < n; i++) {
         bool then = (kept.data[ITEMS_SIZE + i / 8] >> (i % 8) & 1) != 0;
-        if (then && !allowed(request, i)) {
+        if (then && denied(request, i)) {
             return WARD_REFUSAL(WARD_E_DENIED,
                                 "request_id: what was answered then is not allowed any more");
         }
@@ -97,6 +107,9 @@ ward_status ward_replay_found(struct ward_request *request)
 {
     const struct ward_naming *naming = request->naming;
     const struct ward_read *read = naming->read;
+    if (read == NULL) {
+        return WARD_OK; /* it failed before it could be asked */
+    }
     WARD_TRY(read->status);
     if (!read->replay.found) {
         return WARD_OK;

@@ -10,8 +10,9 @@
  *   worker:  encode the answer             larger than can be kept -> EXHAUSTED, nothing changed
  *   commit:  the answer goes in with the rows; somebody was faster -> CONFLICT, from the start
  *
- * What is kept: u16 number of items, a bit for each (1: it was allowed), the response message. What
- * was allowed then must still be allowed now; else the answer is not given again. */
+ * What is kept: u16 number of items, a bit for each (1: it succeeded), the response message. Rights
+ * are asked again: what policy denies now is not answered, and nor is a batch of which it denies an
+ * item that succeeded then. Whether the request would still succeed now does not matter. */
 #ifndef WARD_SERVER_REPLAY_H
 #define WARD_SERVER_REPLAY_H
 

@@ -51,10 +51,16 @@ void ward_pipeline_check_caller(struct ward_pipeline *pipeline, struct ward_requ
     }
 }
 
-/* Was it answered before? Asked once, before anything is done for it. */
+/* Was it answered before? Asked before anything is done for it, and only when its caller may ask
+ * for it now. What the world has become since does not matter: a key that is there now is there
+ * because of this very request, perhaps. */
 static bool asks_for_replay(const struct ward_request *request)
 {
-    return request->naming != NULL && request->step == 0 && request->ask == NULL;
+    enum ward_code code = (enum ward_code)request->status.code;
+    return request->naming != NULL && request->step == 0 && request->ask == NULL &&
+           !request->undecodable &&
+           (code == WARD_E_OK || code == WARD_E_EXISTS || code == WARD_E_STATE ||
+            code == WARD_E_NOT_FOUND);
 }
 
 static void begin_step(struct ward_request *request, struct ward_routes *routes)
@@ -66,7 +72,7 @@ static void begin_step(struct ward_request *request, struct ward_routes *routes)
     request->n_reads = 0;
     request->n_items = 0;
     request->ask = NULL;
-    if (step != NULL && (step->read != NULL || asks_for_replay(request))) {
+    if ((step != NULL && step->read != NULL) || asks_for_replay(request)) {
         ward_list_push(&routes->reads, &request->link);
     } else if (step != NULL && (step->plan != NULL || step->finish != NULL)) {
         ward_list_push(&routes->work, &request->link);
@@ -151,21 +157,37 @@ void ward_pipeline_submit(struct ward_pipeline *pipeline, struct ward_list *requ
     ward_pipeline_flush(pipeline, &routes);
 }
 
-ward_status ward_pipeline_read(struct ward_request *request, struct ward_digest *digest)
+bool ward_pipeline_read(struct ward_request *request, struct ward_digest *digest)
 {
     const struct ward_step *step = ward_pipeline_step(request);
-    if (step->read != NULL) {
-        WARD_TRY(step->read(request, digest));
+    bool asks = asks_for_replay(request);
+    ward_status status = step != NULL && step->read != NULL ? step->read(request, digest) : WARD_OK;
+    if (ward_ok(status) && asks) {
+        status = ward_replay_read(request, digest);
     }
-    return asks_for_replay(request) ? ward_replay_read(request, digest) : WARD_OK;
+    if (!ward_ok(status)) {
+        request->status = status;
+        return false;
+    }
+    return step != NULL || asks;
+}
+
+static void look_for_replay(struct ward_request *request)
+{
+    ward_status status = ward_replay_found(request);
+    if (request->replayed) {
+        request->status = WARD_OK;
+        request->refused = false;
+    } else if (!ward_ok(status)) {
+        request->status = status;
+        request->refused = status.code == WARD_E_INVALID || status.code == WARD_E_DENIED;
+    }
 }
 
 void ward_pipeline_after_read(struct ward_request *request, struct ward_routes *routes)
 {
-    if (ward_ok(request->status) && asks_for_replay(request)) {
-        request->status = ward_replay_found(request);
-        request->refused =
-            request->status.code == WARD_E_INVALID || request->status.code == WARD_E_DENIED;
+    if (asks_for_replay(request)) {
+        look_for_replay(request);
     }
     const struct ward_step *step = ward_pipeline_step(request);
     if (step != NULL && (step->plan != NULL || step->finish != NULL)) {

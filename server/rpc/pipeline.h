@@ -30,6 +30,7 @@ struct ward_pipeline {
     struct ward_budget *budget;           /* NULL: wraps are not counted */
     void (*complete)(void *context, struct ward_list *requests); /* answers go out; any thread */
     void *complete_context;
+    bool without_proof; /* what is wrapped is not opened again before it is given out */
     struct ward_throttle *throttle; /* NULL: the limits of roles are not looked at */
     struct ward_trust *trust;       /* the CAs of clients, for stored votes; NULL: none counts */
     /* Counters for metrics. */
@@ -49,8 +50,9 @@ void ward_pipeline_fini(struct ward_pipeline *pipeline);
 
 /* From a loop, or for an internal request: decides all and sends them on. */
 void ward_pipeline_submit(struct ward_pipeline *pipeline, struct ward_list *requests);
-/* From the stages. The reader asks the first for what its step reads. */
-ward_status ward_pipeline_read(struct ward_request *request, struct ward_digest *digest);
+/* From the stages. The reader asks the first for what its step reads; false: nothing, or it failed
+ * meanwhile. */
+bool ward_pipeline_read(struct ward_request *request, struct ward_digest *digest);
 void ward_pipeline_after_read(struct ward_request *request, struct ward_routes *routes);
 /* It has planned its HSM calls and wants a block of wraps before they are made. */
 void ward_pipeline_wants_wraps(struct ward_request *request, struct ward_routes *routes);

@@ -54,15 +54,11 @@ static void read_batch(struct ward_reader *reader, struct ward_request **request
     for (size_t i = 0; i < n; i++) {
         ward_pipeline_check_caller(reader->pipeline, requests[i]);
         const struct ward_step *step = ward_pipeline_step(requests[i]);
-        if (step == NULL) {
-            continue;
-        }
-        if (requests[i]->ask != NULL) {
+        if (step != NULL && requests[i]->ask != NULL) {
             requests[i]->status = ask(reader, requests[i]);
             continue;
         }
-        requests[i]->status = ward_pipeline_read(requests[i], reader->digest);
-        if (!ward_ok(requests[i]->status)) {
+        if (!ward_pipeline_read(requests[i], reader->digest)) {
             continue;
         }
         ward_status status = room(reader, n_reads + requests[i]->n_reads);
