@@ -18,6 +18,7 @@
 #include "server/jobs/rotation.h"
 #include "server/limits.h"
 #include "server/metrics.h"
+#include "server/op/system.h"
 #include "server/rpc/rpc.h"
 #include "server/work/reader.h"
 #include "server/work/worker.h"
@@ -295,7 +296,8 @@ static ward_status start_stages(struct ward_app *app, struct ward_kek_session *t
 static ward_status first_entry(struct ward_app *app)
 {
     struct ward_request *request;
-    WARD_TRY(ward_internal_new(&ward_op_start, 1, 1u << 20, &request));
+    WARD_TRY(ward_internal_new(&ward_op_start, sizeof(struct ward_start), 1u << 20, &request));
+    ((struct ward_start *)request->in)->without_proof = app->pipeline.without_proof;
     ward_status status = ward_internal_run(&app->pipeline, request);
     ward_request_free(request);
     return status;
@@ -371,6 +373,11 @@ static ward_status start(struct ward_app *app)
     app->pipeline.trust = app->trust;
     app->pipeline.budget = app->budget;
     app->pipeline.throttle = app->throttle;
+    app->pipeline.without_proof = !config->hsm_wrap_proof;
+    if (app->pipeline.without_proof) {
+        ward_log(WARD_LOG_WARN, "hsm.wrap_proof is off: a key that the HSM wraps wrongly is given "
+                                "out and will not open; leave it on unless a measurement says why");
+    }
     app->has_pipeline = true;
     WARD_TRY(start_stages(app, session));
     WARD_TRY(first_entry(app));

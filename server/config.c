@@ -49,7 +49,7 @@ struct doc_database {
 };
 struct doc_hsm {
     char *module, *token_label, *token_serial, *pin_file, *helper, *workers, *deadline_ms,
-        *working_copies, *working_copies_max;
+        *working_copies, *working_copies_max, *wrap_proof;
 };
 struct doc_keys {
     char *wrap_soft_limit, *wrap_hard_limit, *wrap_block;
@@ -107,6 +107,7 @@ static const cyaml_schema_field_t hsm_fields[] = {
     TEXT_OR_NONE("deadline_ms", doc_hsm, deadline_ms),
     TEXT_OR_NONE("working_copies", doc_hsm, working_copies),
     TEXT_OR_NONE("working_copies_max", doc_hsm, working_copies_max),
+    TEXT_OR_NONE("wrap_proof", doc_hsm, wrap_proof),
     CYAML_FIELD_END,
 };
 static const cyaml_schema_field_t keys_fields[] = {
@@ -307,6 +308,7 @@ static ward_status take_hsm(const struct reading *reading, const struct doc_hsm 
     config->hsm_deadline_ms = 2000;
     config->hsm_working_copies = true;
     config->hsm_working_copies_max = 1024;
+    config->hsm_wrap_proof = true;
     WARD_TRY(keep_path(reading, doc->module, &config->hsm_module));
     WARD_TRY(keep(reading, doc->token_label, &config->hsm_token_label));
     WARD_TRY(keep(reading, doc->token_serial, &config->hsm_token_serial));
@@ -316,6 +318,7 @@ static ward_status take_hsm(const struct reading *reading, const struct doc_hsm 
     WARD_TRY(keep_number(reading, doc->deadline_ms, 100, 60000, &config->hsm_deadline_ms));
     WARD_TRY(
         keep_number(reading, doc->working_copies_max, 1, 1000000, &config->hsm_working_copies_max));
+    WARD_TRY(keep_bool(reading, doc->wrap_proof, &config->hsm_wrap_proof));
     return keep_bool(reading, doc->working_copies, &config->hsm_working_copies);
 }
 

@@ -102,7 +102,6 @@ static ward_status plan_item(struct ward_request *request, struct ward_worker *w
         struct ward_kek_item *kek;
         WARD_TRY(ward_worker_add(worker, request, &kek));
         kek->verb = WARD_KEK_WRAP;
-        kek->proof = true;
         kek->key = (struct ward_kek_ref){header.key_id, header.version};
         kek->aad = aad;
         kek->in = item->keys[k].plaintext;

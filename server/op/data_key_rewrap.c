@@ -106,7 +106,6 @@ static ward_status plan_item(struct ward_request *request, struct ward_worker *w
     struct ward_kek_item *kek;
     WARD_TRY(ward_worker_add(worker, request, &kek));
     *kek = (struct ward_kek_item){.verb = WARD_KEK_REWRAP,
-                                  .proof = true,
                                   .key = {note->to.key_id, note->to.version},
                                   .aad = aad,
                                   .from = {note->from.key_id, note->from.version},

@@ -184,7 +184,6 @@ static ward_status plan_fresh(struct ward_request *request, struct ward_worker *
     struct ward_kek_item *kek;
     WARD_TRY(ward_worker_add(worker, request, &kek));
     kek->verb = WARD_KEK_WRAP;
-    kek->proof = true;
     kek->key = (struct ward_kek_ref){header.key_id, header.version};
     WARD_TRY(
         ward_subject_key_aad(&header, subject->hash, &subject->row.id, request->arena, &kek->aad));

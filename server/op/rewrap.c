@@ -73,7 +73,6 @@ static ward_status plan_row(struct ward_request *request, struct ward_worker *wo
     struct ward_kek_item *kek;
     WARD_TRY(ward_worker_add(worker, request, &kek));
     *kek = (struct ward_kek_item){.verb = WARD_KEK_REWRAP,
-                                  .proof = true,
                                   .key = {fresh.key_id, fresh.version},
                                   .aad = aad,
                                   .from = {old.key_id, old.version},

@@ -61,8 +61,12 @@ const struct ward_op ward_op_sign_checkpoint = {
 
 static ward_status decide_start(struct ward_request *request)
 {
+    const struct ward_start *in = request->in;
     request->object = ward_bytes_str(ward_policy_deployment(request->state->policy));
     ward_request_detail(request, "keys", (int64_t)request->state->n_keys);
+    if (in->without_proof) {
+        ward_request_detail_text(request, "wrap_proof", WARD_BYTES_LITERAL("off"));
+    }
     return WARD_OK;
 }
 

@@ -20,6 +20,10 @@ struct ward_rewrap {
     bool from_start; /* in: this page begins at the first row */
 };
 
+struct ward_start {
+    bool without_proof; /* hsm.wrap_proof is off */
+};
+
 struct ward_recover {
     struct ward_store_intent intent;
 };

@@ -30,7 +30,7 @@ struct ward_pipeline {
     struct ward_budget *budget;           /* NULL: wraps are not counted */
     void (*complete)(void *context, struct ward_list *requests); /* answers go out; any thread */
     void *complete_context;
-    bool without_proof; /* what is wrapped is not opened again before it is given out */
+    bool without_proof;             /* what is wrapped is not opened again before it is given out */
     struct ward_throttle *throttle; /* NULL: the limits of roles are not looked at */
     struct ward_trust *trust;       /* the CAs of clients, for stored votes; NULL: none counts */
     /* Counters for metrics. */

@@ -63,7 +63,7 @@ static size_t sum_up(struct ward_worker *worker, const struct ward_request *requ
 }
 
 static void refuse_spent(struct ward_worker *worker, const struct ward_request *request,
-                            struct ward_budget_need *needs, size_t n)
+                         struct ward_budget_need *needs, size_t n)
 {
     bool all = true;
     for (size_t i = 0; i < n; i++) {
@@ -175,11 +175,21 @@ static ward_status run_items(struct ward_worker *worker)
     return WARD_OK;
 }
 
+/* Whether a wrap is proven to open is the daemon's setting, not an operation's: see hsm.wrap_proof.
+ */
+static void ask_for_proof(struct ward_worker *worker)
+{
+    for (size_t i = 0; i < worker->n_items; i++) {
+        worker->items[i].proof = wraps(&worker->items[i]) && !worker->pipeline->without_proof;
+    }
+}
+
 static void cross(struct ward_worker *worker)
 {
     if (worker->n_items == 0) {
         return;
     }
+    ask_for_proof(worker);
     ward_status status = run_items(worker);
     bool away = !ward_ok(status);
     if (away) {

@@ -103,6 +103,7 @@ static void the_least_configuration_has_its_defaults(void **state)
     assert_int_equal(config->hsm_workers, 1);
     assert_int_equal(config->hsm_deadline_ms, 2000);
     assert_true(config->hsm_working_copies);
+    assert_true(config->hsm_wrap_proof);
     assert_string_equal(config->hsm_helper, "/usr/libexec/ward/ward-hsm");
     assert_null(config->hsm_token_serial);
     assert_int_equal(config->wrap_soft_limit, 1ULL << 31);
@@ -196,11 +197,13 @@ static void every_setting_is_taken(void **state)
 {
     (void)state;
     struct ward_config *config =
-        loads(with("  pin_file: hsm.pin\n", "  pin_file: hsm.pin\n  helper: helper\n  workers: 16\n"
-                                            "  deadline_ms: 60000\n  working_copies: false\n"));
+        loads(with("  pin_file: hsm.pin\n",
+                   "  pin_file: hsm.pin\n  helper: helper\n  workers: 16\n"
+                   "  deadline_ms: 60000\n  working_copies: false\n  wrap_proof: false\n"));
     assert_int_equal(config->hsm_workers, 16);
     assert_int_equal(config->hsm_deadline_ms, 60000);
     assert_false(config->hsm_working_copies);
+    assert_false(config->hsm_wrap_proof);
     assert_non_null(strstr(config->hsm_helper, "/helper"));
     ward_config_free(config);
     config = loads(with("listen: 127.0.0.1:7443\n", "listen: '[::1]:0'\nlog_level: debug\n"
@@ -259,6 +262,8 @@ static void bad_values_are_refused_where_they_stand(void **state)
                12, "from 1 to 16");
     refuses_at("  token_label: ward\n", "  token_label: ward\n  deadline_ms: 99\n", 12,
                "from 100 to 60000");
+    refuses_at("  token_label: ward\n", "  token_label: ward\n  wrap_proof: off\n", 12,
+               "neither true nor false");
     refuses_at("  token_label: ward\n", "  token_label: ward\n  working_copies: yes\n", 12,
                "neither true nor false");
     refuses_at("node: node-1\n", "node: node-1\nlog_level: loud\n", 2, "debug, info, warn, error");

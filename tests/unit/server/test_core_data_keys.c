@@ -5,6 +5,7 @@
 
 #include "proto/wrapped_key.h"
 #include "server/index_key.h"
+#include "server/jobs/internal.h"
 #include "tests/unit/server/core_ask.h"
 #include "tests/unit/server/core_log.h"
 
@@ -186,6 +187,34 @@ static void a_damaged_wrap_is_never_given_out(void **state)
     assert_int_equal(fake_kek_flipped(world.kek), 1);
     assert_int_equal(refused, 1);
     assert_int_equal(opened, WRAPS - 1);
+}
+
+/* What the setting costs: the same damage goes out, and the log says since when. */
+static void without_proof_damage_goes_out_and_the_start_entry_says_so(void **state)
+{
+    (void)state;
+    node.pipeline.without_proof = true;
+    fake_kek_flip_every(world.kek, 10);
+    struct ward_request *made = core_generate(&world, &world.app, "app/keys", 10, 1);
+    assert_ok(core_run(&node, made));
+    const struct ward_generate *out = made->in;
+    uint8_t last[WARD_WRAPPED_MAX];
+    for (size_t i = 0; i < 10; i++) {
+        assert_ok(out->items[i].status);
+    }
+    struct ward_bytes wrapped = out->items[9].keys[0].wrapped;
+    memcpy(last, wrapped.data, wrapped.size);
+    does_not_open(WARD_BYTES(last, wrapped.size), "TREAT");
+    ward_request_free(made);
+    struct ward_request *started;
+    assert_ok(ward_internal_new(&ward_op_start, sizeof(struct ward_start), 1u << 20, &started));
+    ((struct ward_start *)started->in)->without_proof = true;
+    assert_ok(ward_internal_run(&node.pipeline, started));
+    struct core_log log;
+    core_log_open(&log, &world);
+    assert_string_equal(core_detail(core_log_one(&log, started->request_id), "wrap_proof"), "off");
+    core_log_close(&log);
+    ward_request_free(started);
 }
 
 /* Many keys of one item: one that is damaged holds all of them back. */
@@ -380,6 +409,7 @@ int main(void)
         T(subject_and_index_keys_are_refused),
         T(a_key_for_records_issues_nothing),
         T(a_damaged_wrap_is_never_given_out),
+        T(without_proof_damage_goes_out_and_the_start_entry_says_so),
         T(an_item_is_given_out_whole_or_not_at_all),
         T(without_plaintext_no_plaintext_is_left),
         T(a_device_that_is_away_answers_unavailable),
