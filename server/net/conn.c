@@ -16,7 +16,6 @@
 #define TURN_WRITE_MAX (1024u * 1024)
 #define TURN_HANDSHAKES_MAX 2          /* each costs about a millisecond */
 #define WAITING_MAX (4u * 1024 * 1024) /* answers unread: no more requests are read */
-#define QUEUED_MAX 1000                /* frames that peer's frames asked for, before we write */
 
 void ward_conn_touch(struct ward_conn *conn)
 {
@@ -234,8 +233,7 @@ static bool read_some(struct ward_conn *conn, size_t *total)
 
 static bool too_much_waits(const struct ward_conn *conn)
 {
-    return conn->blocked.size > 0 &&
-           (ward_h2_waiting(conn->h2) > WAITING_MAX || ward_h2_queued(conn->h2) > QUEUED_MAX);
+    return conn->blocked.size > 0 && ward_h2_waiting(conn->h2) > WAITING_MAX;
 }
 
 void ward_conn_read(struct ward_conn *conn)
@@ -246,7 +244,7 @@ void ward_conn_read(struct ward_conn *conn)
     }
     size_t total = 0;
     bool more = true;
-    while (more && total < TURN_READ_MAX && ward_h2_queued(conn->h2) <= QUEUED_MAX) {
+    while (more && total < TURN_READ_MAX) {
         if (too_much_waits(conn)) {
             read_off(conn); /* on again once the socket takes what waits */
             return;

@@ -24,7 +24,6 @@
 #define CONTINUATIONS_MAX 4
 #define SETTINGS_ENTRIES_MAX 16
 #define ACKS_MAX 100
-#define QUEUED_MAX 5000 /* frames that each want an answer, from a peer that reads none */
 #define SETTINGS_NO_RFC7540_PRIORITIES 9
 
 struct ward_h2 {
@@ -420,10 +419,6 @@ ward_status ward_h2_receive(struct ward_h2 *h2, struct ward_bytes bytes, int64_t
     if (n < 0) {
         return WARD_FOREIGN(WARD_E_UNAVAILABLE, WARD_DOMAIN_NGHTTP2, -n);
     }
-    if (ward_h2_queued(h2) > QUEUED_MAX) {
-        (void)doom(h2, "too_many_frames");
-        WARD_FAIL(WARD_E_UNAVAILABLE);
-    }
     return WARD_OK;
 }
 
@@ -477,11 +472,6 @@ struct ward_h2_stream *ward_h2_find(struct ward_h2 *h2, int32_t id)
 size_t ward_h2_waiting(const struct ward_h2 *h2)
 {
     return h2->waiting;
-}
-
-size_t ward_h2_queued(const struct ward_h2 *h2)
-{
-    return nghttp2_session_get_outbound_queue_size(h2->session);
 }
 
 /* ---- answers ---- */

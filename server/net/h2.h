@@ -69,8 +69,6 @@ struct ward_h2_stream *ward_h2_first(const struct ward_h2 *h2);
 struct ward_h2_stream *ward_h2_find(struct ward_h2 *h2, int32_t id);
 /* Body bytes that were given and wait for the peer's window or its reading. */
 size_t ward_h2_waiting(const struct ward_h2 *h2);
-/* Frames without a body that wait to be sent: what a peer that never reads makes us pile up. */
-size_t ward_h2_queued(const struct ward_h2 *h2);
 /* Asks a silent peer to say something. */
 void ward_h2_ping(struct ward_h2 *h2);
 

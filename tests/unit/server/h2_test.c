@@ -119,6 +119,36 @@ static void slow_pings_are_welcome_while_a_call_is_open(void **state)
     assert_true(ward_ok(rig.received));
 }
 
+static void pings_may_come_as_often_as_the_operator_says(void **state)
+{
+    (void)state;
+    static const struct ward_h2_events none;
+    const struct ward_h2_limits limits = {100, 8192, 65536, 1u << 20, 10000000, 20000000, 5};
+    ward_h2_free(rig.h2);
+    assert_true(ward_ok(ward_h2_new(&limits, rig.memory, &none, NULL, &rig.h2)));
+    rig_raw(&rig, L("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0"));
+    uint8_t frame[64];
+    struct ward_bytes ping = frame_of(NGHTTP2_PING, 0, 0, L("abcdefgh"), frame);
+    for (int i = 0; i < 15; i++) {
+        assert_true(ward_ok(rig.received));
+        rig.now_us += i < 9 ? 20000001 : 19000000; /* the first nine are in time */
+        rig_raw(&rig, ping);
+    }
+    assert_false(ward_ok(rig.received));
+    assert_true(ward_h2_finished(rig.h2));
+}
+
+static void our_own_ping_is_not_an_answered_notice(void **state)
+{
+    (void)state;
+    ward_h2_ping(rig.h2);
+    rig_pump(&rig);
+    assert_false(ward_h2_notice_answered(rig.h2));
+    ward_h2_notice(rig.h2);
+    rig_pump(&rig);
+    assert_true(ward_h2_notice_answered(rig.h2));
+}
+
 static void a_flood_of_settings_ends_the_connection(void **state)
 {
     (void)state;
@@ -205,6 +235,53 @@ static void a_header_block_without_an_end_is_given_up(void **state)
     assert_true(ward_ok(ward_h2_send(rig.h2, &out, 1u << 16)));
     ward_buffer_fini(&out);
     assert_int_equal(ward_h2_streams(rig.h2), 0);
+    assert_int_equal(rig.submits, 0);
+}
+
+static void padding_alone_is_no_message(void **state)
+{
+    (void)state;
+    struct rig_body body = {.bytes = EMPTY, .open = true};
+    int32_t stream = open_stream(&body);
+    assert_in_range(flood(NGHTTP2_DATA, NGHTTP2_FLAG_PADDED, (uint32_t)stream, L("\3\0\0\0"), 5000),
+                    500, 1100);
+    is_over();
+}
+
+static void streams_that_we_must_reset_run_dry(void **state)
+{
+    (void)state;
+    unsigned n = 0;
+    while (n < 1000 && ward_ok(rig.received)) { /* a window that overflows (CVE-2025-8671) */
+        struct rig_body body = {.bytes = EMPTY, .open = true};
+        int32_t stream = open_stream(&body);
+        uint8_t frame[64];
+        rig_raw(&rig,
+                frame_of(NGHTTP2_WINDOW_UPDATE, 0, (uint32_t)stream, L("\x7f\xff\xff\xff"), frame));
+        rig_pump(&rig);
+        rig_answer(&rig);
+        n++;
+    }
+    assert_in_range(n, 50, 400);
+    is_over();
+}
+
+/* Each asks for a frame of ours, which cannot go: what waits is bounded by the streams. */
+static void refused_streams_do_not_pile_up(void **state)
+{
+    (void)state;
+    rig.shared.max_streams = 0;
+    for (unsigned n = 0; n < 10000 && ward_ok(rig.received); n++) {
+        uint8_t frame[64];
+        rig_raw(&rig, frame_of(NGHTTP2_HEADERS, NGHTTP2_FLAG_END_HEADERS | NGHTTP2_FLAG_END_STREAM,
+                               2 * n + 1, L("\x83\x87\x84"), frame));
+    }
+    struct ward_buffer out;
+    ward_buffer_init(&out, 1u << 20);
+    assert_true(ward_ok(ward_h2_send(rig.h2, &out, 1u << 20)));
+    assert_in_range(out.size, 1, 120 * 13);
+    ward_buffer_fini(&out);
+    assert_true(ward_h2_finished(rig.h2));
     assert_int_equal(rig.submits, 0);
 }
 
@@ -347,6 +424,8 @@ int main(void)
         T(pings_without_traffic_are_strikes),
         T(pings_between_answers_are_welcome),
         T(slow_pings_are_welcome_while_a_call_is_open),
+        T(pings_may_come_as_often_as_the_operator_says),
+        T(our_own_ping_is_not_an_answered_notice),
         T(a_flood_of_settings_ends_the_connection),
         T(a_flood_of_window_updates_ends_the_connection),
         T(a_flood_of_priorities_ends_the_connection),
@@ -356,6 +435,9 @@ int main(void)
         T(rapid_resets_end_the_connection),
         T(continuations_are_counted),
         T(a_header_block_without_an_end_is_given_up),
+        T(padding_alone_is_no_message),
+        T(streams_that_we_must_reset_run_dry),
+        T(refused_streams_do_not_pile_up),
         cmocka_unit_test(what_is_not_http2_is_refused),
         T(a_peer_that_reads_nothing_gets_no_new_answers),
         T(draining_lets_calls_finish_and_takes_no_new_ones),
