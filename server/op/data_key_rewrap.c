@@ -130,8 +130,8 @@ static ward_status plan(struct ward_request *request, struct ward_worker *worker
     return WARD_OK;
 }
 
-/* What is where it shall be already was still opened, so that nobody keeps a key that does not;
- * the caller gets the bytes that he has. */
+/* What is where it shall be already was still opened, so that nobody keeps a key that does not; the
+ * caller gets the bytes that he has. It has cost one wrap of the version's budget. */
 static void finish_item(struct ward_data_key_rewrap_item *item, const struct ward_kek_item *kek)
 {
     item->status = ward_op_kek_status(kek->status);
