@@ -79,6 +79,7 @@ static void item_is(ward_status status, const char *text)
 
 #define GENERATE "/ward.v1.DataKeys/GenerateDataKeys"
 #define UNWRAP "/ward.v1.DataKeys/UnwrapDataKeys"
+#define REWRAP "/ward.v1.DataKeys/RewrapDataKeys"
 #define LIST "/ward.v1.Keys/ListKeys"
 #define GET "/ward.v1.Records/GetRecords"
 #define PUT "/ward.v1.Records/PutRecords"
@@ -397,6 +398,88 @@ static void an_unwrap_item_may_be_any_bytes(void **state)
     ward_request_free(request);
 }
 
+/* One item to be rewrapped, with a new context of n pairs; n 0: an empty one. */
+static struct ward_request *rewrap_with(size_t n, const char *first_key, const char *key)
+{
+    Ward__V1__Context__PairsEntry entries[33];
+    Ward__V1__Context__PairsEntry *pointers[33];
+    char keys[33][16];
+    Ward__V1__Context context = WARD__V1__CONTEXT__INIT;
+    Ward__V1__RewrapDataKeysItem item = WARD__V1__REWRAP_DATA_KEYS_ITEM__INIT, *items = &item;
+    Ward__V1__RewrapDataKeysRequest message = WARD__V1__REWRAP_DATA_KEYS_REQUEST__INIT;
+    for (size_t i = 0; i < n; i++) {
+        (void)snprintf(keys[i], sizeof(keys[i]), i == 0 ? "%s" : "%s%zu", first_key, i);
+        entries[i] = (Ward__V1__Context__PairsEntry)WARD__V1__CONTEXT__PAIRS_ENTRY__INIT;
+        entries[i].key = keys[i];
+        entries[i].value = (char *)"v";
+        pointers[i] = &entries[i];
+    }
+    context.pairs = pointers;
+    context.n_pairs = n;
+    item.wrapped = (ProtobufCBinaryData){1, (uint8_t *)"w"};
+    item.key = (char *)key;
+    item.version = 7;
+    item.new_context = &context;
+    message.items = &items;
+    message.n_items = 1;
+    return decode_packed(REWRAP, &message.base);
+}
+
+static void a_rewrap_item_says_where_to(void **state)
+{
+    (void)state;
+    struct ward_request *request =
+        decode(method_of(REWRAP), L("\x12\x0b\x0a\x01w\x12\x06\x0a\x01k\x12\x01v"
+                                    "\x12\x0d\x0a\x01w\x12\x06\x0a\x01k\x12\x01v\x2a\x00"));
+    assert_true(ward_ok(request->status));
+    const struct ward_data_key_rewrap *in = request->in;
+    assert_int_equal(in->n, 2);
+    assert_int_equal(in->items[0].to_context.n, 1); /* absent: as before */
+    assert_int_equal(in->items[1].to_context.n, 0); /* empty: none any more */
+    assert_int_equal(in->items[1].context.n, 1);
+    assert_int_equal(in->items[1].to_key.size, 0);
+    ward_request_free(request);
+    request = rewrap_with(2, "a", "app/x");
+    in = request->in;
+    assert_true(ward_ok(in->items[0].status));
+    assert_int_equal(in->items[0].to_context.n, 2);
+    assert_int_equal(in->items[0].context.n, 0);
+    assert_int_equal(in->items[0].to_version, 7);
+    assert_true(ward_bytes_eq(in->items[0].to_key, L("app/x")));
+    ward_request_free(request);
+}
+
+static void a_rewrap_item_is_checked_at_both_ends(void **state)
+{
+    (void)state;
+    char long_name[WARD_NAME_MAX + 2];
+    memset(long_name, 'a', sizeof(long_name) - 1);
+    long_name[sizeof(long_name) - 1] = 0;
+    struct ward_request *request = rewrap_with(1, "a", long_name);
+    item_is(((struct ward_data_key_rewrap *)request->in)->items[0].status,
+            "key: longer than 128 bytes");
+    ward_request_free(request);
+    request = rewrap_with(33, "a", "");
+    item_is(((struct ward_data_key_rewrap *)request->in)->items[0].status,
+            "context: more than 32 pairs");
+    ward_request_free(request);
+    request = rewrap_with(1, "", "");
+    item_is(((struct ward_data_key_rewrap *)request->in)->items[0].status, "context: empty key");
+    ward_request_free(request);
+    /* The same key twice in the new context; a field that a context does not have; two contexts. */
+    request = decode(method_of(REWRAP), L("\x12\x12\x2a\x10\x0a\x06\x0a\x01k\x12\x01v"
+                                          "\x0a\x06\x0a\x01k\x12\x01v"));
+    item_is(((struct ward_data_key_rewrap *)request->in)->items[0].status,
+            "context: duplicate key");
+    ward_request_free(request);
+    raw_is_refused(REWRAP, L("\x12\x04\x2a\x02\x10\x01"), WARD_E_INVALID, "message: unknown field");
+    raw_is_refused(REWRAP, L("\x12\x04\x2a\x00\x2a\x00"), WARD_E_INVALID,
+                   "message: field given twice");
+    raw_is_refused(REWRAP, L("\x12\x06\x20\x80\x80\x80\x80\x10"), WARD_E_INVALID,
+                   "message: number out of range");
+    raw_is_refused(REWRAP, L("\x0a\x00"), WARD_E_INVALID, "items: none");
+}
+
 /* ---- keys, approvals, audit ---- */
 
 static void keys_have_shapes(void **state)
@@ -590,6 +673,8 @@ static const struct {
     {GENERATE, L("\x0a\x0a\x0a\x02r1\x12\x01u\x1a\x01w\x12\x15\x0a\x05"
                  "app/x\x12\x08\x0a\x01k\x12\x03val\x18\x20\x20\x02")},
     {UNWRAP, L("\x0a\x00\x12\x0d\x0a\x03www\x12\x06\x0a\x01k\x12\x01v")},
+    {REWRAP, L("\x0a\x00\x12\x1c\x0a\x03www\x12\x06\x0a\x01k\x12\x01v\x1a\x01"
+               "b\x20\x02\x2a\x08\x0a\x06\x0a\x01k\x12\x01v")},
     {PUT, L("\x0a\x00\x12\x06\x0a\x01k\x12\x01v\x1a\x0d\x0a\1c\x12\1s\x1a\1i\x22\2{}")},
     {GET, L("\x0a\x00\x12\x06\x0a\x01k\x12\x01v\x1a\x0e\x0a\1c\x12\1s\x1a\1i\x20\1\x2a\1*")},
     {"/ward.v1.Keys/CreateKey", L("\x0a\x00\x12\x01k\x18\x01\x20\x05")},
@@ -699,6 +784,8 @@ int main(void)
         cmocka_unit_test(all_items_together_may_ask_for_1000_keys),
         cmocka_unit_test(contexts_have_limits),
         cmocka_unit_test(an_unwrap_item_may_be_any_bytes),
+        cmocka_unit_test(a_rewrap_item_says_where_to),
+        cmocka_unit_test(a_rewrap_item_is_checked_at_both_ends),
         cmocka_unit_test(keys_have_shapes),
         cmocka_unit_test(approvals_have_shapes),
         cmocka_unit_test(export_goes_forward),
