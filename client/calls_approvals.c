@@ -97,6 +97,25 @@ static ward_rc take_proposals(Ward__V1__Proposal *const *from, size_t n,
     return WARD_RC_OK;
 }
 
+ward_rc ward_proposals_of(struct ward_arena *take_arena, Ward__V1__Proposal *proposal,
+                          ward_proposals **ret, ward_error *error)
+{
+    ward_auto(ward_arena_freep) struct ward_arena *arena = take_arena;
+    if (proposal == NULL) {
+        return ward_error_set(error, WARD_RC_INTERNAL, "the daemon's answer holds no proposal");
+    }
+    struct proposals *proposals = WARD_ARENA_NEW(arena, struct proposals);
+    if (proposals == NULL) {
+        return ward_error_memory(error);
+    }
+    proposals->arena = arena;
+    proposals->view.next_page = "";
+    WARD_CLIENT_TRY(take_proposals(&proposal, 1, proposals, error));
+    (void)WARD_TAKE(arena);
+    *ret = &proposals->view;
+    return WARD_RC_OK;
+}
+
 ward_rc ward_list_proposals(ward_client *client, const ward_call *call, int all, uint32_t page_size,
                             const char *page, ward_proposals **ret, ward_error *error)
 {

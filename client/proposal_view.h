@@ -8,5 +8,8 @@
 /* In the arena, borrowing from the message; NULL when memory is short. */
 ward_proposal_info *ward_proposal_view(struct ward_arena *arena,
                                        const Ward__V1__Proposal *proposal);
+/* The one proposal of an answer that lies in the arena, as ward_show_proposal would give it. */
+ward_rc ward_proposals_of(struct ward_arena *take_arena, Ward__V1__Proposal *proposal,
+                          ward_proposals **ret, ward_error *error);
 
 #endif

@@ -42,11 +42,17 @@ struct text_member {
 
 static const struct text_member top_members[] = {TEXT(time),   TEXT(identity), TEXT(cert),
                                                  TEXT(action), TEXT(object),   TEXT(outcome)};
-static const struct text_member detail_members[] = {TEXT(executed),        TEXT(key),
-                                                    TEXT(key_id),          TEXT(proposal),
-                                                    TEXT(proposal_digest), TEXT(proposer),
-                                                    TEXT(approvers),       TEXT(signature_digest),
-                                                    TEXT(vote_digests),    TEXT(vote_certificates),
+static const struct text_member detail_members[] = {TEXT(executed),
+                                                    TEXT(key),
+                                                    TEXT(whom),
+                                                    TEXT(key_id),
+                                                    TEXT(proposal),
+                                                    TEXT(proposal_digest),
+                                                    TEXT(proposer),
+                                                    TEXT(approvers),
+                                                    TEXT(signature_digest),
+                                                    TEXT(vote_digests),
+                                                    TEXT(vote_certificates),
                                                     TEXT(deployment)};
 
 static bool read_texts(const struct ward_json_slice *slices, size_t n,

@@ -14,7 +14,7 @@ struct audit_leaf {
     struct ward_bytes time, identity, cert, action, object, outcome;
     /* members of detail; empty when absent; proposal may also come from object, "proposal:<uuid>"
      */
-    struct ward_bytes executed, key, key_id, proposal, proposal_digest, proposer, approvers,
+    struct ward_bytes executed, key, whom, key_id, proposal, proposal_digest, proposer, approvers,
         signature_digest, vote_digests, vote_certificates, deployment;
     int64_t from_version, to_version;
 };

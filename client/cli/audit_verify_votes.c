@@ -7,6 +7,7 @@
 #include "client/cli/audit_certificate.h"
 #include "client/cli/audit_verify.h"
 #include "client/cli/fhir.h"
+#include "policy/action.h"
 #include "proto/canonical.h"
 #include "proto/proposal.h"
 
@@ -243,8 +244,8 @@ static uint32_t count_approvals(const struct votes *votes, const struct vote *pr
 /* An approval is for one transition of one key: that of another version was not agreed to. */
 static bool is_what_was_signed(const struct audit_leaf *leaf, const struct ward_proposal *proposal)
 {
-    if (!ward_bytes_eq(leaf->executed, proposal->action) ||
-        !ward_bytes_eq(leaf->key, proposal->object)) {
+    struct ward_bytes on = leaf->whom.size > 0 ? leaf->whom : leaf->key;
+    if (!ward_bytes_eq(leaf->executed, proposal->action) || !ward_bytes_eq(on, proposal->object)) {
         return false;
     }
     int64_t from = 0;
@@ -279,6 +280,13 @@ static void check_scope(struct votes *votes, const struct audit_leaf *leaf)
     }
 }
 
+/* Some acts need nobody but their proposer; of all others somebody else has to agree to each. */
+static bool is_at_once(const struct ward_proposal *proposal)
+{
+    enum ward_action action;
+    return ward_action_find(proposal->action, &action) && ward_action_at_once(action);
+}
+
 static void check_executed(struct votes *votes, const struct audit_leaf *leaf)
 {
     struct audit_check *check = votes->check;
@@ -296,7 +304,7 @@ static void check_executed(struct votes *votes, const struct audit_leaf *leaf)
         return;
     }
     uint32_t n = count_approvals(votes, proposer, leaf);
-    if (n == 0 || n < proposal->approvals) {
+    if ((n == 0 && !is_at_once(proposal)) || n < proposal->approvals) {
         audit_say(check, "unsigned", votes->file, (int64_t)leaf->index,
                   "it ran with %u approvals by other people; %u were needed", n,
                   proposal->approvals);

@@ -153,7 +153,9 @@ static int submit(struct cli *cli, const struct cli_proposal *proposal, bool wai
                              &error) != WARD_RC_OK) {
         return cli_fail_call("submitting the proposal", &error);
     }
-    exit = tell_and_wait(cli, proposal, submitted->items[0]->state, wait);
+    exit = strcmp(submitted->items[0]->state, "executed") == 0
+               ? print_outcome(cli, proposal, "executed") /* it needed no more than this */
+               : tell_and_wait(cli, proposal, submitted->items[0]->state, wait);
     ward_proposals_free(submitted);
     return exit;
 }

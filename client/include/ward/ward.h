@@ -384,6 +384,37 @@ ward_rc ward_audit_checkpoint(ward_client *client, const ward_call *call,
                               ward_checkpoint_info **ret, ward_error *error);
 void ward_checkpoint_info_free(ward_checkpoint_info *checkpoint);
 
+/* ---- identities: who is no longer let in ---- */
+
+typedef struct ward_revocation_info {
+    const char *identity;           /* "" when it is a certificate */
+    const char *certificate_sha256; /* 64 hex digits; "" when it is an identity */
+    const char *proposal;           /* who revoked it, and why: ward_show_proposal */
+    const char *created;            /* RFC 3339, UTC */
+} ward_revocation_info;
+
+typedef struct ward_revocations {
+    const ward_revocation_info *const *items;
+    size_t n;
+    const char *next_page;
+} ward_revocations;
+
+/* Of identity and certificate_sha256 (hex, of the DER) one is NULL; call's reason must be there.
+ * Gives a draft: ward_submit_proposal with the caller's signature revokes at once. force: 1 makes a
+ * proposal that needs approvals where too few officers would be left for one, instead of refusing.
+ */
+ward_rc ward_revoke_identity(ward_client *client, const ward_call *call, const char *identity,
+                             const char *certificate_sha256, int force, ward_proposals **ret,
+                             ward_error *error);
+/* Gives a draft that needs approvals. */
+ward_rc ward_unrevoke_identity(ward_client *client, const ward_call *call, const char *identity,
+                               const char *certificate_sha256, ward_proposals **ret,
+                               ward_error *error);
+/* Identities by name, then certificates. Pages as in ward_list_proposals. */
+ward_rc ward_list_revocations(ward_client *client, const ward_call *call, uint32_t page_size,
+                              const char *page, ward_revocations **ret, ward_error *error);
+void ward_revocations_free(ward_revocations *revocations);
+
 /* ---- health ---- */
 
 /* *serving: 1 when the daemon's HSM, database and audit log all answer, else 0. */

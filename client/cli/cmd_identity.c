@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* ward identity: who is no longer let in. A revocation is read and signed here like every proposal,
+ * and runs with that one signature. */
+#include <stdio.h>
+#include <string.h>
+
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/sha.h>
+
+#include "client/cli/input.h"
+#include "client/cli/proposal.h"
+#include "proto/wire_limits.h"
+
+#define CERTIFICATE_FILE_MAX (1u << 20)
+#define OBJECT_MAX 600
+#define HEX_SIZE 65
+
+/* ---- whom ---- */
+
+struct whom {
+    struct cli_texts identities;
+    const char *file, *digest, *reason;
+    char hex[HEX_SIZE];
+    char object[OBJECT_MAX];
+    bool wait, force;
+};
+
+/* PEM or DER; the first certificate of the file, which in a chain is the peer's own. */
+static X509 *read_certificate(struct ward_bytes bytes)
+{
+    BIO *bio = BIO_new_mem_buf(bytes.data, (int)bytes.size);
+    X509 *certificate = bio == NULL ? NULL : PEM_read_bio_X509(bio, NULL, NULL, NULL);
+    BIO_free(bio);
+    if (certificate == NULL) {
+        const uint8_t *at = bytes.data;
+        certificate = d2i_X509(NULL, &at, (long)bytes.size);
+    }
+    ERR_clear_error();
+    return certificate;
+}
+
+static int digest_file(struct whom *whom)
+{
+    struct ward_buffer file;
+    ward_buffer_init(&file, CERTIFICATE_FILE_MAX);
+    int exit = cli_read(whom->file, &file);
+    X509 *certificate = exit == CLI_DONE ? read_certificate(ward_buffer_view(&file)) : NULL;
+    uint8_t hash[SHA256_DIGEST_LENGTH];
+    unsigned size = sizeof(hash);
+    if (exit == CLI_DONE &&
+        (certificate == NULL || X509_digest(certificate, EVP_sha256(), hash, &size) != 1)) {
+        exit = cli_fail(CLI_FAILED, "Nothing was revoked.", "Give it in PEM or DER.",
+                        "%s is not a certificate", whom->file);
+    }
+    if (exit == CLI_DONE) {
+        ward_hex_encode(WARD_BYTES_ARRAY(hash), whom->hex);
+    }
+    X509_free(certificate);
+    ward_buffer_fini(&file);
+    return exit;
+}
+
+/* Exactly one of an identity, a certificate's file, and its digest as audit entries have it. */
+static int settle_whom(struct whom *whom)
+{
+    size_t given = whom->identities.n + (whom->file != NULL) + (whom->digest != NULL);
+    if (given != 1) {
+        return cli_fail(CLI_USAGE, "An identity is gone under every certificate that it has;",
+                        "a certificate leaves the identity to its other ones.",
+                        "give one of URI, --certificate FILE and --certificate-sha256 HEX");
+    }
+    if (whom->digest != NULL) {
+        uint8_t hash[SHA256_DIGEST_LENGTH];
+        if (strlen(whom->digest) != HEX_SIZE - 1 ||
+            !ward_hex_decode(whom->digest, HEX_SIZE - 1, hash, sizeof(hash))) {
+            return cli_fail(CLI_USAGE, "It is the `cert` of an audit entry.", NULL,
+                            "--certificate-sha256: not 64 hex digits");
+        }
+        ward_hex_encode(WARD_BYTES_ARRAY(hash), whom->hex);
+    } else if (whom->file != NULL) {
+        int exit = digest_file(whom);
+        if (exit != CLI_DONE) {
+            return exit;
+        }
+    }
+    int size = whom->hex[0] != 0
+                   ? snprintf(whom->object, sizeof(whom->object), "certificate:%s", whom->hex)
+                   : snprintf(whom->object, sizeof(whom->object), "identity:%s",
+                              whom->identities.texts[0]);
+    return size > 0 && (size_t)size < sizeof(whom->object)
+               ? CLI_DONE
+               : cli_fail(CLI_USAGE, NULL, NULL, "the identity is longer than 511 bytes");
+}
+
+/* ---- revoke, unrevoke ---- */
+
+static int parse(struct cli *cli, int argc, char **argv, const char *doc, bool revoke,
+                 struct whom *ret)
+{
+    const struct cli_option options[] = {
+        {"certificate", CLI_TEXT, &ret->file, "FILE", "This one certificate (PEM or DER)", 0, 0,
+         false},
+        {"certificate-sha256", CLI_TEXT, &ret->digest, "HEX",
+         "This one certificate, as `cert` in audit entries names it", 0, 0, false},
+        {"reason", CLI_TEXT, &ret->reason, "TEXT", "Why; officers and auditors read it", 0, 0,
+         true},
+        {"wait", CLI_FLAG, &ret->wait, NULL, "If it needs approval, wait for it", 0, 0, false},
+        {"force", CLI_FLAG, &ret->force, NULL,
+         "Also where too few officers would be left; it then needs approval", 0, 0, false},
+    };
+    cli_parse(
+        cli, argc, argv,
+        &(const struct cli_syntax){.args = "[URI]",
+                                   .doc = doc,
+                                   .options = options,
+                                   .n_options = sizeof(options) / sizeof(options[0]) - !revoke,
+                                   .positional = &ret->identities,
+                                   .max = 1});
+    int exit = settle_whom(ret);
+    return exit == CLI_DONE ? cli_connect(cli) : exit;
+}
+
+static int sign(struct cli *cli, ward_proposals *take_proposals, const char *action,
+                const struct whom *whom)
+{
+    int exit = cli_propose(cli, take_proposals->items[0], action, whom->object, whom->wait);
+    ward_proposals_free(take_proposals);
+    return exit;
+}
+
+static int run_revoke(struct cli *cli, int argc, char **argv)
+{
+    struct whom whom = {.identities.n = 0};
+    int exit = parse(cli, argc, argv,
+                     "Revokes an identity or a certificate, at once and on your signature alone: "
+                     "its open connections are cut within a second, and its signatures on open "
+                     "proposals count no more.",
+                     true, &whom);
+    if (exit != CLI_DONE) {
+        return exit;
+    }
+    const ward_call call = {.reason = whom.reason};
+    ward_proposals *proposals = NULL;
+    ward_error error;
+    if (ward_revoke_identity(cli->client, &call, whom.hex[0] == 0 ? whom.identities.texts[0] : NULL,
+                             whom.hex[0] == 0 ? NULL : whom.hex, whom.force, &proposals,
+                             &error) != WARD_RC_OK) {
+        return cli_fail_call("revoking", &error);
+    }
+    return sign(cli, proposals, "identity.revoke", &whom);
+}
+
+static int run_unrevoke(struct cli *cli, int argc, char **argv)
+{
+    struct whom whom = {.identities.n = 0};
+    int exit = parse(cli, argc, argv,
+                     "Proposes that a revoked identity or certificate is let in again. It runs "
+                     "when other officers have approved it.",
+                     false, &whom);
+    if (exit != CLI_DONE) {
+        return exit;
+    }
+    const ward_call call = {.reason = whom.reason};
+    ward_proposals *proposals = NULL;
+    ward_error error;
+    if (ward_unrevoke_identity(
+            cli->client, &call, whom.hex[0] == 0 ? whom.identities.texts[0] : NULL,
+            whom.hex[0] == 0 ? NULL : whom.hex, &proposals, &error) != WARD_RC_OK) {
+        return cli_fail_call("unrevoking", &error);
+    }
+    return sign(cli, proposals, "identity.unrevoke", &whom);
+}
+
+/* ---- list ---- */
+
+static void list_page(const ward_revocations *page, struct cli_doc *doc, struct cli_table *table)
+{
+    for (size_t i = 0; i < page->n; i++) {
+        const ward_revocation_info *item = page->items[i];
+        bool identity = item->identity[0] != 0;
+        if (doc != NULL) {
+            ward_json_object(&doc->json);
+            cli_doc_text(doc, identity ? "identity" : "certificate_sha256",
+                         identity ? item->identity : item->certificate_sha256);
+            cli_doc_text(doc, "proposal", item->proposal);
+            cli_doc_text(doc, "created", item->created);
+            ward_json_object_end(&doc->json);
+            continue;
+        }
+        cli_table_text(table, identity ? "identity" : "certificate");
+        cli_table_text(table, identity ? item->identity : item->certificate_sha256);
+        cli_table_text(table, item->created);
+        cli_table_text(table, item->proposal);
+    }
+}
+
+static int list_all(struct cli *cli, struct cli_doc *doc, struct cli_table *table)
+{
+    ward_revocations *page = NULL;
+    do {
+        ward_revocations *next = NULL;
+        ward_error error;
+        ward_rc rc = ward_list_revocations(cli->client, NULL, WARD_PAGE_SIZE_MAX,
+                                           page == NULL ? NULL : page->next_page, &next, &error);
+        ward_revocations_free(page);
+        page = next;
+        if (rc != WARD_RC_OK) {
+            return cli_fail_call("listing revocations", &error);
+        }
+        list_page(page, doc, table);
+    } while (page->next_page[0] != 0);
+    ward_revocations_free(page);
+    return CLI_DONE;
+}
+
+static int run_list(struct cli *cli, int argc, char **argv)
+{
+    CLI_PARSE(cli, argc, argv,
+              .doc = "Lists the identities and certificates that are revoked. The proposal says by "
+                     "whom and why: `ward approval show PROPOSAL`.",
+              .max = 0);
+    int exit = cli_connect(cli);
+    if (exit != CLI_DONE) {
+        return exit;
+    }
+    static const char *const columns[] = {"WHAT", "REVOKED", "SINCE", "PROPOSAL"};
+    struct cli_doc doc;
+    struct cli_table table;
+    if (cli->json) {
+        cli_doc_begin(&doc);
+        ward_json_name(&doc.json, "revocations");
+        ward_json_array(&doc.json);
+        exit = list_all(cli, &doc, NULL);
+        ward_json_array_end(&doc.json);
+        if (exit != CLI_DONE) {
+            ward_buffer_fini(&doc.buffer);
+            return exit;
+        }
+        return cli_doc_end(&doc) ? CLI_DONE : CLI_FAILED;
+    }
+    cli_table_begin(&table, columns, sizeof(columns) / sizeof(columns[0]));
+    exit = list_all(cli, NULL, &table);
+    if (exit != CLI_DONE) {
+        ward_buffer_fini(&table.cells);
+        return exit;
+    }
+    return cli_table_end(&table) ? CLI_DONE : CLI_FAILED;
+}
+
+static const struct cli_verb verbs[] = {
+    {"revoke", run_revoke, "let an identity or a certificate in no more, at once"},
+    {"unrevoke", run_unrevoke, "propose to let it in again; other officers approve it"},
+    {"list", run_list, "what is revoked"},
+    {NULL, NULL, NULL},
+};
+
+const struct cli_noun cli_noun_identity = {
+    "identity", verbs, NULL, "Identities and certificates that are no longer let in."};
