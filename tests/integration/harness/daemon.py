@@ -31,6 +31,7 @@ tls:
   certificate: {d.folder}/wardd.pem
   key: {d.folder}/wardd.key
   client_ca: {s.get("client_ca", d.folder / "ca.pem")}
+{s.get("tls", "")}
 database:
   conninfo: "{d.postgres.conninfo("ward_daemon")}"
   readers: 2

@@ -16,22 +16,26 @@ def message(payload: bytes, flag: int = 0, length: int = None) -> bytes:
     return struct.pack(">BI", flag, len(payload) if length is None else length) + payload
 
 
-def tls(deployment, server, identity, **versions) -> ssl.SSLSocket:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.load_verify_locations(deployment.folder / "ca.pem")
+def context(deployment, identity, **versions) -> ssl.SSLContext:
+    made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    made.load_verify_locations(deployment.folder / "ca.pem")
     for limit, version in versions.items():
-        setattr(context, limit, version)
-    context.set_alpn_protocols(["h2"])
+        setattr(made, limit, version)
+    made.set_alpn_protocols(["h2"])
     if identity is not None:
-        context.load_cert_chain(*identity.write(deployment.folder, "wire"))
-    return context.wrap_socket(socket.create_connection(("127.0.0.1", server.port), timeout=10), server_hostname="localhost")
+        made.load_cert_chain(*identity.write(deployment.folder, "wire"))
+    return made
+
+
+def tls(deployment, server, identity, **versions) -> ssl.SSLSocket:
+    return context(deployment, identity, **versions).wrap_socket(socket.create_connection(("127.0.0.1", server.port), timeout=10), server_hostname="localhost")
 
 
 class Wire:
     """One connection. Streams are opened with headers() and read to their end with answer()."""
 
     def __init__(self, deployment, server, identity):
-        self.socket = tls(deployment, server, identity)
+        self.socket = self.connect(deployment, server, identity)
         assert self.socket.selected_alpn_protocol() == "h2"
         self.http = h2.connection.H2Connection(h2.config.H2Configuration(client_side=True, header_encoding="utf-8",
                                                                          validate_outbound_headers=False))
@@ -39,6 +43,10 @@ class Wire:
         self.streams = {}
         self.closed = False
         self.flush()
+
+    @staticmethod
+    def connect(deployment, server, identity) -> ssl.SSLSocket:
+        return tls(deployment, server, identity)
 
     def __enter__(self):
         return self
