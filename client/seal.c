@@ -9,22 +9,15 @@
 #include "base/secret.h"
 #include "base/wipe_alloc.h"
 #include "client/error.h"
+#include "client/seal_key.h"
 #include "proto/seal.h"
 
 #define COPIES_MAX \
     ((size_t)64 * 1024) /* context, call: what opening keeps until the header is in */
 
-/* What the daemon is asked about the data key. When opening, all of it is in the stream's arena. */
-struct asked {
-    ward_client *client;
-    const ward_call *call;
-    const ward_pair *context;
-    size_t n_context;
-};
-
 struct ward_stream {
     bool opening, begun, ended;
-    struct asked asked;
+    struct ward_seal_source source; /* when opening, what it points to is in the arena */
     struct ward_arena *arena;
     struct ward_secret *data_key; /* opening, when it was given: until the header is in */
     uint8_t associated[WARD_SHA256_SIZE];
@@ -66,7 +59,7 @@ static ward_rc check_options(const ward_client *client, const ward_seal_options 
                              bool opening, ward_error *error)
 {
     bool given = options->data_key != NULL;
-    if (!given && client == NULL) {
+    if (!given && client == NULL && options->cache == NULL) {
         return ward_error_set(error, WARD_RC_INVALID_ARGUMENT, "client: none, and no data key");
     }
     if (opening) {
@@ -83,11 +76,6 @@ static ward_rc check_options(const ward_client *client, const ward_seal_options 
     ward_status status =
         options->chunk_size == 0 ? WARD_OK : ward_seal_check_chunk_size(options->chunk_size);
     return ward_ok(status) ? WARD_RC_OK : ward_error_status(error, status);
-}
-
-static void free_keys(ward_data_keys **keys)
-{
-    ward_data_keys_free(*keys);
 }
 
 /* Room for chunks; 0 from a failed start is fine, the stream is freed then. */
@@ -128,18 +116,14 @@ static ward_rc start_seal(ward_stream *stream, const ward_seal_options *options,
         return begin_seal(stream, options, options->data_key,
                           WARD_BYTES(options->wrapped, options->wrapped_size), error);
     }
-    ward_auto(free_keys) ward_data_keys *keys = NULL;
-    size_t size = 0, wrapped_size = 0;
-    WARD_CLIENT_TRY(ward_generate_data_key(stream->asked.client, stream->asked.call, options->key,
-                                           options->context, options->n_context, WARD_SEAL_KEY_SIZE,
-                                           &keys, error));
-    const uint8_t *data_key = ward_data_keys_plaintext(keys, 0, 0, &size);
-    const void *wrapped = ward_data_keys_wrapped(keys, 0, 0, &wrapped_size);
-    if (size != WARD_SEAL_KEY_SIZE || wrapped_size == 0 || wrapped_size > WARD_SEAL_WRAPPED_MAX) {
+    ward_auto(ward_seal_key_fini) struct ward_seal_key key = {.fetched = NULL};
+    WARD_CLIENT_TRY(ward_seal_key_new(&stream->source, options->key, &key, error));
+    if (key.plaintext.size != WARD_SEAL_KEY_SIZE || key.wrapped.size == 0 ||
+        key.wrapped.size > WARD_SEAL_WRAPPED_MAX) {
         return ward_error_set(error, WARD_RC_INTERNAL,
                               "the daemon answered a data key of another size");
     }
-    return begin_seal(stream, options, data_key, WARD_BYTES(wrapped, wrapped_size), error);
+    return begin_seal(stream, options, key.plaintext.data, key.wrapped, error);
 }
 
 static ward_rc resume(ward_stream *stream, const struct ward_seal_header *header,
@@ -169,14 +153,9 @@ static ward_rc begin_open(ward_stream *stream, ward_error *error)
     if (stream->data_key != NULL) {
         return resume(stream, &header, ward_secret_view(stream->data_key), error);
     }
-    const struct asked *asked = &stream->asked;
-    ward_auto(free_keys) ward_data_keys *keys = NULL;
-    size_t size = 0;
-    WARD_CLIENT_TRY(ward_unwrap_data_key(asked->client, asked->call, header.wrapped.data,
-                                         header.wrapped.size, asked->context, asked->n_context,
-                                         &keys, error));
-    const void *data_key = ward_data_keys_plaintext(keys, 0, 0, &size);
-    return resume(stream, &header, WARD_BYTES(data_key, size), error);
+    ward_auto(ward_seal_key_fini) struct ward_seal_key key = {.fetched = NULL};
+    WARD_CLIENT_TRY(ward_seal_key_unwrap(&stream->source, header.wrapped, &key, error));
+    return resume(stream, &header, key.plaintext, error);
 }
 
 /* ---- making one ---- */
@@ -187,9 +166,10 @@ static const char *keep_text(struct ward_arena *arena, const char *text)
 }
 
 /* Copies of what is asked later, when the caller's may be gone. */
-static bool keep_asked(ward_stream *stream, const ward_call *call, const ward_seal_options *options)
+static bool keep_source(ward_stream *stream, const ward_call *call,
+                        const ward_seal_options *options)
 {
-    struct asked *asked = &stream->asked;
+    struct ward_seal_source *source = &stream->source;
     ward_pair *pairs = WARD_ARENA_ARRAY(stream->arena, ward_pair, options->n_context);
     bool kept = pairs != NULL;
     for (size_t i = 0; kept && i < options->n_context; i++) {
@@ -197,8 +177,8 @@ static bool keep_asked(ward_stream *stream, const ward_call *call, const ward_se
         pairs[i].value = ward_arena_printf(stream->arena, "%s", options->context[i].value);
         kept = pairs[i].key != NULL && pairs[i].value != NULL;
     }
-    asked->context = pairs;
-    asked->n_context = options->n_context;
+    source->context = pairs;
+    source->n_context = options->n_context;
     if (call == NULL || !kept) {
         return kept;
     }
@@ -210,7 +190,7 @@ static bool keep_asked(ward_stream *stream, const ward_call *call, const ward_se
     copy->request_id = keep_text(stream->arena, call->request_id);
     copy->on_behalf_of = keep_text(stream->arena, call->on_behalf_of);
     copy->reason = keep_text(stream->arena, call->reason);
-    asked->call = copy;
+    source->call = copy;
     return (call->request_id == NULL || copy->request_id != NULL) &&
            (call->on_behalf_of == NULL || copy->on_behalf_of != NULL) &&
            (call->reason == NULL || copy->reason != NULL);
@@ -220,7 +200,7 @@ static ward_rc start_open(ward_stream *stream, const ward_call *call,
                           const ward_seal_options *options, ward_error *error)
 {
     if (!ward_ok(ward_arena_new(COPIES_MAX, &stream->arena)) ||
-        !keep_asked(stream, call, options)) {
+        !keep_source(stream, call, options)) {
         return ward_error_set(error, WARD_RC_RESOURCE_EXHAUSTED,
                               "context: larger than 8192 bytes, or there is no more memory");
     }
@@ -256,8 +236,8 @@ static ward_rc start(ward_client *client, const ward_call *call, const ward_seal
         return ward_error_memory(error);
     }
     stream->opening = opening;
-    stream->asked.client = client;
-    stream->asked.call = call;
+    stream->source = (struct ward_seal_source){client, options->cache, call, options->context,
+                                               options->n_context};
     stream->progress = options->progress;
     stream->progress_context = options->progress_context;
     stream->write = write;

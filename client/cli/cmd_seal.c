@@ -268,6 +268,10 @@ static int run_rewrap(struct cli *cli, int argc, char **argv)
               .doc = "Wraps the data keys of sealed files anew, after a rotation or for another "
                      "key. Nothing else in a file changes, and its content is not read.",
               CLI_OPTIONS(options), .positional = &files, .min = 1, .max = CLI_TEXTS_MAX);
+    if (no_context && new_context.n > 0) {
+        return cli_fail(CLI_USAGE, NULL, "Give one of the two.",
+                        "--no-context and --new-context exclude each other");
+    }
     int exit = cli_connect(cli);
     if (exit != CLI_DONE) {
         return exit;

@@ -36,6 +36,10 @@ typedef struct ward_seal_options {
     const void *data_key;
     const void *wrapped;
     size_t wrapped_size;
+    /* Where data keys come from before the daemon is asked, or NULL: many things are then sealed
+     * under one data key. Each counts as one use; bytes are not counted, for each has a key of its
+     * own. The client may be NULL. */
+    struct ward_cache *cache;
     /* Called after each chunk with the bytes of plaintext so far; or NULL. Anything but 0 stops the
      * work: CANCELLED. */
     int (*progress)(void *progress_context, uint64_t bytes);

@@ -417,7 +417,14 @@ static void misuse_is_exit_code_2(void **state)
            "--new-context", "a=b");
     EXPECT(rig, CLI_USAGE, "--version is a number", "data-key", "rewrap", "--version", "0");
     EXPECT(rig, CLI_USAGE, "one of --fhir", "record", "import", "--collection", "c");
+    EXPECT(rig, CLI_USAGE, "exclude each other", "seal", "rewrap", "--no-context", "--new-context",
+           "a=b", "file");
+    EXPECT(rig, CLI_USAGE, "FILE... is needed", "seal", "rewrap");
+    EXPECT(rig, CLI_USAGE, "--key NAME is needed", "seal", "file");
+    EXPECT(rig, CLI_USAGE, "too many", "open", "a", "b");
+    EXPECT(rig, CLI_USAGE, "--chunk-size is a number", "seal", "--key", "a", "--chunk-size", "1");
     EXPECT(rig, CLI_USAGE, "bench has no", "bench", "everything");
+    EXPECT(rig, CLI_USAGE, "find: not available", "bench", "find");
     EXPECT(rig, CLI_USAGE, "profile", "--config", "/nonexistent/x.yaml", "key", "list");
     EXPECT(rig, CLI_USAGE, "terminal", "--config", "/nonexistent/x.yaml", "approval", "approve",
            "x");
@@ -445,6 +452,7 @@ static void an_unreachable_daemon_is_exit_code_3(void **state)
 static void errors_tell_what_to_do(void **state)
 {
     const struct rig *rig = *state;
+    EXPECT(rig, CLI_FAILED, "cannot open", "open", "/nonexistent");
     EXPECT(rig, CLI_FAILED, "Give the folder of an export.", "audit", "verify", "/nonexistent");
     EXPECT(rig, CLI_USAGE, "there is no wrapped key", "data-key", "unwrap");
     EXPECT(rig, CLI_USAGE, "there is no wrapped key", "data-key", "rewrap");

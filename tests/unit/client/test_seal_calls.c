@@ -28,6 +28,7 @@ struct rig {
     size_t key_size, wrapped_size;
     int grpc_status;
     bool unchanged, purpose_was_named;
+    unsigned calls;
 };
 
 static void answer(const void *message, struct ward_buffer *out)
@@ -94,6 +95,7 @@ static void handle(void *context, const struct stub_call *call, struct stub_repl
 {
     struct rig *rig = context;
     rig->purpose_was_named = memmem(call->message.data, call->message.size, "TREAT", 5) != NULL;
+    rig->calls++;
     reply->behaviour = STUB_ANSWER;
     reply->grpc_status = rig->grpc_status;
     reply->grpc_message = rig->grpc_status == 0 ? NULL : "no";
@@ -231,6 +233,34 @@ static void what_the_daemon_refuses_is_told(void **state)
                      WARD_RC_INTERNAL);
     assert_null(blob);
     ward_blob_free(shut);
+}
+
+static void a_cache_saves_calls(void **state)
+{
+    struct rig *rig = *state;
+    const ward_cache_limits limits = {.max_age_ms = 60000, .max_uses = 2};
+    ward_seal_options options = {.key = "app/demo"};
+    ward_blob *shut[3] = {NULL}, *back = NULL;
+    assert_int_equal(ward_cache_new(rig->client, &limits, &options.cache, &error), WARD_RC_OK);
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(ward_seal(NULL, NULL, &options, "abc", 3, &shut[i], &error), WARD_RC_OK);
+    }
+    assert_int_equal(rig->calls, 2); /* two uses each */
+    for (size_t i = 0; i < 3; i++) { /* the rig's wrapped keys are all the same */
+        assert_int_equal(
+            ward_open(NULL, NULL, &options, shut[i]->data, shut[i]->size, &back, &error),
+            WARD_RC_OK);
+        assert_memory_equal(back->data, "abc", 3);
+        ward_blob_free(back);
+    }
+    assert_true(rig->calls <= 3);
+    assert_memory_not_equal((const uint8_t *)shut[0]->data + 24,
+                            (const uint8_t *)shut[1]->data + 24,
+                            64); /* another salt and commitment: another key */
+    for (size_t i = 0; i < 3; i++) {
+        ward_blob_free(shut[i]);
+    }
+    ward_cache_free(options.cache);
 }
 
 /* ---- wrapping anew ---- */
@@ -373,6 +403,7 @@ int main(void)
         WITH_DAEMON(the_daemon_gives_the_data_key_and_opens_it),
         WITH_DAEMON(a_stream_keeps_what_it_asks_with),
         WITH_DAEMON(what_the_daemon_refuses_is_told),
+        WITH_DAEMON(a_cache_saves_calls),
         WITH_DAEMON(wrapping_anew_changes_the_wrapped_key_alone),
         WITH_DAEMON(files_are_wrapped_anew_in_place_or_by_a_copy),
         WITH_DAEMON(a_file_that_is_not_sealed_stays_as_it_is),
