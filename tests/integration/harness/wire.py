@@ -27,8 +27,12 @@ def context(deployment, identity, **versions) -> ssl.SSLContext:
     return made
 
 
+def connect(server, made: ssl.SSLContext) -> ssl.SSLSocket:
+    return made.wrap_socket(socket.create_connection(("127.0.0.1", server.port), timeout=10), server_hostname="localhost")
+
+
 def tls(deployment, server, identity, **versions) -> ssl.SSLSocket:
-    return context(deployment, identity, **versions).wrap_socket(socket.create_connection(("127.0.0.1", server.port), timeout=10), server_hostname="localhost")
+    return connect(server, context(deployment, identity, **versions))
 
 
 class Wire:

@@ -1,0 +1,246 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which TLS is spoken, whose certificates are no longer good, and files that change under load."""
+import datetime
+import pathlib
+import ssl
+import threading
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from harness import pki, wire
+from harness.client import header
+from harness.deployment import TRUST
+from harness.processes import wait_until
+from harness.stubs import data_keys_pb2
+
+GENERATE = "/ward.v1.DataKeys/GenerateDataKeys"
+HOUR = datetime.timedelta(hours=1)
+
+
+def good() -> bytes:
+    return wire.message(data_keys_pb2.GenerateDataKeysRequest(header=header(), items=[
+        data_keys_pb2.GenerateDataKeysItem(key="app/demo")]).SerializeToString())
+
+
+def revocation_list(authority, revoked=(), begin=-HOUR, end=24 * HOUR) -> bytes:
+    now = datetime.datetime.utcnow()
+    builder = x509.CertificateRevocationListBuilder().issuer_name(authority.subject).last_update(now + begin).next_update(now + end)
+    for identity in revoked:
+        builder = builder.add_revoked_certificate(
+            x509.RevokedCertificateBuilder().serial_number(identity.certificate.serial_number).revocation_date(now - HOUR).build())
+    return builder.sign(authority.key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+
+
+def restart(deployment, tls: str = "", **options) -> None:
+    daemon = deployment.daemons[0]
+    daemon.stop()
+    daemon.start(tls=tls, **options)
+
+
+def reload(deployment) -> None:
+    """SIGHUP, and the line that says what came of it."""
+    daemon = deployment.daemons[0]
+    before = daemon.log.read_text().count("read anew\"") + daemon.log.read_text().count("stay in force")
+    daemon.hangup()
+    wait_until(lambda: daemon.log.read_text().count("read anew\"") + daemon.log.read_text().count("stay in force") > before, 5,
+               "the files were read anew")
+
+
+def talks(deployment, who) -> bool:
+    """Does a new connection get an answer?"""
+    identity = deployment.identities[who] if isinstance(who, str) else who
+    try:
+        with wire.Wire(deployment, deployment.daemons[0], identity) as line:
+            answer = line.call(GENERATE, good())
+            return answer["headers"].get("grpc-status") == "0"
+    except (OSError, AssertionError):
+        return False
+
+
+# ---- versions ----
+
+def test_tls_1_2_is_spoken_where_it_is_allowed_with_modern_ciphers_only(own):
+    restart(own, '  minimum_version: "1.2"')
+    only = {"maximum_version": ssl.TLSVersion.TLSv1_2}
+    app = own.identities["app"]
+    with wire.tls(own, own.daemons[0], app, **only) as sock:
+        assert sock.version() == "TLSv1.2"
+        assert sock.cipher()[0].startswith("ECDHE-") and ("GCM" in sock.cipher()[0] or "CHACHA20" in sock.cipher()[0])
+        assert not sock.session.has_ticket
+    for ciphers in ("ECDHE-ECDSA-AES256-SHA384", "ECDHE-ECDSA-AES128-SHA"):
+        old = wire.context(own, app, **only)
+        old.set_ciphers(ciphers)
+        with pytest.raises((ssl.SSLError, ConnectionError)):
+            wire.connect(own.daemons[0], old).close()
+    with wire.tls(own, own.daemons[0], app) as sock:
+        assert sock.version() == "TLSv1.3"
+    assert talks(own, "app") and not talks(own, pki.Authority().issue([TRUST + "app"]))
+
+
+def test_neither_1_1_nor_a_typing_error_is_a_version(own):
+    daemon = own.daemons[0]
+    daemon.stop()
+    daemon.spawn(tls='  minimum_version: "1.1"')
+    assert daemon.process.wait(10) != 0
+    assert "neither 1.3 nor 1.2" in daemon.log_tail(500)
+
+
+def test_no_session_is_resumed_and_no_key_is_logged(own, tmp_path):
+    log = pathlib.Path(own.folder) / "keys.log"
+    daemon = own.daemons[0]
+    daemon.stop()
+    daemon.start(environment={"SSLKEYLOGFILE": str(log)})
+    context = wire.context(own, own.identities["app"])
+    with wire.connect(daemon, context) as sock:
+        sock.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0")
+        sock.recv(4096)
+        session = sock.session
+        assert session is None or not session.has_ticket
+    assert not log.exists()
+
+
+# ---- revocation lists ----
+
+@pytest.fixture
+def listed(own):
+    """The daemon with a revocation list that names nobody."""
+    path = own.folder / "crl.pem"
+    path.write_bytes(revocation_list(own.authority))
+    restart(own, f"  client_crl: {path}")
+    return path
+
+
+def test_a_revoked_certificate_is_refused_and_its_open_connection_ends(own, listed):
+    stolen = own.authority.issue([TRUST + "app"])
+    with wire.Wire(own, own.daemons[0], stolen) as gone, wire.Wire(own, own.daemons[0], own.identities["app"]) as stays:
+        assert gone.status(GENERATE, good()) == 0
+        listed.write_bytes(revocation_list(own.authority, [stolen]))
+        reload(own)
+        gone.socket.settimeout(3)
+        with pytest.raises((AssertionError, OSError, KeyError)):
+            gone.status(GENERATE, good())
+            gone.status(GENERATE, good())
+        assert stays.status(GENERATE, good()) == 0
+    assert not talks(own, stolen) and talks(own, "app")
+
+
+def test_a_list_out_of_date_lets_nobody_in_and_says_so(own, listed):
+    with wire.Wire(own, own.daemons[0], own.identities["app"]) as before:
+        listed.write_bytes(revocation_list(own.authority, begin=-2 * HOUR, end=-HOUR))
+        reload(own)
+        assert "tls.client_crl is out of date" in own.daemons[0].log_tail(1000)
+        assert not talks(own, "app") and not talks(own, "officer-a")
+        assert before.status(GENERATE, good()) == 0  # it was let in under a list that was good
+    listed.write_bytes(revocation_list(own.authority))
+    reload(own)
+    assert talks(own, "app")
+
+
+def test_a_list_out_of_date_at_start_is_told_at_start(own):
+    path = own.folder / "old.pem"
+    path.write_bytes(revocation_list(own.authority, begin=-2 * HOUR, end=-HOUR))
+    restart(own, f"  client_crl: {path}")
+    assert "tls.client_crl is out of date" in own.daemons[0].log_tail(3000)
+    assert not talks(own, "app")
+
+
+def test_a_list_of_another_ca_does_for_nobody(own, listed):
+    for authority in (pki.Authority("Another CA"), pki.Authority()):  # the second has our CA's name
+        listed.write_bytes(revocation_list(authority))
+        reload(own)
+        assert not talks(own, "app")
+
+
+@pytest.mark.parametrize("content", [b"", b"-----BEGIN X509 CRL-----\nMIIB\n-----END X509 CRL-----\n", b"no list at all", None])
+def test_a_list_that_cannot_be_read_changes_nothing(own, listed, content):
+    stolen = own.authority.issue([TRUST + "app"])
+    listed.write_bytes(revocation_list(own.authority, [stolen]))
+    reload(own)
+    if content is None:
+        listed.unlink()
+    else:
+        listed.write_bytes(content)
+    reload(own)
+    assert "client_crl_file: not readable PEM revocation lists" in own.daemons[0].log_tail(1000)
+    assert talks(own, "app") and not talks(own, stolen)
+
+
+def test_a_ca_that_is_taken_out_takes_its_clients_along(own):
+    old = pki.Authority("Old CA")
+    both = own.folder / "cas.pem"
+    both.write_bytes(own.authority.pem + old.pem)
+    restart(own, client_ca=both)
+    identity = old.issue([TRUST + "app"])
+    with wire.Wire(own, own.daemons[0], identity) as gone, wire.Wire(own, own.daemons[0], own.identities["app"]) as stays:
+        assert gone.status(GENERATE, good()) == 0
+        both.write_bytes(own.authority.pem)
+        reload(own)
+        with pytest.raises((AssertionError, OSError, KeyError)):
+            gone.status(GENERATE, good())
+            gone.status(GENERATE, good())
+        assert stays.status(GENERATE, good()) == 0
+
+
+# ---- reload under load ----
+
+def test_certificates_change_under_load_and_no_call_fails(own):
+    restart(own)
+    failures, calls, stop = [], [0], threading.Event()
+    context = wire.context(own, own.identities["app"])
+
+    class Line(wire.Wire):
+        @staticmethod
+        def connect(_deployment, server, _identity):
+            return wire.connect(server, context)
+
+    def load() -> None:
+        client = own.client("app")
+        while not stop.is_set():
+            try:
+                client.generate()
+                calls[0] += 1
+            except Exception as error:  # noqa: BLE001
+                failures.append(error)
+        client.close()
+
+    def connect() -> None:
+        while not stop.is_set():
+            try:
+                with Line(own, own.daemons[0], None) as line:
+                    assert line.status(GENERATE, good()) == 0
+                    calls[0] += 1
+            except Exception as error:  # noqa: BLE001
+                failures.append(error)
+    threads = [threading.Thread(target=work) for work in (load, load, connect)]
+    for thread in threads:
+        thread.start()
+    serials = set()
+    try:
+        for _ in range(10):
+            fresh = own.authority.server()
+            fresh.write(own.folder, "wardd")
+            reload(own)
+            with wire.connect(own.daemons[0], context) as sock:
+                shown = x509.load_der_x509_certificate(sock.getpeercert(binary_form=True))
+            assert shown.serial_number == fresh.certificate.serial_number
+            serials.add(shown.serial_number)
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+    assert not failures and len(serials) == 10 and calls[0] > 50
+
+
+def test_a_key_that_does_not_fit_is_not_taken(own):
+    restart(own)
+    pem, key = own.folder / "wardd.pem", own.folder / "wardd.key"
+    good_pem, good_key = pem.read_bytes(), key.read_bytes()
+    try:
+        key.write_bytes(own.authority.server().key_pem)
+        reload(own)
+        assert "key_file: not the key of certificate_file" in own.daemons[0].log_tail(1000)
+        assert talks(own, "app")
+    finally:
+        pem.write_bytes(good_pem)
+        key.write_bytes(good_key)
