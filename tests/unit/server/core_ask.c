@@ -4,11 +4,11 @@
 
 #include "server/jobs/internal.h"
 
-static struct ward_context context_of(struct ward_request *request, const char *purpose)
+struct ward_context core_context(struct ward_request *request, const char *purpose)
 {
     struct ward_context context;
     const struct ward_context_pair pair = {WARD_BYTES_LITERAL("purpose"), ward_bytes_str(purpose)};
-    assert_ok(ward_context_build(request->arena, &pair, 1, &context));
+    assert_ok(ward_context_build(request->arena, &pair, purpose[0] != 0, &context));
     return context;
 }
 
@@ -21,7 +21,7 @@ struct ward_request *core_generate(struct core_world *world, const struct core_p
     in->n = n;
     in->items = WARD_ARENA_ARRAY(request->arena, struct ward_generate_item, n);
     assert_non_null(in->items);
-    struct ward_context context = context_of(request, "TREAT");
+    struct ward_context context = core_context(request, "TREAT");
     for (size_t i = 0; i < n; i++) {
         in->items[i] = (struct ward_generate_item){
             .key = ward_bytes_str(key), .context = context, .size = 32, .count = count};
@@ -39,7 +39,23 @@ struct ward_request *core_unwrap(struct core_world *world, const struct core_per
     in->items = WARD_ARENA_NEW(request->arena, struct ward_unwrap_item);
     assert_non_null(in->items);
     assert_ok(ward_arena_copy(request->arena, wrapped, &in->items[0].wrapped));
-    in->items[0].context = context_of(request, purpose);
+    in->items[0].context = core_context(request, purpose);
+    return request;
+}
+
+struct ward_request *core_rewrap(struct core_world *world, const struct core_person *person,
+                                 struct ward_bytes wrapped, size_t n)
+{
+    struct ward_request *request =
+        core_request(world, person, &ward_op_data_key_rewrap, sizeof(struct ward_data_key_rewrap));
+    struct ward_data_key_rewrap *in = request->in;
+    in->n = n;
+    in->items = WARD_ARENA_ARRAY(request->arena, struct ward_data_key_rewrap_item, n);
+    assert_non_null(in->items);
+    for (size_t i = 0; i < n; i++) {
+        assert_ok(ward_arena_copy(request->arena, wrapped, &in->items[i].wrapped));
+        in->items[i].context = in->items[i].to_context = core_context(request, "TREAT");
+    }
     return request;
 }
 
@@ -58,7 +74,7 @@ struct ward_request *core_put(struct core_world *world, const struct core_person
         core_request(world, person, &ward_op_record_put, sizeof(struct ward_put));
     struct ward_put *in = request->in;
     in->n = n;
-    in->context = context_of(request, "TREAT");
+    in->context = core_context(request, "TREAT");
     in->items = WARD_ARENA_ARRAY(request->arena, struct ward_put_item, n);
     assert_non_null(in->items);
     for (size_t i = 0; i < n; i++) {
@@ -79,7 +95,7 @@ struct ward_request *core_get(struct core_world *world, const struct core_person
         core_request(world, person, &ward_op_record_get, sizeof(struct ward_get));
     struct ward_get *in = request->in;
     in->n = 1;
-    in->context = context_of(request, "TREAT");
+    in->context = core_context(request, "TREAT");
     in->items = WARD_ARENA_NEW(request->arena, struct ward_get_item);
     assert_non_null(in->items);
     in->items[0] = (struct ward_get_item){.collection = copy(request, collection),

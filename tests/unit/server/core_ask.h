@@ -12,6 +12,11 @@ struct ward_request *core_generate(struct core_world *world, const struct core_p
 /* One item; purpose is the context's one value. */
 struct ward_request *core_unwrap(struct core_world *world, const struct core_person *person,
                                  struct ward_bytes wrapped, const char *purpose);
+/* n items alike: under the same KEK, its newest version, context {purpose: TREAT} as before. */
+struct ward_request *core_rewrap(struct core_world *world, const struct core_person *person,
+                                 struct ward_bytes wrapped, size_t n);
+/* {purpose: PURPOSE}, or no pair for "", in the request's arena. */
+struct ward_context core_context(struct ward_request *request, const char *purpose);
 /* n records of one subject, ids "r0", "r1", ... */
 struct ward_request *core_put(struct core_world *world, const struct core_person *person,
                               const char *collection, const char *subject, size_t n,

@@ -47,28 +47,9 @@ static void issue(struct issued *ret, const char *key)
     ward_request_free(made);
 }
 
-static struct ward_context context_of(struct ward_request *request, const char *purpose)
-{
-    struct ward_context context;
-    const struct ward_context_pair pair = {WARD_BYTES_LITERAL("purpose"), ward_bytes_str(purpose)};
-    assert_ok(ward_context_build(request->arena, &pair, purpose[0] != 0, &context));
-    return context;
-}
-
-/* n items alike: from {purpose: TREAT} to the same KEK, newest version, same context. */
 static struct ward_request *moving(struct ward_bytes wrapped, size_t n)
 {
-    struct ward_request *request = core_request(&world, &world.app, &ward_op_data_key_rewrap,
-                                                sizeof(struct ward_data_key_rewrap));
-    struct ward_data_key_rewrap *in = request->in;
-    in->n = n;
-    in->items = WARD_ARENA_ARRAY(request->arena, struct ward_data_key_rewrap_item, n);
-    assert_non_null(in->items);
-    for (size_t i = 0; i < n; i++) {
-        assert_ok(ward_arena_copy(request->arena, wrapped, &in->items[i].wrapped));
-        in->items[i].context = in->items[i].to_context = context_of(request, "TREAT");
-    }
-    return request;
+    return core_rewrap(&world, &world.app, wrapped, n);
 }
 
 static struct ward_data_key_rewrap_item *items_of(struct ward_request *request)
@@ -97,7 +78,7 @@ static void stays(struct ward_request *request, enum ward_code code, const char 
 static void opens(struct ward_bytes wrapped, const char *purpose, const struct issued *issued)
 {
     struct ward_request *opened = core_unwrap(&world, &world.app, wrapped, purpose);
-    ((struct ward_unwrap *)opened->in)->items[0].context = context_of(opened, purpose);
+    ((struct ward_unwrap *)opened->in)->items[0].context = core_context(opened, purpose);
     assert_ok(core_run(&node, opened));
     const struct ward_unwrap_item *item = ((struct ward_unwrap *)opened->in)->items;
     assert_ok(item->status);
@@ -145,7 +126,7 @@ static void the_context_it_has_must_be_given(void **state)
     issue(&issued, "app/keys");
     for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
         struct ward_request *request = moving(issued.wrapped, 1);
-        items_of(request)->context = context_of(request, wrong[i]);
+        items_of(request)->context = core_context(request, wrong[i]);
         stays(request, WARD_E_CIPHERTEXT, NULL); /* though the new one is the one that it has */
     }
 }
@@ -245,9 +226,9 @@ static void policy_is_asked_where_it_comes_from_and_where_it_goes(void **state)
         request->peer = ward_peer_ref(world.stranger.peer);
         struct ward_data_key_rewrap_item *item = items_of(request);
         item->to_key = WARD_BYTES_LITERAL("app/other");
-        item->to_context = context_of(request, i == 1 ? "TREAT" : "HPAYMT");
+        item->to_context = core_context(request, i == 1 ? "TREAT" : "HPAYMT");
         if (i == 2) {
-            item->context = context_of(request, "HPAYMT");
+            item->context = core_context(request, "HPAYMT");
         }
         if (i == 3) {
             item->to_key = (struct ward_bytes){0};
@@ -355,7 +336,7 @@ static void it_goes_to_another_key_and_another_context(void **state)
     struct ward_request *request = moving(issued.wrapped, 3);
     for (size_t i = 0; i < 3; i++) {
         items_of(request)[i].to_key = WARD_BYTES_LITERAL("app/other");
-        items_of(request)[i].to_context = context_of(request, purposes[i]);
+        items_of(request)[i].to_context = core_context(request, purposes[i]);
     }
     assert_ok(core_run(&node, request));
     struct core_log log;

@@ -33,6 +33,10 @@ static struct ward_request *unwrap(const struct core_person *somebody)
     return core_unwrap(&world, or (somebody, &world.app), WARD_BYTES(wrapped, wrapped_size),
                        "TREAT");
 }
+static struct ward_request *rewrap(const struct core_person *somebody)
+{
+    return core_rewrap(&world, or (somebody, &world.app), WARD_BYTES(wrapped, wrapped_size), 2);
+}
 static struct ward_request *put_first(const struct core_person *somebody)
 {
     static unsigned n;
@@ -141,6 +145,7 @@ static const struct {
 } methods[] = {
     {"generate", generate},
     {"unwrap", unwrap},
+    {"rewrap", rewrap},
     {"put first", put_first},
     {"put again", put_again},
     {"get", get},
