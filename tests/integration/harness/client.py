@@ -9,7 +9,7 @@ import pytest
 
 from . import stubs
 from .processes import wait_until
-from .stubs import approvals_pb2, audit_pb2, common_pb2, data_keys_pb2, keys_pb2, records_pb2
+from .stubs import admin_pb2, approvals_pb2, audit_pb2, common_pb2, data_keys_pb2, keys_pb2, records_pb2
 
 MEGABYTE = 1 << 20
 _serial = itertools.count(1)
@@ -38,6 +38,7 @@ class Client:
         self.keys = stubs.keys_pb2_grpc.KeysStub(self.channel)
         self.records = stubs.records_pb2_grpc.RecordsStub(self.channel)
         self.approvals = stubs.approvals_pb2_grpc.ApprovalsStub(self.channel)
+        self.admin = stubs.admin_pb2_grpc.AdminStub(self.channel)
         self.audit = stubs.audit_pb2_grpc.AuditStub(self.channel)
         self.health = stubs.health_pb2_grpc.HealthStub(self.channel)
 
@@ -70,6 +71,20 @@ class Client:
         request = data_keys_pb2.UnwrapDataKeysRequest(header=header(request_id), items=[
             data_keys_pb2.UnwrapDataKeysItem(wrapped=wrapped, context=context) for wrapped, context in items])
         return self.data_keys.UnwrapDataKeys(request, timeout=self.timeout).results
+
+    def rewrap_items(self, items, request_id: str = ""):
+        """Items: members of RewrapDataKeysItem; new_context is a dict, and None leaves it out."""
+        def item(new_context=None, **members):
+            if new_context is not None:
+                members["new_context"] = data_keys_pb2.Context(pairs=new_context)
+            return data_keys_pb2.RewrapDataKeysItem(**members)
+        request = data_keys_pb2.RewrapDataKeysRequest(header=header(request_id), items=[item(**members) for members in items])
+        return self.data_keys.RewrapDataKeys(request, timeout=self.timeout).results
+
+    def rewrap(self, wrapped: bytes, context=None, request_id: str = "", **members):
+        result = self.rewrap_items([dict(wrapped=wrapped, context=context or {}, **members)], request_id)[0]
+        raise_item(result)
+        return result
 
     # ---- records ----
 
@@ -127,6 +142,29 @@ class Client:
 
     def show(self, proposal_id: str, request_id: str = ""):
         return self.approvals.Show(approvals_pb2.ShowApprovalRequest(header=header(request_id), id=proposal_id), timeout=self.timeout).proposal
+
+    # ---- identities ----
+
+    def propose_revocation(self, identity: str = "", certificate: bytes = b"", force: bool = False, reason: str = "a lost card",
+                           request_id: str = ""):
+        """A draft; certificate is the SHA-256 of its DER."""
+        request = admin_pb2.RevokeIdentityRequest(header=header(request_id, reason=reason), identity=identity,
+                                                  certificate_sha256=certificate, force=force)
+        return self.admin.RevokeIdentity(request, timeout=self.timeout).proposal
+
+    def revoke(self, identity: str = "", certificate: bytes = b"", request_id: str = ""):
+        """At once, on this officer's signature."""
+        return self.submit(self.propose_revocation(identity, certificate), request_id)
+
+    def propose_unrevocation(self, identity: str = "", certificate: bytes = b"", request_id: str = ""):
+        request = admin_pb2.UnrevokeIdentityRequest(header=header(request_id, reason="found again"), identity=identity,
+                                                    certificate_sha256=certificate)
+        return self.admin.UnrevokeIdentity(request, timeout=self.timeout).proposal
+
+    def revocations(self, request_id: str = "") -> set:
+        """Identities, and certificates as hex."""
+        found = self.admin.ListRevocations(admin_pb2.ListRevocationsRequest(header=header(request_id)), timeout=self.timeout).revocations
+        return {revocation.identity or revocation.certificate_sha256.hex() for revocation in found}
 
     # ---- audit ----
 

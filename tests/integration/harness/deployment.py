@@ -44,6 +44,15 @@ roles:
       - name: write-only
         actions: [record.put]
         collections: [fhir, labs]
+  - name: provisioners
+    kind: application
+    members: ["spiffe://test.ward/provisioner"]
+    rules:
+      - name: blind
+        actions: [data-key.generate-without-plaintext, data-key.rewrap]
+        keys: ["app/**"]
+        context:
+          - {key: purpose, values: [TREAT]}
   - name: officers
     kind: officer
     members: ["person:alice", "person:bob"]
@@ -53,12 +62,14 @@ roles:
         keys: ["**"]
       - name: four-eyes
         actions: [approval.list, approval.show, approval.submit, approval.approve, approval.reject]
+      - name: revocations
+        actions: [identity.revoke, identity.unrevoke, identity.list]
   - name: auditors
     kind: auditor
     members: ["person:carol"]
     rules:
       - name: log
-        actions: [audit.export, audit.checkpoint, approval.list, approval.show]
+        actions: [audit.export, audit.checkpoint, approval.list, approval.show, identity.list]
       - name: inventory
         actions: [key.describe, key.list]
         keys: ["**"]
@@ -81,9 +92,9 @@ public_context: [purpose]
 class Deployment:
     """Makes everything but the daemons; `daemon()` makes those."""
 
-    NAMES = ("app", "app2", "writer", "officer-a", "officer-a2", "officer-b", "auditor", "stranger")
+    NAMES = ("app", "app2", "writer", "provisioner", "officer-a", "officer-a2", "officer-b", "auditor", "stranger")
 
-    def __init__(self, initialise: bool = True):
+    def __init__(self, initialise: bool = True, policy: str = POLICY):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="ward-", dir="/tmp"))
         self.folder.chmod(0o711)
         self.daemons, self.clients = [], []
@@ -92,8 +103,8 @@ class Deployment:
         self.authority.server().write(self.folder, "wardd")
         self.identities = {name: self.authority.issue([TRUST + name], common=name) for name in self.NAMES}
         self.policy = self.folder / "policy.yaml"
-        self.policy.write_text(POLICY)
-        self.policy_sha256 = hashlib.sha256(POLICY.encode()).hexdigest()
+        self.policy.write_text(policy)
+        self.policy_sha256 = hashlib.sha256(policy.encode()).hexdigest()
         self.module = token.module()
         self.token = token.Token(self.folder / "hsm")
         self.postgres = Postgres(self.folder / "pg")

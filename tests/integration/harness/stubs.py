@@ -23,5 +23,5 @@ sys.path.insert(0, _folder.name)
 import health_pb2  # noqa: E402
 import health_pb2_grpc  # noqa: E402
 from ward.v1 import (  # noqa: E402
-    approvals_pb2, approvals_pb2_grpc, audit_pb2, audit_pb2_grpc, common_pb2, data_keys_pb2, data_keys_pb2_grpc,
+    admin_pb2, admin_pb2_grpc, approvals_pb2, approvals_pb2_grpc, audit_pb2, audit_pb2_grpc, common_pb2, data_keys_pb2, data_keys_pb2_grpc,
     keys_pb2, keys_pb2_grpc, records_pb2, records_pb2_grpc)
