@@ -75,6 +75,7 @@ def _client(name):
 app = _client("app")
 app2 = _client("app2")
 writer = _client("writer")
+provisioner = _client("provisioner")
 officer_a = _client("officer-a")
 officer_a2 = _client("officer-a2")
 officer_b = _client("officer-b")

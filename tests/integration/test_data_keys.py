@@ -121,6 +121,37 @@ def test_without_plaintext_still_needs_the_right_to_unwrap(app, writer):
     item_refused(PERMISSION_DENIED, "", lambda: writer.unwrap(wrapped))
 
 
+def test_generating_with_and_without_plaintext_are_two_rights(provisioner, app, auditor):
+    context = {"purpose": "TREAT"}
+    plaintext, wrapped = provisioner.generate(context=context, without_plaintext=True, request_id="blind")
+    assert plaintext == b"" and len(app.unwrap(wrapped, context)) == 32
+    item_refused(PERMISSION_DENIED, "policy", lambda: provisioner.generate(context=context, request_id="sighted"))
+    assert [entry["action"] for entry in auditor.entries("blind")] == ["data-key.generate-without-plaintext"]
+    assert [entry["action"] for entry in auditor.entries("sighted")] == ["data-key.generate"]
+
+
+@pytest.mark.parametrize("context", [{}, {"purpose": "HPAYMT"}, {"purpose": "treat"}, {"Purpose": "TREAT"}, {"purpose": "TREAT "}])
+def test_a_condition_on_the_context_holds_for_every_data_key_call(provisioner, context):
+    item_refused(PERMISSION_DENIED, "policy", lambda: provisioner.generate(context=context, without_plaintext=True))
+    _, wrapped = provisioner.generate(context={"purpose": "TREAT"}, without_plaintext=True)
+    item_refused(PERMISSION_DENIED, "policy", lambda: provisioner.rewrap(wrapped, context))
+    item_refused(PERMISSION_DENIED, "policy", lambda: provisioner.rewrap(wrapped, {"purpose": "TREAT"}, new_context=context))
+
+
+def test_more_than_one_key_in_a_request_is_a_right_of_its_own(provisioner):
+    text = "policy: more than one key in a request is not allowed"
+    one = dict(key="app/demo", context={"purpose": "TREAT"}, without_plaintext=True)
+    item_refused(PERMISSION_DENIED, text, lambda: provisioner.generate(context={"purpose": "TREAT"}, without_plaintext=True, count=2))
+    assert errors_of(lambda: provisioner.generate_items([one, one]), 2) == [(PERMISSION_DENIED, text)] * 2
+
+
+def test_a_mixed_batch_says_how_many_were_without_plaintext(app, auditor):
+    results = app.generate_items([dict(key="app/demo"), dict(key="app/demo", without_plaintext=True)], "mixed")
+    assert [bool(result.keys[0].plaintext) for result in results] == [True, False]
+    entry, = auditor.entries("mixed")
+    assert entry["action"] == "data-key.generate" and entry["detail"] == {"items_without_plaintext": 1}
+
+
 # ---- the encryption context as bytes on the wire ----
 
 def context_field(key: bytes, value: bytes) -> bytes:
