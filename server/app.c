@@ -19,6 +19,7 @@
 #include "server/limits.h"
 #include "server/metrics.h"
 #include "server/op/system.h"
+#include "server/revoked.h"
 #include "server/rpc/rpc.h"
 #include "server/work/reader.h"
 #include "server/work/worker.h"
@@ -46,6 +47,7 @@ struct ward_app {
     struct ward_metrics *metrics;
     struct ward_rpc *rpc;
     atomic_uint handshakes_failed, requests_refused;
+    atomic_size_t revocations_missing; /* taken out of the database by hand */
     atomic_bool must_stop, serving;
 };
 
@@ -79,6 +81,21 @@ static ward_status load_snapshot(struct ward_store_reader *reader, struct ward_a
     return WARD_OK;
 }
 
+static ward_status keep_revoked(struct ward_app *app, const struct ward_state *now,
+                                struct ward_store_reader *reader, struct ward_arena *arena,
+                                struct ward_store_snapshot *snapshot)
+{
+    size_t missing;
+    WARD_TRY(ward_revoked_keep(now, reader, app->trust, arena, snapshot, &missing));
+    if (missing != atomic_exchange(&app->revocations_missing, missing) && missing > 0) {
+        ward_log_number(WARD_LOG_ERROR,
+                        "revocations are gone from the database, and no officers signed that: they "
+                        "stay in force here",
+                        "revocations", (long long)missing);
+    }
+    return WARD_OK;
+}
+
 static ward_status refresh(void *context, struct ward_store_reader *reader)
 {
     struct ward_app *app = context;
@@ -86,12 +103,21 @@ static ward_status refresh(void *context, struct ward_store_reader *reader)
     WARD_TRY(ward_arena_new(SNAPSHOT_ARENA, &arena));
     struct ward_store_snapshot snapshot;
     WARD_TRY(load_snapshot(reader, arena, &snapshot));
-    struct ward_state *now = ward_state_slot_get(&app->states);
-    struct ward_index *index = ward_index_ref(now->index);
+    struct ward_state *now = ward_state_slot_get(&app->states), *state = NULL;
+    ward_status status = keep_revoked(app, now, reader, arena, &snapshot);
+    if (ward_ok(status)) {
+        status =
+            ward_state_new(&snapshot, app->config->policy_genesis_sha256,
+                           ward_bytes_str(app->config->node), ward_index_ref(now->index), &state);
+    }
+    if (ward_ok(status)) {
+        status = ward_revoked_date(state, now);
+    }
     ward_state_unref(now);
-    struct ward_state *state;
-    WARD_TRY(ward_state_new(&snapshot, app->config->policy_genesis_sha256,
-                            ward_bytes_str(app->config->node), index, &state));
+    if (!ward_ok(status)) {
+        ward_state_unref(state);
+        return status;
+    }
     ward_state_slot_put(&app->states, state);
     ward_rpc_recheck(app->rpc); /* somebody may have been revoked: his connections end now */
     return WARD_OK;
@@ -233,6 +259,7 @@ static void write_metrics(void *context, struct ward_buffer *out)
     ward_metrics_line(out, "ward_audit_entries", "counter", (double)tree.size);
     ward_metrics_line(out, "ward_rewrapped_total", "counter",
                       (double)ward_jobs_rewrapped(app->jobs));
+    ward_metrics_line(out, "ward_revocations_missing", "gauge", (double)app->revocations_missing);
     ward_metrics_line(out, "ward_connections", "gauge", (double)rpc.connections);
     ward_metrics_line(out, "ward_connections_total", "counter", (double)rpc.connections_total);
     ward_metrics_line(out, "ward_handshakes_failed_total", "counter",

@@ -62,6 +62,7 @@ struct ward_state {
     const struct ward_key **by_id;                   /* sorted by id */
     const struct ward_store_revocation *revocations; /* sorted by kind, value */
     size_t n_revocations;
+    const uint64_t *revoked_since; /* the epoch before which each was not there; NULL: not known */
 };
 
 /* Takes the index's reference over (also on failure). The policy text must hash to the genesis hash

@@ -256,8 +256,8 @@ static ward_status finish_approve(struct ward_request *request, struct ward_work
     }
     WARD_TRY(cast_vote(request, notes, worker, WARD_DECISION_APPROVE));
     struct ward_votes votes;
-    ward_status status =
-        ward_votes_load(request, worker->pipeline->trust, &notes->stored, &notes->proposal, &votes);
+    ward_status status = ward_votes_load(request->state, request->arena, worker->pipeline->trust,
+                                         &notes->stored, &notes->proposal, &votes);
     if (ward_ok(status)) {
         status = add_approval(request, notes, &votes, now);
     }

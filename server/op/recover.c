@@ -74,8 +74,8 @@ static ward_status check_votes(struct ward_request *request, struct ward_worker 
     WARD_ENSURE(ours && current && stored->state == WARD_PROPOSAL_EXECUTING, WARD_E_STATE);
     struct ward_votes votes;
     bool enough = false;
-    ward_status status =
-        ward_votes_load(request, worker->pipeline->trust, stored, &notes->proposal, &votes);
+    ward_status status = ward_votes_load(request->state, request->arena, worker->pipeline->trust,
+                                         stored, &notes->proposal, &votes);
     if (ward_ok(status)) {
         status = ward_votes_weigh(policy, &votes, &notes->proposal, &enough);
     }

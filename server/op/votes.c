@@ -27,21 +27,20 @@ static bool proposer_revoked(const struct ward_state *state, const struct ward_p
            ward_state_revoked(state, peer);
 }
 
-ward_status ward_votes_load(struct ward_request *request, struct ward_trust *trust,
-                            const struct ward_store_proposal *stored,
+ward_status ward_votes_load(const struct ward_state *state, struct ward_arena *arena,
+                            struct ward_trust *trust, const struct ward_store_proposal *stored,
                             const struct ward_proposal *proposal, struct ward_votes *ret)
 {
     *ret = (struct ward_votes){0};
-    ret->peers = WARD_ARENA_ARRAY(request->arena, struct ward_peer *, stored->n_votes);
-    ret->approvals = WARD_ARENA_ARRAY(request->arena, struct ward_vote, stored->n_votes + 1);
-    ret->rows =
-        WARD_ARENA_ARRAY(request->arena, const struct ward_store_vote *, stored->n_votes + 1);
+    ret->peers = WARD_ARENA_ARRAY(arena, struct ward_peer *, stored->n_votes);
+    ret->approvals = WARD_ARENA_ARRAY(arena, struct ward_vote, stored->n_votes + 1);
+    ret->rows = WARD_ARENA_ARRAY(arena, const struct ward_store_vote *, stored->n_votes + 1);
     WARD_ENSURE(ret->peers != NULL && ret->approvals != NULL && ret->rows != NULL,
                 WARD_E_EXHAUSTED);
     for (size_t i = 0; i < stored->n_votes; i++) {
         struct ward_peer **peer = &ret->peers[ret->n_peers++];
-        if (!ward_ok(verify(request->state, trust, stored, &stored->votes[i], peer))) {
-            ret->proposer_revoked |= proposer_revoked(request->state, *peer, proposal);
+        if (!ward_ok(verify(state, trust, stored, &stored->votes[i], peer))) {
+            ret->proposer_revoked |= proposer_revoked(state, *peer, proposal);
             continue; /* a forged or broken row, or one of somebody who was revoked since */
         }
         struct ward_vote vote = {.identity = ward_bytes_str((*peer)->identity),

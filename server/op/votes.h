@@ -22,8 +22,8 @@ struct ward_votes {
 };
 
 /* STATE when the proposer has not signed, or was revoked since. To be released in any case. */
-ward_status ward_votes_load(struct ward_request *request, struct ward_trust *trust,
-                            const struct ward_store_proposal *stored,
+ward_status ward_votes_load(const struct ward_state *state, struct ward_arena *arena,
+                            struct ward_trust *trust, const struct ward_store_proposal *stored,
                             const struct ward_proposal *proposal, struct ward_votes *ret);
 void ward_votes_release(struct ward_votes *votes);
 

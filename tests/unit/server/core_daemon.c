@@ -9,6 +9,7 @@
 
 #include "proto/leaf.h"
 #include "server/index_key.h"
+#include "server/revoked.h"
 #include "server/work/batch.h"
 
 #define DOMAIN "spiffe://unit.test/"
@@ -258,7 +259,8 @@ void core_world_fini(struct core_world *world)
 /* ---- nodes ---- */
 
 static ward_status build_state(struct core_node *node, struct ward_store_reader *reader,
-                               struct ward_index *take_index, struct ward_state **ret)
+                               const struct ward_state *before, struct ward_index *take_index,
+                               struct ward_state **ret)
 {
     struct core_world *world = node->world;
     ward_auto(ward_arena_freep) struct ward_arena *arena = NULL;
@@ -268,6 +270,10 @@ static ward_status build_state(struct core_node *node, struct ward_store_reader 
     if (ward_ok(status)) {
         status = ward_store_snapshot(reader, arena, &snapshot);
     }
+    if (ward_ok(status) && before != NULL) {
+        size_t missing;
+        status = ward_revoked_keep(before, reader, world->trust, arena, &snapshot, &missing);
+    }
     if (!ward_ok(status)) {
         ward_index_unref(take_index);
         return status;
@@ -275,7 +281,8 @@ static ward_status build_state(struct core_node *node, struct ward_store_reader 
     (void)pthread_mutex_lock(&world->policy_lock);
     memcpy(hash, world->policy_hash, sizeof(hash));
     (void)pthread_mutex_unlock(&world->policy_lock);
-    return ward_state_new(&snapshot, hash, node->name, take_index, ret);
+    WARD_TRY(ward_state_new(&snapshot, hash, node->name, take_index, ret));
+    return before == NULL ? WARD_OK : ward_revoked_date(*ret, before);
 }
 
 ward_status core_node_refresh(void *context, struct ward_store_reader *reader)
@@ -284,9 +291,9 @@ ward_status core_node_refresh(void *context, struct ward_store_reader *reader)
     node->refreshes++;
     WARD_ENSURE(!node->refresh_fails, WARD_E_UNAVAILABLE);
     struct ward_state *now = ward_state_slot_get(&node->states), *state;
-    struct ward_index *index = ward_index_ref(now->index);
+    ward_status status = build_state(node, reader, now, ward_index_ref(now->index), &state);
     ward_state_unref(now);
-    WARD_TRY(build_state(node, reader, index, &state));
+    WARD_TRY(status);
     ward_state_slot_put(&node->states, state);
     return WARD_OK;
 }
@@ -311,7 +318,7 @@ static void first_state(struct core_node *node, struct ward_kek_session *session
     assert_ok(ward_store_snapshot(reader, arena, &snapshot));
     assert_ok(ward_index_key_open(session, &snapshot.deployment.id, snapshot.index_keys[0].wrapped,
                                   &index));
-    assert_ok(build_state(node, reader, index, &state));
+    assert_ok(build_state(node, reader, NULL, index, &state));
     ward_state_slot_init(&node->states, state);
     ward_store_reader_close(reader);
     ward_arena_free(arena);

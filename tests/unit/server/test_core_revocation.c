@@ -392,6 +392,71 @@ static void a_revocation_outlives_the_daemon(void **state)
     assert_false(works(&world.app));
 }
 
+/* ---- rows taken out of the database by hand ---- */
+
+static void take_out(const struct core_person *person, bool certificate)
+{
+    char hex[65];
+    ward_hex_encode(WARD_BYTES_ARRAY(person->peer->certificate_hash), hex);
+    struct ward_effect effect = {.kind = WARD_EFFECT_UNREVOCATION};
+    effect.unrevocation.kind = certificate ? WARD_REVOKED_CERTIFICATE : WARD_REVOKED_IDENTITY;
+    effect.unrevocation.value = ward_bytes_str(certificate ? hex : person->peer->identity);
+    assert_int_equal(core_world_write(&world, &effect, 1, true, ",\"outcome\":\"allowed\"}"),
+                     WARD_COMMITTED);
+}
+
+static void unrevoke(struct whom whom)
+{
+    struct core_proposal proposal;
+    whom.undo = true;
+    draft(&world.officer_a, whom, &proposal);
+    assert_ok(vote(&world.officer_a, &ward_op_approval_submit, &proposal));
+    assert_ok(vote(&world.officer_c, &ward_op_approval_approve, &proposal));
+}
+
+static void a_row_taken_out_by_hand_lets_nobody_in(void **state)
+{
+    (void)state;
+    revoke(&world.officer_a, (struct whom){.identity = DOMAIN "app"});
+    revoke(&world.officer_a, (struct whom){.of = &world.officer_b});
+    take_out(&world.app, false);
+    assert_false(works(&world.app));
+    take_out(&world.officer_b, true);
+    assert_false(officer_works(&world.officer_b));
+    assert_false(works(&world.app)); /* and that lasts, whatever moves the epoch */
+}
+
+/* It was undone once, by officers; what they signed then does not undo what came after it. */
+static void an_old_undoing_does_not_prove_a_new_one(void **state)
+{
+    (void)state;
+    revoke(&world.officer_a, (struct whom){.identity = DOMAIN "app"});
+    unrevoke((struct whom){.identity = DOMAIN "app"});
+    assert_true(works(&world.app));
+    revoke(&world.officer_b, (struct whom){.identity = DOMAIN "app"});
+    take_out(&world.app, false);
+    assert_false(works(&world.app));
+}
+
+/* Both at once, as seen by a daemon that looks only afterwards. */
+static void another_daemon_follows_what_officers_signed(void **state)
+{
+    (void)state;
+    struct core_node other;
+    revoke(&world.officer_a, (struct whom){.identity = DOMAIN "app"});
+    revoke(&world.officer_a, (struct whom){.of = &world.officer_c});
+    core_node_start(&other, &world, "node-2");
+    struct core_proposal proposal;
+    draft(&world.officer_a, (struct whom){.of = &world.officer_c, .undo = true}, &proposal);
+    assert_ok(vote(&world.officer_a, &ward_op_approval_submit, &proposal));
+    assert_ok(vote(&world.officer_b, &ward_op_approval_approve, &proposal));
+    unrevoke((struct whom){.identity = DOMAIN "app"}); /* officer_c votes on it */
+    struct ward_request *request = core_generate(&world, &world.app, "app/key", 1, 1);
+    assert_ok(core_run(&other, request));
+    ward_request_free(request);
+    core_node_stop(&other);
+}
+
 /* ---- the list ---- */
 
 static void the_list_comes_in_pages(void **state)
@@ -452,6 +517,9 @@ int main(void)
         T(what_the_revoked_proposed_does_not_run),
         T(what_was_decided_before_is_decided_again),
         T(a_revocation_outlives_the_daemon),
+        T(a_row_taken_out_by_hand_lets_nobody_in),
+        T(an_old_undoing_does_not_prove_a_new_one),
+        T(another_daemon_follows_what_officers_signed),
         T(the_list_comes_in_pages),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
