@@ -37,6 +37,7 @@ struct audit_report {
     size_t n_problems, total;
     uint64_t rotations, signatures;
     uint64_t recovered; /* of the rotations: finished after a crash */
+    uint64_t at_limit;  /* and made by the daemon itself, which nobody signs */
 };
 
 /* folder: an open directory. trusted: as above; NULL: the folder's own log.vkey. */

@@ -130,12 +130,14 @@ void audit_leaves_fini(struct audit_leaves *leaves)
     *leaves = (struct audit_leaves){0};
 }
 
-/* Most leaves tell of neither, and are not read further. */
+/* Most leaves tell of none of these, and are not read further. */
 static bool may_matter(struct ward_bytes json)
 {
-    static const char signature[] = "\"signature_digest\":", executed[] = "\"executed\":";
+    static const char signature[] = "\"signature_digest\":", executed[] = "\"executed\":",
+                      rotated[] = "\"action\":\"system.rotate\"";
     return memmem(json.data, json.size, signature, sizeof(signature) - 1) != NULL ||
-           memmem(json.data, json.size, executed, sizeof(executed) - 1) != NULL;
+           memmem(json.data, json.size, executed, sizeof(executed) - 1) != NULL ||
+           memmem(json.data, json.size, rotated, sizeof(rotated) - 1) != NULL;
 }
 
 /* Genesis: the daemon's own start, before anybody could ask it for anything. */
@@ -167,7 +169,8 @@ ward_status audit_leaves_add(struct audit_leaves *leaves, struct ward_bytes json
     struct audit_leaf leaf;
     uint64_t seq = 0;
     if (!audit_leaf_read(copy, leaves->arena, &leaf, &seq) ||
-        (leaf.executed.size == 0 && leaf.signature_digest.size == 0) ||
+        (leaf.executed.size == 0 && leaf.signature_digest.size == 0 &&
+         !audit_leaf_is_at_limit(&leaf)) ||
         !ward_bytes_eq(leaf.outcome, WARD_BYTES_LITERAL("allowed"))) {
         return WARD_OK;
     }
@@ -188,6 +191,13 @@ bool audit_leaf_is_recovery(const struct audit_leaf *leaf)
 {
     return leaf->executed.size > 0 &&
            ward_bytes_eq(leaf->action, WARD_BYTES_LITERAL("system.recover"));
+}
+
+bool audit_leaf_is_at_limit(const struct audit_leaf *leaf)
+{
+    return leaf->executed.size == 0 &&
+           ward_bytes_eq(leaf->action, WARD_BYTES_LITERAL("system.rotate")) &&
+           ward_bytes_eq(leaf->identity, WARD_BYTES_LITERAL("system"));
 }
 
 const char *audit_leaf_decision(const struct audit_leaf *leaf)

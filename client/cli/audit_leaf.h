@@ -35,12 +35,15 @@ bool audit_leaf_seq(struct ward_bytes json, uint64_t *ret);
 
 ward_status audit_leaves_init(struct audit_leaves *leaves);
 void audit_leaves_fini(struct audit_leaves *leaves);
-/* Keeps a copy when the leaf tells of a signature or an executed operation and was allowed; of leaf
- * 0, the deployment that the log is of. */
+/* Keeps a copy when the leaf tells of a signature, an executed operation or a rotation and was
+ * allowed; of leaf 0, the deployment that the log is of. */
 ward_status audit_leaves_add(struct audit_leaves *leaves, struct ward_bytes json, uint64_t index,
                              const uint8_t hash[static 32]);
 /* A run that recovery finished: its leaf itself names the votes. */
 bool audit_leaf_is_recovery(const struct audit_leaf *leaf);
+/* A rotation that the daemon made by itself, when the version had wrapped as often as it should;
+ * nobody signs it. */
+bool audit_leaf_is_at_limit(const struct audit_leaf *leaf);
 /* The decision that a leaf's signature is for: "propose", "approve", "reject"; NULL: none. */
 const char *audit_leaf_decision(const struct audit_leaf *leaf);
 

@@ -163,9 +163,11 @@ static void check_unsigned_runs(struct audit_check *check)
         const struct audit_leaf *leaf = &check->leaves.items[i];
         struct ward_id id;
         bool rotation = audit_is_rotation(leaf), recovery = audit_leaf_is_recovery(leaf);
+        bool at_limit = audit_leaf_is_at_limit(leaf);
         check->report->rotations += rotation;
+        check->report->at_limit += at_limit;
         check->report->recovered += rotation && recovery;
-        if ((rotation || recovery) && !ward_id_parse(leaf->proposal, &id)) {
+        if ((rotation || recovery) && !at_limit && !ward_id_parse(leaf->proposal, &id)) {
             audit_say(check, "unsigned", rotation ? "rotations.csv" : "approvals/",
                       (int64_t)leaf->index, "%s without a proposal that officers signed",
                       recovery ? "recovery finished it" : "a rotation ran");

@@ -10,7 +10,8 @@
 
 bool audit_is_rotation(const struct audit_leaf *leaf)
 {
-    return ward_bytes_eq(leaf->executed, WARD_BYTES_LITERAL("key.rotate"));
+    return ward_bytes_eq(leaf->executed, WARD_BYTES_LITERAL("key.rotate")) ||
+           audit_leaf_is_at_limit(leaf);
 }
 
 /* RFC 4180. A cell that a spreadsheet would take for a formula gets a quote in front. */
@@ -56,7 +57,7 @@ void audit_rotations_csv(const struct audit_leaves *leaves, struct ward_buffer *
         csv_cell(out, leaf->key, ',');
         ward_buffer_printf(out, "%lld,%lld,", (long long)leaf->from_version,
                            (long long)leaf->to_version);
-        csv_cell(out, leaf->proposer, ',');
+        csv_cell(out, audit_leaf_is_at_limit(leaf) ? leaf->identity : leaf->proposer, ',');
         csv_cell(out, leaf->approvers, ',');
         csv_cell(out, leaf->proposal, ',');
         csv_cell(out, ward_bytes_str(hash), '\n');

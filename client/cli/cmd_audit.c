@@ -139,6 +139,7 @@ static void report_json(const struct audit_report *report, bool verified, bool t
     ward_json_member_int(&doc.json, "rotations", (int64_t)report->rotations);
     ward_json_member_int(&doc.json, "signatures", (int64_t)report->signatures);
     ward_json_member_int(&doc.json, "recovered", (int64_t)report->recovered);
+    ward_json_member_int(&doc.json, "at_limit", (int64_t)report->at_limit);
     cli_doc_text(&doc, "key", trusted ? "given" : "from the folder");
     ward_json_member_int(&doc.json, "problem_count", (int64_t)report->total);
     ward_json_name(&doc.json, "problems");
@@ -186,6 +187,11 @@ static void report_table(const struct audit_report *report, bool verified, bool 
         (void)cli_print("%llu of the rotations were finished after a crash; their signatures are "
                         "among those checked.\n",
                         (unsigned long long)report->recovered);
+    }
+    if (report->at_limit > 0) {
+        (void)cli_print("%llu of the rotations were the daemon's own, of versions that had wrapped "
+                        "as often as they should; nobody signs those.\n",
+                        (unsigned long long)report->at_limit);
     }
     if (!trusted) {
         (void)cli_print("The log's key came from the folder itself: give the one that you trust "

@@ -180,6 +180,23 @@ static void append_bare_rotation(struct audit_log *log)
     append(log, &leaf);
 }
 
+static void append_rotation_at_limit(struct audit_log *log)
+{
+    const struct ward_leaf_pair detail[] = {
+        {"key", WARD_BYTES_LITERAL("app/keys"), 0},
+        {"from_version", {0}, 3},
+        {"to_version", {0}, 4},
+        {"wraps", {0}, 2147483648},
+    };
+    const struct ward_leaf leaf = {.identity = WARD_BYTES_LITERAL("system"),
+                                   .action = "system.rotate",
+                                   .object = WARD_BYTES_LITERAL("key:app/keys#3"),
+                                   .outcome = "allowed",
+                                   .detail = detail,
+                                   .n_detail = 4};
+    append(log, &leaf);
+}
+
 /* ---- the rotation ---- */
 
 static void make_payload(struct audit_log *log)
@@ -249,6 +266,9 @@ void audit_log_make(const struct pki *pki, enum audit_fault fault, size_t size,
     append_genesis(ret);
     for (size_t i = 0; i < size / 2; i++) {
         append_plain(ret, "before");
+    }
+    if (fault == AUDIT_AT_LIMIT) {
+        append_rotation_at_limit(ret);
     }
     if (fault != AUDIT_NO_PROPOSE) {
         append_vote(ret, 0, "approval.submit", false);

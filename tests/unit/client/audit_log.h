@@ -27,6 +27,7 @@ enum audit_fault {
     AUDIT_NO_DEPLOYMENT,         /* the first leaf does not say which deployment it is */
     AUDIT_EXPIRED,               /* it ran long after the proposal had expired */
     AUDIT_BARELY_IN_TIME,        /* approved before it expired, done a little after: sound */
+    AUDIT_AT_LIMIT,              /* besides, a rotation that the daemon made by itself: sound */
     /* Of a run that recovery finished. */
     AUDIT_VOTES_NOT_NAMED,     /* as if the database's word were enough */
     AUDIT_VOTES_CUT,           /* one digest fewer than people */

@@ -190,6 +190,22 @@ static void a_rotation_that_recovery_finished_verifies_by_its_votes(void **state
     drop_export(rig);
 }
 
+static void a_rotation_at_the_limit_of_wraps_is_listed_and_nobody_signs_it(void **state)
+{
+    struct rig *rig = *state;
+    export(rig, AUDIT_AT_LIMIT, 10);
+    struct audit_report report;
+    assert_int_equal(verify(rig, &report), 0);
+    assert_int_equal(report.rotations, 2);
+    assert_int_equal(report.at_limit, 1);
+    audit_report_fini(&report);
+    struct ward_buffer csv;
+    file_read(exported(rig, "rotations.csv"), &csv);
+    assert_true(says(&csv, ",app/keys,3,4,system,,,"));
+    ward_buffer_fini(&csv);
+    drop_export(rig);
+}
+
 static void a_run_may_end_a_little_after_its_proposal(void **state)
 {
     struct rig *rig = *state;
@@ -514,6 +530,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_log_of_many_tiles_is_exported_and_verifies),
         cmocka_unit_test(a_rotation_that_recovery_finished_verifies_by_its_votes),
+        cmocka_unit_test(a_rotation_at_the_limit_of_wraps_is_listed_and_nobody_signs_it),
         cmocka_unit_test(a_run_may_end_a_little_after_its_proposal),
         cmocka_unit_test(the_command_says_what_it_found),
         cmocka_unit_test(an_altered_byte_is_found_wherever_it_is),
