@@ -409,6 +409,7 @@ void ward_transport_free(struct ward_transport *transport)
     close_with(transport, WARD_RC_CANCELLED, "connection %s", "closed here");
     release(transport);
     nghttp2_session_del(transport->session);
+    ward_session_memory_fini(&transport->memory);
     ward_buffer_fini(&transport->out);
     ward_wipe_free(transport->in);
     free(transport);

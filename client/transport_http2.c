@@ -143,17 +143,33 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
     }
     struct ward_bytes name = WARD_BYTES(name_data, name_size);
     struct ward_bytes value = WARD_BYTES(value_data, value_size);
-    if (name_is(name, ":status")) {
-        int status = small_number(value);
-        call->http_status = status < 0 ? 0 : (unsigned)status;
-    } else if (name_is(name, "grpc-status")) {
-        int status = small_number(value);
-        call->grpc_status =
-            status < 0 || status > WARD_GRPC_UNAUTHENTICATED ? WARD_GRPC_UNKNOWN : status;
-    } else if (name_is(name, "grpc-message")) {
-        take_message(call, value);
-    } else if (name_is(name, "grpc-status-details-bin")) {
-        ward_error_details(value, &call->error);
+    int status = 0;
+    switch (name.size) { /* most names are not compared at all */
+    case sizeof(":status") - 1:
+        if (name_is(name, ":status")) {
+            status = small_number(value);
+            call->http_status = status < 0 ? 0 : (unsigned)status;
+        }
+        break;
+    case sizeof("grpc-status") - 1:
+        if (name_is(name, "grpc-status")) {
+            status = small_number(value);
+            call->grpc_status =
+                status < 0 || status > WARD_GRPC_UNAUTHENTICATED ? WARD_GRPC_UNKNOWN : status;
+        }
+        break;
+    case sizeof("grpc-message") - 1:
+        if (name_is(name, "grpc-message")) {
+            take_message(call, value);
+        }
+        break;
+    case sizeof("grpc-status-details-bin") - 1:
+        if (name_is(name, "grpc-status-details-bin")) {
+            ward_error_details(value, &call->error);
+        }
+        break;
+    default:
+        break;
     }
     return 0;
 }
@@ -263,12 +279,15 @@ nghttp2_session *ward_transport_session(struct ward_transport *transport)
     nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on_close);
     nghttp2_session_callbacks_set_on_frame_not_send_callback(callbacks, on_not_sent);
     nghttp2_session *session = NULL;
-    int failed = nghttp2_session_client_new(&session, callbacks, transport);
+    ward_session_memory_init(&transport->memory);
+    int failed = nghttp2_session_client_new3(&session, callbacks, transport, NULL,
+                                             &transport->memory.functions);
     nghttp2_session_callbacks_del(callbacks);
     static const nghttp2_settings_entry settings[] = {
         {NGHTTP2_SETTINGS_ENABLE_PUSH, 0},
         {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, STREAM_WINDOW},
         {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, 16384},
+        {NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1}, /* RFC 9218: nobody keeps a tree of streams */
     };
     if (failed == 0 && (nghttp2_submit_settings(session, NGHTTP2_FLAG_NONE, settings,
                                                 sizeof(settings) / sizeof(settings[0])) != 0 ||
@@ -280,11 +299,17 @@ nghttp2_session *ward_transport_session(struct ward_transport *transport)
     return session;
 }
 
-static nghttp2_nv header(const char *name, const char *value)
-{
-    return (nghttp2_nv){(uint8_t *)name, (uint8_t *)value, strlen(name), strlen(value),
-                        NGHTTP2_NV_FLAG_NO_COPY_NAME | NGHTTP2_NV_FLAG_NO_COPY_VALUE};
-}
+#define NO_COPY (NGHTTP2_NV_FLAG_NO_COPY_NAME | NGHTTP2_NV_FLAG_NO_COPY_VALUE)
+/* Of two literals. */
+#define HEADER(name, value)                                                                       \
+    {                                                                                             \
+        (uint8_t *)("" name), (uint8_t *)("" value), sizeof(name) - 1, sizeof(value) - 1, NO_COPY \
+    }
+/* Of a literal and a text. */
+#define HEADER_TEXT(name, text, flags)                                                             \
+    {                                                                                              \
+        (uint8_t *)("" name), (uint8_t *)(text), sizeof(name) - 1, strlen(text), NO_COPY | (flags) \
+    }
 
 static void call_begin(struct ward_transport_call *call, struct ward_transport *transport)
 {
@@ -329,17 +354,24 @@ ward_rc ward_transport_submit(struct ward_transport *transport, struct ward_tran
                               transport->stage == WARD_CLOSED ? transport->error.message
                                                               : "the daemon is going away");
     }
-    nghttp2_nv headers[] = {
-        header(":method", "POST"),
-        header(":scheme", "https"),
-        header(":authority", transport->endpoint->authority),
-        header(":path", call->path),
-        header("te", "trailers"),
-        header("content-type", "application/grpc"),
-        header("user-agent", "libward"),
-        header("grpc-timeout", call->timeout == NULL ? "" : call->timeout),
+    const char *authority = transport->endpoint->authority;
+    nghttp2_nv headers[8] = {
+        HEADER(":method", "POST"),
+        HEADER(":scheme", "https"),
+        HEADER_TEXT(":authority", authority, 0),
+        HEADER_TEXT(":path", call->path, 0),
+        HEADER("te", "trailers"),
+        HEADER("content-type", "application/grpc"),
     };
-    size_t n = sizeof(headers) / sizeof(headers[0]) - (call->timeout == NULL ? 1 : 0);
+    size_t n = 6;
+    if (call->timeout != NULL) { /* another one each time: not worth a place in HPACK's table */
+        headers[n++] =
+            (nghttp2_nv)HEADER_TEXT("grpc-timeout", call->timeout, NGHTTP2_NV_FLAG_NO_INDEX);
+    }
+    if (!transport->introduced) { /* said once to each connection */
+        headers[n++] = (nghttp2_nv)HEADER("user-agent", "libward/" WARD_VERSION);
+        transport->introduced = true;
+    }
     call_begin(call, transport);
     nghttp2_data_provider provider = {.source.ptr = call, .read_callback = on_read};
     call->stream = nghttp2_submit_request(transport->session, NULL, headers, n, &provider, call);

@@ -7,6 +7,7 @@
 #include <netdb.h>
 #include <nghttp2/nghttp2.h>
 
+#include "client/session_memory.h"
 #include "client/transport.h"
 
 enum ward_transport_stage { WARD_CONNECTING, WARD_HANDSHAKING, WARD_OPEN, WARD_CLOSED };
@@ -17,12 +18,13 @@ struct ward_transport {
     int fd;
     struct addrinfo *addresses, *next_address;
     SSL *ssl;
+    struct ward_session_memory memory; /* the session's */
     nghttp2_session *session;
     struct ward_buffer out; /* frames for TLS; wiped */
     size_t out_sent;        /* of out */
     uint8_t *in;            /* one TLS record; wiped */
     bool tls_wants_write, pending;
-    bool ready, going_away, doubted;
+    bool ready, going_away, doubted, introduced;
     bool has_ghosts;                   /* a call was cancelled before it was all sent */
     struct ward_transport_call *calls; /* under way */
     ward_error error;
