@@ -60,6 +60,13 @@ def test_what_ward_wraps_opens_elsewhere(known, size, context):
 
 
 @pytest.mark.parametrize("context", CONTEXTS, ids=range(len(CONTEXTS)))
+def test_what_ward_moves_opens_elsewhere(known, context):
+    plaintext, wrapped = known.generate("app/demo", {"purpose": "TREAT"})
+    moved = known.rewrap(wrapped, {"purpose": "TREAT"}, key="app/known", new_context=context)
+    assert unwrap(moved.wrapped, context) == plaintext
+
+
+@pytest.mark.parametrize("context", CONTEXTS, ids=range(len(CONTEXTS)))
 def test_what_is_wrapped_elsewhere_opens_here(known, context):
     header = known.generate("app/known")[1][:HEADER]
     plaintext = os.urandom(32)
