@@ -8,6 +8,8 @@
 #include <stdlib.h>
 
 #define FIELDS_MAX 8
+#define FRAME_HEAD 9
+#define PREFACE_SIZE 24
 
 /* Frames that carry nothing cost credit, frames that move a request on earn some. An honest client
  * stays far above zero; a flood of SETTINGS, WINDOW_UPDATE, PRIORITY or empty DATA does not. */
@@ -40,6 +42,9 @@ struct ward_h2 {
     int credit;
     unsigned ping_strikes, ping_strikes_max;
     bool doomed, notice_answered, said_goaway;
+    size_t passing; /* bytes until the next frame's head */
+    size_t head_size;
+    uint8_t head[FRAME_HEAD];
 };
 
 static const uint8_t ping_drain[8] = "drain", ping_alive[8] = "alive";
@@ -80,32 +85,44 @@ static int pay(struct ward_h2 *h2)
     return 0;
 }
 
-/* DATA of an open stream that carries something, or its end. */
-static bool useful(nghttp2_session *session, const nghttp2_frame_hd *hd)
+/* A frame that moves a request on: HEADERS or DATA of a stream that is open, or about to be, with
+ * something in it. */
+static bool useful(const struct ward_h2 *h2, const uint8_t head[static FRAME_HEAD])
 {
-    return hd->type == NGHTTP2_DATA && (hd->flags & NGHTTP2_FLAG_PADDED) == 0 &&
-           (hd->length > 0 || (hd->flags & NGHTTP2_FLAG_END_STREAM) != 0) &&
-           stream_of(session, hd->stream_id) != NULL;
-}
-
-static int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *hd, void *user)
-{
-    struct ward_h2 *h2 = user;
-    if (h2->doomed) {
-        return NGHTTP2_ERR_CALLBACK_FAILURE;
+    uint8_t type = head[3], flags = head[4];
+    uint32_t size = ward_get_u32(head) >> 8;
+    int32_t id = (int32_t)(ward_get_u32(head + 5) & INT32_MAX);
+    if (id <= nghttp2_session_get_last_proc_stream_id(h2->session) &&
+        stream_of(h2->session, id) == NULL) {
+        return false;
     }
-    return useful(session, hd) ? 0 : pay(h2); /* HEADERS of a request earn it back */
+    return type == NGHTTP2_HEADERS || (type == NGHTTP2_DATA && (flags & NGHTTP2_FLAG_PADDED) == 0 &&
+                                       (size > 0 || (flags & NGHTTP2_FLAG_END_STREAM) != 0));
 }
 
-/* A type that RFC 9113 does not know, PRIORITY_UPDATE among them: ignored, but not for nothing. */
-static int on_unknown_frame(nghttp2_session *session, void **payload, const nghttp2_frame_hd *hd,
-                            void *user)
+/* Every frame, those too that nghttp2 passes over without a word to us. */
+static int count_frames(struct ward_h2 *h2, struct ward_bytes bytes)
 {
-    (void)session;
-    (void)payload;
-    (void)hd;
-    int rv = pay(user);
-    return rv != 0 ? rv : NGHTTP2_ERR_CANCEL;
+    while (bytes.size > 0) {
+        size_t wanted = h2->passing > 0 ? h2->passing : FRAME_HEAD - h2->head_size;
+        size_t n = bytes.size < wanted ? bytes.size : wanted;
+        if (h2->passing > 0) {
+            h2->passing -= n;
+        } else {
+            memcpy(h2->head + h2->head_size, bytes.data, n);
+            h2->head_size += n;
+        }
+        bytes = WARD_BYTES(bytes.data + n, bytes.size - n);
+        if (h2->head_size == FRAME_HEAD) {
+            h2->head_size = 0;
+            h2->passing = ward_get_u32(h2->head) >> 8;
+            int rv = h2->credit >= 0 && useful(h2, h2->head) ? 0 : pay(h2);
+            if (rv != 0) {
+                return rv;
+            }
+        }
+    }
+    return 0;
 }
 
 static int on_ping(struct ward_h2 *h2, const nghttp2_frame *frame)
@@ -320,21 +337,16 @@ static void options_fill(nghttp2_option *option)
     nghttp2_option_set_max_settings(option, SETTINGS_ENTRIES_MAX);
     nghttp2_option_set_max_outbound_ack(option, ACKS_MAX);
     nghttp2_option_set_max_deflate_dynamic_table_size(option, 4096);
-    for (int type = NGHTTP2_CONTINUATION + 1; type <= UINT8_MAX; type++) {
-        nghttp2_option_set_user_recv_extension_type(option, (uint8_t)type);
-    }
 }
 
 static void callbacks_fill(nghttp2_session_callbacks *calls)
 {
-    nghttp2_session_callbacks_set_on_begin_frame_callback(calls, on_begin_frame);
     nghttp2_session_callbacks_set_on_begin_headers_callback(calls, on_begin_headers);
     nghttp2_session_callbacks_set_on_header_callback2(calls, on_header);
     nghttp2_session_callbacks_set_on_data_chunk_recv_callback(calls, on_data_chunk);
     nghttp2_session_callbacks_set_on_frame_recv_callback(calls, on_frame);
     nghttp2_session_callbacks_set_on_stream_close_callback(calls, on_stream_close);
     nghttp2_session_callbacks_set_on_frame_send_callback(calls, on_frame_sent);
-    nghttp2_session_callbacks_set_unpack_extension_callback(calls, on_unknown_frame);
     nghttp2_session_callbacks_set_send_data_callback(calls, on_body_send);
 }
 
@@ -382,6 +394,7 @@ ward_status ward_h2_new(const struct ward_h2_limits *limits, struct ward_h2_memo
     h2->events = events;
     h2->context = context;
     h2->credit = CREDIT_MAX;
+    h2->passing = PREFACE_SIZE;
     h2->ping_interval_us = limits->ping_interval_us;
     h2->ping_interval_idle_us = limits->ping_interval_idle_us;
     h2->ping_strikes_max = limits->ping_strikes;
@@ -415,6 +428,7 @@ ward_status ward_h2_receive(struct ward_h2 *h2, struct ward_bytes bytes, int64_t
     if (h2->credit_us == 0) {
         h2->credit_us = now_us;
     }
+    WARD_ENSURE(!h2->doomed && count_frames(h2, bytes) == 0, WARD_E_UNAVAILABLE);
     ssize_t n = nghttp2_session_mem_recv(h2->session, bytes.data, bytes.size);
     if (n < 0) {
         return WARD_FOREIGN(WARD_E_UNAVAILABLE, WARD_DOMAIN_NGHTTP2, -n);

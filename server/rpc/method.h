@@ -21,6 +21,7 @@ struct ward_method {
     bool watch;      /* a stream of answers */
 };
 
+#define WARD_METHODS_MAX 64
 /* NULL: no such method. */
 const struct ward_method *ward_method_find(struct ward_bytes path);
 size_t ward_methods(const struct ward_method **ret);

@@ -93,6 +93,9 @@ void ward_reply_request(struct ward_stream *stream, struct ward_request *take_re
         status = encode(take_request, &body);
     }
     size_t held = ward_ok(status) ? ward_arena_used(take_request->arena) : 0;
+    if (ward_ok(status)) {
+        ward_shard_learn(stream->session->shard, take_request->method, held);
+    }
     if (ward_ok(status) && (ward_h2_waiting(stream->h2.h2) + body.size > UNREAD_MAX ||
                             (body.size > WARD_HELD_MODEST && /* what changes has small answers */
                              !ward_session_room(stream->session, held)))) {

@@ -3,6 +3,7 @@
  * stream or connection that is gone takes its answer with it. */
 #include "server/rpc/shard.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 #include "server/rpc/stream.h"
@@ -12,6 +13,28 @@ void ward_shard_init(struct ward_shard *shard, struct ward_rpc_shared *shared,
 {
     *shard = (struct ward_shard){.shared = shared, .net = *net, .index = index};
     (void)pthread_mutex_init(&shard->lock, NULL); /* cannot fail without attributes on Linux */
+    const struct ward_method *methods;
+    size_t n = ward_methods(&methods);
+    assert(n <= WARD_METHODS_MAX);
+    for (size_t i = 0; i < n; i++) {
+        shard->expected[i] = methods[i].work_max / 256; /* until one was seen */
+    }
+}
+
+size_t ward_shard_expect(const struct ward_shard *shard, const struct ward_method *method)
+{
+    const struct ward_method *methods;
+    (void)ward_methods(&methods);
+    return method == NULL ? 0 : shard->expected[method - methods];
+}
+
+void ward_shard_learn(struct ward_shard *shard, const struct ward_method *method, size_t held)
+{
+    const struct ward_method *methods;
+    (void)ward_methods(&methods);
+    size_t *expected = &shard->expected[method - methods];
+    *expected -= *expected / 64;
+    *expected = held > *expected ? held : *expected;
 }
 
 static void free_all(struct ward_list *requests)

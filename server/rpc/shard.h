@@ -9,6 +9,7 @@
 
 #include "server/net/h2.h"
 #include "server/net/held.h"
+#include "server/rpc/method.h"
 #include "server/rpc/rpc.h"
 
 struct ward_shard;
@@ -48,6 +49,7 @@ struct ward_shard {
     struct ward_stream *spare; /* wiped, for the next ones */
     size_t n_spare;
     unsigned handshakes_failed, requests_refused; /* in this turn */
+    size_t expected[WARD_METHODS_MAX];            /* see ward_shard_expect */
     pthread_mutex_t lock;                         /* over posted */
     struct ward_list posted;
     atomic_bool has_posted;
@@ -66,6 +68,10 @@ ward_status ward_session_new(struct ward_shard *shard, uint64_t connection,
 void ward_session_free(struct ward_session *session);
 /* May it hold so many bytes more? */
 bool ward_session_room(const struct ward_session *session, size_t more);
+/* What a request of this method is going to hold, going by those before it: the largest, which
+ * fades by a 64th with each smaller one. */
+size_t ward_shard_expect(const struct ward_shard *shard, const struct ward_method *method);
+void ward_shard_learn(struct ward_shard *shard, const struct ward_method *method, size_t held);
 void ward_session_hold(struct ward_session *session, size_t size);
 void ward_session_release(struct ward_session *session, size_t size);
 

@@ -28,8 +28,11 @@ static void submit(struct ward_stream *stream, struct ward_request *take_request
 {
     struct ward_session *session = stream->session;
     struct ward_shard *shard = session->shard;
+    size_t used = ward_arena_used(take_request->arena),
+           expected = ward_shard_expect(shard, stream->method);
+    bool works = ward_ok(take_request->status);
     take_request->origin = (struct ward_origin){shard->index, session->connection, stream->h2.id,
-                                                ward_arena_used(take_request->arena)};
+                                                works && expected > used ? expected : used};
     ward_session_hold(session, take_request->origin.held);
     take_request->peer = ward_peer_ref(session->peer);
     take_request->method = stream->method;
@@ -238,9 +241,13 @@ static void on_headers_end(struct ward_h2_stream *h2)
         ward_reply_status(stream, session->peer->status);
     } else if (!ward_ok(status)) {
         ward_stream_refuse(stream, status);
-    } else if (ward_h2_waiting(stream->h2.h2) > WAITING_MAX || !ward_session_room(session, 0)) {
+    } else if (ward_h2_waiting(stream->h2.h2) > WAITING_MAX) {
         ward_stream_refuse(
             stream, WARD_REFUSAL(WARD_E_EXHAUSTED, "connection: too many answers wait to be read"));
+    } else if (!ward_session_room(session, ward_shard_expect(session->shard, stream->method))) {
+        ward_stream_refuse(stream, WARD_REFUSAL(WARD_E_EXHAUSTED,
+                                                "server: calls hold too much memory; try again "
+                                                "later, with fewer at once"));
     } else {
         stream->state = WARD_STREAM_MESSAGE;
     }
