@@ -92,7 +92,7 @@ def driver(installed):
 def test_install_has_all_that_an_application_needs(installed):
     found = {str(path.relative_to(installed.folder)) for path in installed.folder.rglob("*") if path.is_file() or path.is_symlink()}
     for wanted in (r"include/ward/ward\.h", r"include/ward/cache\.h", r"include/ward/seal\.h", r"libward\.so", r"libward\.so\.0", r"bin/ward",
-                   r"sbin/wardd", r"libexec/ward/ward-hsm", r"pkgconfig/ward\.pc"):
+                   r"sbin/wardd", r"libexec/ward/ward-hsm", r"pkgconfig/ward\.pc", r"man1/ward\.1", r"man3/libward\.3", r"man5/wardd\.yaml\.5", r"man8/wardd\.8"):
         assert any(re.search(rf"(^|/){wanted}$", name) for name in found), wanted
 
 
