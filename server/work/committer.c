@@ -109,7 +109,18 @@ static void fail_request(struct ward_committer *c, struct ward_request *request,
     ward_entry_describe(request, c->digest);
 }
 
-/* Whatever was decided under another epoch than the head's is decided again. What has failed stays
+/* What a proposal or a name was found to be under a state that is over may be otherwise now: a key
+ * that another daemon made a moment ago, a revocation that was just undone. */
+static bool judged(const struct ward_request *request)
+{
+    bool administrative = request->op != NULL && request->op->alone && request->step == 0;
+    enum ward_code code = (enum ward_code)request->status.code;
+    return ward_ok(request->status) || request->refused ||
+           (administrative && (code == WARD_E_NOT_FOUND || code == WARD_E_EXISTS ||
+                               code == WARD_E_STATE || code == WARD_E_DENIED));
+}
+
+/* Whatever was judged under another epoch than the head's is decided again. What has failed stays
  * failed; and while nobody can read what is in force now, nobody is answered under what was. */
 static void prune_stale(struct ward_committer *c, struct group *group)
 {
@@ -118,8 +129,7 @@ static void prune_stale(struct ward_committer *c, struct group *group)
     ward_status status = WARD_OK;
     for (size_t i = 0; i < group->n; i++) {
         struct ward_request *request = group->requests[i];
-        bool decided = ward_ok(request->status) || request->refused;
-        if (request->state->epoch == c->head.epoch || !decided) {
+        if (request->state->epoch == c->head.epoch || !judged(request)) {
             group->requests[kept++] = request;
             continue;
         }

@@ -348,10 +348,27 @@ static void what_is_under_way_is_finished_before_the_end(void **state)
     core_log_close(&log);
 }
 
+/* What is judged under a state that is over is judged again: the second has not heard of the key.
+ */
+static void a_vote_is_weighed_under_what_is_in_force(void **state)
+{
+    (void)state;
+    struct core_proposal proposal;
+    core_make_key(&first, "one/new", WARD_PURPOSE_DATA_KEYS);
+    core_propose(&first, &world.officer_a, "one/new", &proposal);
+    assert_ok(core_run_free(
+        &first, core_vote(&world, &world.officer_a, &ward_op_approval_submit, &proposal)));
+    assert_ok(core_run_free(
+        &second, core_vote(&world, &world.officer_b, &ward_op_approval_approve, &proposal)));
+    core_node_refresh_now(&first);
+    assert_int_equal(core_active_version(&first, "one/new"), 2);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, start, stop)
     const struct CMUnitTest tests[] = {
+        T(a_vote_is_weighed_under_what_is_in_force),
         T(two_daemons_make_one_tree),
         T(a_rotation_at_one_is_in_force_at_the_other),
         T(a_proposal_of_one_is_approved_at_the_other),
