@@ -30,6 +30,7 @@
     X(IDENTITY_LIST, "identity.list", NONE, OFFICER_OR_AUDITOR)                        \
     X(AUDIT_EXPORT, "audit.export", NONE, AUDITOR)                                     \
     X(AUDIT_CHECKPOINT, "audit.checkpoint", NONE, OFFICER_OR_AUDITOR)                  \
+    X(SERVER_REFLECT, "server.reflect", NONE, ANY)                                     \
     X(SYSTEM_REWRAP, "system.rewrap", KEY, SYSTEM)                                     \
     X(SYSTEM_RECOVER, "system.recover", KEY, SYSTEM)                                   \
     X(SYSTEM_ROTATE, "system.rotate", KEY, SYSTEM)                                     \

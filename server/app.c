@@ -195,6 +195,19 @@ static bool officer(void *context, const struct ward_peer *peer)
     return privileged;
 }
 
+static ward_status may_reflect(void *context, struct ward_peer *peer)
+{
+    struct ward_app *app = context;
+    struct ward_request asked = {.peer = peer, .state = ward_state_slot_get(&app->states)};
+    ward_status status = WARD_REFUSAL(WARD_E_DENIED, "identity: revoked");
+    if (!ward_state_revoked(asked.state, peer)) {
+        status = ward_request_ask(&asked, WARD_ACTION_SERVER_REFLECT, (struct ward_bytes){0}, NULL)
+                     .status;
+    }
+    ward_state_unref(asked.state);
+    return status;
+}
+
 static void count_unidentified(void *context, unsigned handshakes, unsigned requests)
 {
     struct ward_app *app = context;
@@ -251,6 +264,10 @@ static void write_metrics(void *context, struct ward_buffer *out)
                       (double)app->pipeline.overloaded);
     ward_metrics_line(out, "ward_requests_throttled_total", "counter",
                       (double)app->pipeline.throttled);
+    ward_metrics_line(out, "ward_requests_cancelled_total", "counter",
+                      (double)app->pipeline.cancelled);
+    ward_metrics_line(out, "ward_requests_expired_total", "counter", (double)app->pipeline.expired);
+    ward_metrics_line(out, "ward_requests_vanished_total", "counter", (double)rpc.vanished);
     ward_metrics_line(out, "ward_request_seconds_total", "counter",
                       (double)app->pipeline.latency_us / 1e6);
     ward_metrics_line(out, "ward_requests_total", "counter", (double)app->pipeline.completed);
@@ -372,8 +389,15 @@ static ward_status start(struct ward_app *app)
                                         .tls_1_2 = config->tls_1_2,
                                         .loops = 1,
                                         .net = config->net};
-    const struct ward_rpc_handler handler = {app,           submit, serving, count_unidentified,
-                                             still_welcome, officer};
+    const struct ward_rpc_handler handler = {
+        .context = app,
+        .submit = submit,
+        .serving = serving,
+        .unidentified = count_unidentified,
+        .still_welcome = still_welcome,
+        .officer = officer,
+        .may_reflect = config->reflection ? may_reflect : NULL,
+    };
     WARD_TRY(ward_rpc_new(&rpc, &handler, &app->rpc));
     WARD_TRY(load_trust(app));
     const struct ward_budget_limits wraps = {config->wrap_soft_limit, config->wrap_hard_limit,

@@ -58,7 +58,7 @@ struct doc_policy {
     char *genesis, *genesis_sha256;
 };
 struct doc_config {
-    char *node, *listen, *metrics_listen, *log_level;
+    char *node, *listen, *metrics_listen, *log_level, *reflection;
     struct doc_tls tls;
     struct doc_connections *connections;
     struct doc_database database;
@@ -126,6 +126,7 @@ static const cyaml_schema_field_t config_fields[] = {
     TEXT("listen", doc_config, listen),
     TEXT_OR_NONE("metrics_listen", doc_config, metrics_listen),
     TEXT_OR_NONE("log_level", doc_config, log_level),
+    TEXT_OR_NONE("reflection", doc_config, reflection),
     CYAML_FIELD_MAPPING("tls", CYAML_FLAG_DEFAULT, struct doc_config, tls, tls_fields),
     CYAML_FIELD_MAPPING_PTR("connections", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL,
                             struct doc_config, connections, connection_fields),
@@ -379,6 +380,7 @@ static ward_status take(const struct reading *reading, const struct doc_config *
     WARD_TRY(keep(reading, doc->listen, &config->listen));
     WARD_TRY(keep(reading, doc->metrics_listen, &config->metrics_listen));
     WARD_TRY(keep_level(reading, doc->log_level, &config->log_level));
+    WARD_TRY(keep_bool(reading, doc->reflection, &config->reflection));
     WARD_TRY(take_tls(reading, &doc->tls, config));
     WARD_TRY(take_connections(reading, doc->connections, config));
     WARD_TRY(keep(reading, doc->database.conninfo, &config->database_conninfo));

@@ -15,6 +15,7 @@ struct ward_config {
     const char *listen;
     const char *metrics_listen; /* NULL: none */
     enum ward_log_level log_level;
+    bool reflection; /* grpc.reflection.v1, for whom policy allows it */
     const char *tls_certificate, *tls_key, *tls_client_ca;
     const char *tls_client_crl; /* NULL: none */
     bool tls_1_2;               /* allowed beside 1.3 */

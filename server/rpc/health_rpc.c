@@ -36,7 +36,8 @@ static ward_status read_service(struct ward_request *request, struct ward_stream
     const ProtobufCMessage *parsed = NULL;
     WARD_TRY(ward_message_unpack(request->arena, stream->method->input, message, &parsed));
     const Grpc__Health__V1__HealthCheckRequest *in = (const void *)parsed;
-    stream->health_known = ward_method_service_known(ward_bytes_str(in->service));
+    bool reflection = stream->session->shard->shared->handler.may_reflect != NULL;
+    stream->health_known = ward_method_service_known(ward_bytes_str(in->service), reflection);
     if (!stream->health_known && !stream->method->watch) {
         return WARD_REFUSAL(WARD_E_NOT_FOUND, "service: not known");
     }
@@ -66,6 +67,9 @@ void ward_health_call(struct ward_stream *stream, struct ward_bytes message)
         ward_request_new(ward_message_budget(message.size) + stream->method->work_max, &memory);
     if (ward_ok(status)) {
         status = read_service(memory, stream, message);
+    }
+    if (ward_ok(status) && stream->method->watch) {
+        status = ward_stream_stay(stream);
     }
     ward_request_free(memory);
     if (!ward_ok(status)) {

@@ -3,6 +3,7 @@
 #include "server/rpc/method.h"
 
 #include "grpc/health/v1/health.pb-c.h"
+#include "grpc/reflection/v1/reflection.pb-c.h"
 #include "proto/wire_limits.h"
 #include "ward/v1/admin.pb-c.h"
 #include "ward/v1/approvals.pb-c.h"
@@ -25,6 +26,12 @@
         .path = WARD_BYTES_LITERAL("/grpc.health.v1.Health/" method),                      \
         .input = &grpc__health__v1__health_check_request__descriptor, .message_max = 4096, \
         .work_max = 4096, .watch = (streaming)                                             \
+    }
+#define REFLECTION(version)                                                                    \
+    {                                                                                          \
+        .path = WARD_BYTES_LITERAL("/grpc.reflection." version                                 \
+                                   ".ServerReflection/ServerReflectionInfo"),                  \
+        .input = &grpc__reflection__v1__server_reflection_request__descriptor, .reflect = true \
     }
 
 static const struct ward_method methods[] = {
@@ -54,6 +61,8 @@ static const struct ward_method methods[] = {
     ROW("Audit", "Checkpoint", audit_checkpoint, checkpoint_request, WARD_MESSAGE_MAX, MIB),
     HEALTH("Check", false),
     HEALTH("Watch", true),
+    REFLECTION("v1"),
+    REFLECTION("v1alpha"), /* the same on the wire, and all that many tools know */
 };
 
 #define N_METHODS (sizeof(methods) / sizeof(methods[0]))
@@ -76,11 +85,12 @@ size_t ward_methods(const struct ward_method **ret)
     return N_METHODS;
 }
 
-bool ward_method_service_known(struct ward_bytes service)
+bool ward_method_service_known(struct ward_bytes service, bool reflection)
 {
     for (size_t i = 0; i < N_METHODS; i++) {
         struct ward_bytes path = methods[i].path;
-        if (path.size > service.size + 2 && path.data[service.size + 1] == '/' &&
+        if ((reflection || !methods[i].reflect) && path.size > service.size + 2 &&
+            path.data[service.size + 1] == '/' &&
             memcmp(path.data + 1, service.data, service.size) == 0) {
             return true;
         }

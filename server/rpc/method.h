@@ -19,6 +19,7 @@ struct ward_method {
     size_t work_max; /* bytes of memory for operation and answer, besides what the message takes */
     bool audited;    /* false: health, answered on the loop */
     bool watch;      /* a stream of answers */
+    bool reflect;    /* a stream of questions and answers */
 };
 
 #define WARD_METHODS_MAX 64
@@ -26,7 +27,7 @@ struct ward_method {
 const struct ward_method *ward_method_find(struct ward_bytes path);
 size_t ward_methods(const struct ward_method **ret);
 /* "ward.v1.Keys" and the like, or empty: the whole server. */
-bool ward_method_service_known(struct ward_bytes service);
+bool ward_method_service_known(struct ward_bytes service, bool reflection);
 
 /* Rows' own functions, in the service's file. */
 #define WARD_METHOD(name)                                              \

@@ -7,7 +7,6 @@
 #include "server/rpc/details.h"
 #include "server/rpc/message.h"
 
-#define MESSAGE_SIZE_MAX 1024 /* of a grpc-message, encoded */
 #define UNREAD_MAX (64u * 1024 * 1024)
 
 static const struct ward_h2_field ok_headers[] = {
@@ -48,7 +47,7 @@ static void reply_refusal(struct ward_stream *stream, ward_status status, uint32
     char details[WARD_DETAILS_TEXT_MAX];
     size_t details_size = ward_details_text(status, retry_after_ms, details);
     ward_auto(ward_buffer_fini) struct ward_buffer text;
-    ward_buffer_init(&text, MESSAGE_SIZE_MAX);
+    ward_buffer_init(&text, WARD_REPLY_TEXT_MAX);
     ward_grpc_percent_encode(ward_bytes_str(ward_grpc_message_of(status)), &text);
     struct ward_h2_field fields[6] = {
         {WARD_BYTES_LITERAL(":status"), http_text(stream->http_status)},
@@ -112,17 +111,36 @@ void ward_reply_request(struct ward_stream *stream, struct ward_request *take_re
     answered(stream, ward_h2_respond(&stream->h2, ok_headers, 2, body, true, ok_trailers, 1));
 }
 
-void ward_reply_more(struct ward_stream *stream, struct ward_bytes body, bool first)
+size_t ward_reply_trailers(ward_status status, struct ward_buffer *text,
+                           struct ward_h2_field out[static 2])
 {
-    ward_status status = first ? ward_h2_respond(&stream->h2, ok_headers, 2, body, false, NULL, 0)
-                               : ward_h2_more(&stream->h2, body, false, NULL, 0);
-    if (!ward_ok(status)) {
+    out[0] = (struct ward_h2_field){WARD_BYTES_LITERAL("grpc-status"),
+                                    code_text(ward_grpc_code_of(status))};
+    if (ward_ok(status)) {
+        return 1;
+    }
+    ward_grpc_percent_encode(ward_bytes_str(ward_grpc_message_of(status)), text);
+    out[1] = (struct ward_h2_field){WARD_BYTES_LITERAL("grpc-message"), ward_buffer_view(text)};
+    return 2;
+}
+
+void ward_reply_part(struct ward_stream *stream, struct ward_bytes body, bool first,
+                     const struct ward_h2_field *trailers, size_t n)
+{
+    ward_status status = first
+                             ? ward_h2_respond(&stream->h2, ok_headers, 2, body, n > 0, trailers, n)
+                             : ward_h2_more(&stream->h2, body, n > 0, trailers, n);
+    if (n > 0 || !ward_ok(status)) {
         answered(stream, status);
     }
 }
 
+void ward_reply_more(struct ward_stream *stream, struct ward_bytes body, bool first)
+{
+    ward_reply_part(stream, body, first, NULL, 0);
+}
+
 void ward_reply_last(struct ward_stream *stream)
 {
-    answered(stream,
-             ward_h2_more(&stream->h2, (struct ward_bytes){0}, true, unavailable_trailers, 2));
+    ward_reply_part(stream, (struct ward_bytes){0}, false, unavailable_trailers, 2);
 }

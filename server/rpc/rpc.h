@@ -35,6 +35,9 @@ struct ward_rpc_handler {
     /* On a loop thread, when a connection opens: does it end after officer_max_age? NULL: none
      * does. */
     bool (*officer)(void *context, const struct ward_peer *peer);
+    /* On a loop thread, for each question of grpc.reflection.v1: OK or a refusal. NULL: there is no
+     * such service. */
+    ward_status (*may_reflect)(void *context, struct ward_peer *peer);
 };
 
 struct ward_rpc_stats { /* all loops together; any thread */

@@ -144,6 +144,46 @@ static void answer(struct ward_shard *shard, struct ward_request *take_request)
     ward_reply_request(stream, take_request);
 }
 
+void ward_shard_later(struct ward_stream *stream)
+{
+    struct ward_shard *shard = stream->session->shard;
+    if (!stream->is_later) {
+        stream->is_later = true;
+        stream->next_later = shard->later;
+        shard->later = stream;
+    }
+}
+
+void ward_shard_forget(struct ward_stream *stream)
+{
+    struct ward_stream **at = &stream->session->shard->later;
+    while (stream->is_later && *at != NULL) {
+        if (*at == stream) {
+            *at = stream->next_later;
+            stream->is_later = false;
+        } else {
+            at = &(*at)->next_later;
+        }
+    }
+}
+
+/* Those that cannot go on yet wait for another turn; they do not keep the loop awake. */
+static void turn_later(struct ward_shard *shard)
+{
+    struct ward_stream *stream = shard->later;
+    shard->later = NULL;
+    for (struct ward_stream *next; stream != NULL; stream = next) {
+        struct ward_session *session;
+        struct ward_h2 *h2;
+        next = stream->next_later;
+        stream->is_later = false;
+        if (shard->net.find(shard->net.context, stream->session->connection, &session, &h2) &&
+            ward_reflection_turn(stream)) {
+            ward_shard_later(stream);
+        }
+    }
+}
+
 void ward_shard_turn(struct ward_shard *shard)
 {
     const struct ward_rpc_handler *handler = &shard->shared->handler;
@@ -157,6 +197,7 @@ void ward_shard_turn(struct ward_shard *shard)
             answer(shard, WARD_CONTAINER(link, struct ward_request, link));
         }
     }
+    turn_later(shard);
     if (shard->ready.head != NULL) {
         struct ward_list ready = shard->ready;
         shard->ready = (struct ward_list){0};

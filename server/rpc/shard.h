@@ -29,12 +29,14 @@ struct ward_session {
     struct ward_peer *peer;
     unsigned in_flight; /* submitted and not come back, streams that were reset included */
     size_t held;        /* this connection's part */
+    unsigned staying;   /* streams that go on: watchers, reflection */
 };
 
 /* What the shard needs of the network; a test gives its own. */
 struct ward_shard_net {
     void *context;
-    /* False: the connection is gone. True also means that it will be written this turn. */
+    /* False: the connection is gone, and its streams were closed. True also means that it will be
+     * written this turn. */
     bool (*find)(void *context, uint64_t connection, struct ward_session **ret,
                  struct ward_h2 **ret_h2);
     int64_t (*now_us)(void *context);
@@ -48,6 +50,7 @@ struct ward_shard {
     struct ward_list ready;
     struct ward_stream *spare; /* wiped, for the next ones */
     size_t n_spare;
+    struct ward_stream *later;                    /* have something to do at the end of the turn */
     unsigned handshakes_failed, requests_refused; /* in this turn */
     size_t expected[WARD_METHODS_MAX];            /* see ward_shard_expect */
     pthread_mutex_t lock;                         /* over posted */
@@ -80,6 +83,9 @@ void ward_shard_post(struct ward_shard *shard, struct ward_list *requests);
 bool ward_shard_pending(const struct ward_shard *shard);
 /* The loop's thread: sends posted answers to their streams, then submits what is ready. */
 void ward_shard_turn(struct ward_shard *shard);
+/* The stream is looked at at the end of this turn. */
+void ward_shard_later(struct ward_stream *stream);
+void ward_shard_forget(struct ward_stream *stream);
 /* Once a second for each connection, and when draining begins. */
 void ward_session_tick(struct ward_session *session, struct ward_h2 *h2, int64_t now_us);
 

@@ -15,6 +15,7 @@
 #define SPARE_MAX 256
 #define WAITING_MAX (32u * 1024 * 1024) /* unread answers of a connection: no new calls */
 #define REFUSED_BUDGET (64u * 1024)
+#define STAYING_MAX 16 /* streams of a connection that go on */
 
 static struct ward_stream *stream_of(struct ward_h2_stream *h2)
 {
@@ -183,7 +184,10 @@ static void on_header(struct ward_h2_stream *h2, struct ward_bytes name, struct 
         break;
     case 5:
         if (is(name, ":path")) {
-            stream->method = ward_method_find(value);
+            const struct ward_method *method = ward_method_find(value);
+            bool off = method != NULL && method->reflect &&
+                       stream->session->shard->shared->handler.may_reflect == NULL;
+            stream->method = off ? NULL : method;
         }
         break;
     case 7:
@@ -248,9 +252,21 @@ static void on_headers_end(struct ward_h2_stream *h2)
         ward_stream_refuse(stream, WARD_REFUSAL(WARD_E_EXHAUSTED,
                                                 "server: calls hold too much memory; try again "
                                                 "later, with fewer at once"));
+    } else if (stream->method->reflect) {
+        ward_reflection_begin(stream);
     } else {
         stream->state = WARD_STREAM_MESSAGE;
     }
+}
+
+ward_status ward_stream_stay(struct ward_stream *stream)
+{
+    if (stream->session->staying >= STAYING_MAX) {
+        return WARD_REFUSAL(WARD_E_EXHAUSTED, "stream: too many that go on in one connection");
+    }
+    stream->session->staying++;
+    stream->stays = true;
+    return WARD_OK;
 }
 
 /* ---- the message ---- */
@@ -259,6 +275,10 @@ static void on_data(struct ward_h2_stream *h2, struct ward_bytes data)
 {
     struct ward_stream *stream = stream_of(h2);
     struct ward_session *session = stream->session;
+    if (stream->state == WARD_STREAM_REFLECTING) {
+        ward_reflection_data(stream, data);
+        return;
+    }
     if (stream->state != WARD_STREAM_MESSAGE) {
         return; /* answered or refused already: the rest is not looked at */
     }
@@ -280,6 +300,10 @@ static void on_data(struct ward_h2_stream *h2, struct ward_bytes data)
 static void on_end(struct ward_h2_stream *h2)
 {
     struct ward_stream *stream = stream_of(h2);
+    if (stream->state == WARD_STREAM_REFLECTING) {
+        ward_reflection_end(stream);
+        return;
+    }
     if (stream->state != WARD_STREAM_MESSAGE) {
         return;
     }
@@ -303,6 +327,9 @@ static void on_close(struct ward_h2_stream *h2)
     release_message(stream);
     ward_session_release(stream->session, stream->held);
     ward_request_free(stream->request);
+    ward_shard_forget(stream);
+    ward_reflection_free(stream->reflection);
+    stream->session->staying -= stream->stays;
     explicit_bzero(stream, sizeof(*stream));
     (void)atomic_fetch_sub_explicit(&shard->streams, 1, memory_order_relaxed);
     if (shard->n_spare >= SPARE_MAX) {
@@ -333,6 +360,9 @@ void ward_stream_tick(struct ward_stream *stream, int64_t now_us)
         break;
     case WARD_STREAM_WATCHING:
         ward_health_tick(stream, now_us);
+        break;
+    case WARD_STREAM_REFLECTING:
+        ward_reflection_tick(stream, now_us);
         break;
     case WARD_STREAM_SUBMITTED:
         if (now_us > stream->deadline_us) { /* it was not ended before its work began */

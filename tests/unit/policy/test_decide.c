@@ -25,7 +25,7 @@ static const struct {
     {"approval.approve", ".O.."},  {"approval.reject", ".O.."},
     {"audit.export", "..U."},      {"audit.checkpoint", ".OU."},
     {"identity.revoke", ".O.."},   {"identity.unrevoke", ".O.."},
-    {"identity.list", ".OU."},
+    {"identity.list", ".OU."},     {"server.reflect", "AOUM"},
 };
 
 static bool kind_may(const char *action, unsigned kind)

@@ -178,7 +178,7 @@ static void paths_are_compared_byte_by_byte(void **state)
         "/ward.v1.Keys.ListKeys",
         "/ward.v2.Keys/ListKeys",
         "/ward.v1.Keys/ListKeysX",
-        "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+        "/grpc.reflection.v2.ServerReflection/ServerReflectionInfo",
     };
     for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
         struct rig_body body = {.bytes = L(EMPTY)};
@@ -349,6 +349,83 @@ static void a_message_that_never_ends_meets_its_deadline(void **state)
     assert_string_equal(rig_answer_of(&rig, stream)->status, "4");
 }
 
+static void a_request_knows_that_its_caller_has_gone(void **state)
+{
+    (void)state;
+    struct rig_body body = {.bytes = L(EMPTY)};
+    int32_t stays = rig_call(&rig, &(struct rig_call){0}, &body);
+    rig_pump(&rig);
+    struct rig_body again = {.bytes = L(EMPTY)};
+    int32_t goes = rig_call(&rig, &(struct rig_call){0}, &again);
+    rig_pump(&rig);
+    struct ward_request *first = rig_first(&rig);
+    struct ward_request *second = WARD_CONTAINER(first->link.next, struct ward_request, link);
+    assert_false(*first->cancelled || *second->cancelled);
+    assert_int_equal(nghttp2_submit_rst_stream(rig.client, 0, goes, NGHTTP2_CANCEL), 0);
+    rig_pump(&rig);
+    assert_false(*first->cancelled);
+    assert_true(*second->cancelled);
+    rig_answer(&rig);
+    assert_string_equal(rig_answer_of(&rig, stays)->status, "0");
+    assert_int_equal(rig.shard.vanished, 1); /* it was answered all the same */
+}
+
+static void what_ended_as_cancelled_is_no_work_for_nobody(void **state)
+{
+    (void)state;
+    struct rig_body body = {.bytes = L(EMPTY)};
+    int32_t stream = rig_call(&rig, &(struct rig_call){0}, &body);
+    rig_pump(&rig);
+    assert_int_equal(nghttp2_submit_rst_stream(rig.client, 0, stream, NGHTTP2_CANCEL), 0);
+    rig_pump(&rig);
+    rig_first(&rig)->status = WARD_STATUS(WARD_E_CANCELLED);
+    rig_answer(&rig);
+    assert_int_equal(rig.shard.vanished, 0);
+}
+
+static void a_call_that_is_late_is_reset_and_its_answer_dropped(void **state)
+{
+    (void)state;
+    struct rig_body body = {.bytes = L(EMPTY)};
+    int32_t stream = rig_call(&rig, &(struct rig_call){.timeout = "2S"}, &body);
+    rig_pump(&rig);
+    rig.now_us += 1900000;
+    ward_session_tick(rig.session, rig.h2, rig.now_us);
+    rig_pump(&rig);
+    assert_false(rig_answer_of(&rig, stream)->closed);
+    rig.now_us += 200000;
+    ward_session_tick(rig.session, rig.h2, rig.now_us);
+    rig_pump(&rig);
+    assert_true(rig_answer_of(&rig, stream)->closed);
+    assert_int_equal(rig_answer_of(&rig, stream)->error, NGHTTP2_CANCEL);
+    assert_true(*rig_first(&rig)->cancelled);
+    rig_answer(&rig);
+    assert_string_equal(rig_answer_of(&rig, stream)->status, "");
+}
+
+static void an_answer_that_crosses_its_deadline_is_sent_or_dropped(void **state)
+{
+    (void)state;
+    struct rig_body body = {.bytes = L(EMPTY)};
+    int32_t stream = rig_call(&rig, &(struct rig_call){.timeout = "2S"}, &body);
+    rig_pump(&rig);
+    rig.now_us += 2100000;
+    ward_session_tick(rig.session, rig.h2, rig.now_us); /* the reset waits to be sent */
+    rig_answer(&rig);
+    assert_true(rig_answer_of(&rig, stream)->closed);
+    assert_int_equal(ward_h2_streams(rig.h2), 0);
+    assert_int_equal(ward_h2_waiting(rig.h2), 0);
+}
+
+static void a_refusal_carries_its_details(void **state)
+{
+    (void)state;
+    struct rig_answer *answer = expect(&(struct rig_call){.timeout = "x"}, L(EMPTY), "3",
+                                       "grpc-timeout: not 1 to 8 digits and a unit");
+    assert_true(strlen(answer->details) > 0 && strchr(answer->details, '=') == NULL);
+    assert_string_equal(rig_simple(&rig, LIST, L(""))->details, "");
+}
+
 static void an_answer_to_a_stream_that_was_reset_is_dropped(void **state)
 {
     (void)state;
@@ -370,8 +447,10 @@ static void an_answer_to_a_connection_that_is_gone_is_dropped(void **state)
     struct rig_body body = {.bytes = L(EMPTY)};
     (void)rig_call(&rig, &(struct rig_call){0}, &body);
     rig_pump(&rig);
-    rig.gone = true;
+    rig_lose(&rig);
+    assert_true(*rig_first(&rig)->cancelled);
     rig_answer(&rig);
+    assert_int_equal(rig.shard.vanished, 1);
     assert_int_equal(atomic_load(&rig.shard.in_flight), 0);
 }
 
@@ -548,6 +627,11 @@ int main(void)
         T(headers_that_are_not_ours_change_nothing),
         T(who_has_no_identity_is_answered_at_once_and_counted),
         T(a_message_that_never_ends_meets_its_deadline),
+        T(a_request_knows_that_its_caller_has_gone),
+        T(what_ended_as_cancelled_is_no_work_for_nobody),
+        T(a_call_that_is_late_is_reset_and_its_answer_dropped),
+        T(an_answer_that_crosses_its_deadline_is_sent_or_dropped),
+        T(a_refusal_carries_its_details),
         T(an_answer_to_a_stream_that_was_reset_is_dropped),
         T(an_answer_to_a_connection_that_is_gone_is_dropped),
         T(resetting_streams_makes_no_room_for_more_work),

@@ -301,6 +301,87 @@ static void after_the_end_nothing_is_answered(void **state)
     ward_request_free(request);
 }
 
+static struct ward_request *waiting(const struct ward_op *op)
+{
+    struct ward_list out = {0};
+    struct ward_request *request = submit(op);
+    ward_queue_poll(&pipeline.reads, 1, &out);
+    return request;
+}
+
+static void who_still_waits_is_worked_for(void **state)
+{
+    (void)state;
+    atomic_bool cancelled = false;
+    struct ward_request *request = waiting(&full);
+    ward_pipeline_check_caller(&pipeline, request); /* neither flag nor deadline */
+    assert_ok(request->status);
+    request->cancelled = &cancelled;
+    request->deadline_us = INT64_MAX;
+    ward_pipeline_check_caller(&pipeline, request);
+    assert_ok(request->status);
+    assert_int_equal(pipeline.cancelled + pipeline.expired, 0);
+    ward_request_free(request);
+}
+
+static void who_has_gone_ends_with_an_entry_only(void **state)
+{
+    (void)state;
+    atomic_bool cancelled = true;
+    struct ward_routes routes = {0};
+    struct ward_request *request = waiting(&full);
+    request->cancelled = &cancelled;
+    ward_pipeline_check_caller(&pipeline, request);
+    assert_code(request->status, WARD_E_CANCELLED);
+    assert_int_equal(pipeline.cancelled, 1);
+    assert_true(ward_pipeline_is_final(request)); /* its entry comes next */
+    assert_false(request->refused);
+    ward_pipeline_check_caller(&pipeline, request); /* the next stage does not count it again */
+    assert_int_equal(pipeline.cancelled, 1);
+    ward_pipeline_after_read(request, &routes);
+    ward_pipeline_flush(&pipeline, &routes);
+    stands_in(&pipeline.commits, request);
+    ward_request_free(request);
+}
+
+static void who_is_late_is_told_so(void **state)
+{
+    (void)state;
+    struct ward_request *request = waiting(&full);
+    request->deadline_us = ward_monotonic_us(pipeline.clock);
+    ward_pipeline_check_caller(&pipeline, request);
+    assert_code(request->status, WARD_E_DEADLINE);
+    assert_int_equal(pipeline.expired, 1);
+    ward_request_free(request);
+}
+
+static void what_has_begun_is_finished(void **state)
+{
+    (void)state;
+    atomic_bool cancelled = true;
+    struct ward_request *request = waiting(&full);
+    request->cancelled = &cancelled;
+    request->deadline_us = 1;
+    request->step = 1;
+    ward_pipeline_check_caller(&pipeline, request);
+    assert_ok(request->status);
+    ward_request_free(request);
+}
+
+static void a_refusal_stays_what_it_is_when_its_caller_goes(void **state)
+{
+    (void)state;
+    atomic_bool cancelled = true;
+    decision = WARD_STATUS(WARD_E_DENIED);
+    struct ward_list out = {0};
+    struct ward_request *request = submit(&full);
+    ward_queue_poll(&pipeline.commits, 1, &out);
+    request->cancelled = &cancelled;
+    ward_pipeline_check_caller(&pipeline, request);
+    assert_code(request->status, WARD_E_DENIED);
+    ward_request_free(request);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, before, after)
@@ -315,6 +396,11 @@ int main(void)
         T(deciding_again_has_an_end),
         T(an_internal_request_is_handed_to_its_asker),
         T(after_the_end_nothing_is_answered),
+        T(who_still_waits_is_worked_for),
+        T(who_has_gone_ends_with_an_entry_only),
+        T(who_is_late_is_told_so),
+        T(what_has_begun_is_finished),
+        T(a_refusal_stays_what_it_is_when_its_caller_goes),
     };
     return cmocka_run_group_tests(tests, start, stop);
 }

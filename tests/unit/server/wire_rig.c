@@ -32,6 +32,12 @@ static void on_unidentified(void *context, unsigned handshakes_failed, unsigned 
     ((struct rig *)context)->requests_refused += requests_refused;
 }
 
+static ward_status on_reflect(void *context, struct ward_peer *peer)
+{
+    (void)peer;
+    return ((struct rig *)context)->may_reflect;
+}
+
 static bool find(void *context, uint64_t connection, struct ward_session **ret,
                  struct ward_h2 **ret_h2)
 {
@@ -88,6 +94,8 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
         note(answer->message, sizeof(answer->message), value, size);
     } else if (strcmp(key, "grpc-accept-encoding") == 0) {
         note(answer->accept_encoding, sizeof(answer->accept_encoding), value, size);
+    } else if (strcmp(key, "grpc-status-details-bin") == 0) {
+        note(answer->details, sizeof(answer->details), value, size);
     }
     return 0;
 }
@@ -146,7 +154,11 @@ void rig_open(struct rig *rig, struct ward_bytes uri)
     rig->serving = true;
     rig->now_us = 1000000000;
     rig->shared.held.max = 256u << 20;
-    rig->shared.handler = (struct ward_rpc_handler){rig, on_submit, on_serving, on_unidentified};
+    rig->shared.handler = (struct ward_rpc_handler){.context = rig,
+                                                    .submit = on_submit,
+                                                    .serving = on_serving,
+                                                    .unidentified = on_unidentified,
+                                                    .may_reflect = on_reflect};
     rig->shared.max_streams = 100;
     const struct ward_shard_net net = {rig, find, now_us, draining};
     ward_shard_init(&rig->shard, &rig->shared, &net, 0);
@@ -179,8 +191,17 @@ void rig_close(struct rig *rig)
     }
 }
 
+void rig_lose(struct rig *rig)
+{
+    rig->gone = true;
+    ward_h2_free(WARD_TAKE(rig->h2));
+}
+
 void rig_raw(struct rig *rig, struct ward_bytes bytes)
 {
+    if (rig->gone) {
+        return;
+    }
     size_t step = rig->step == 0 ? bytes.size : rig->step;
     for (size_t at = 0; at < bytes.size && ward_ok(rig->received); at += step) {
         size_t size = bytes.size - at < step ? bytes.size - at : step;
@@ -199,6 +220,9 @@ void rig_feed(struct rig *rig)
 static bool deliver(struct rig *rig)
 {
     struct ward_buffer out;
+    if (rig->gone) {
+        return false;
+    }
     ward_buffer_init(&out, 1u << 20);
     ward_status status = ward_h2_send(rig->h2, &out, 64 * 1024);
     bool any = ward_ok(status) && out.size > 0;

@@ -10,7 +10,7 @@
 
 struct rig_answer {
     int32_t stream;
-    char http[8], status[8], message[256], accept_encoding[32];
+    char http[8], status[8], message[256], accept_encoding[32], details[1536];
     struct ward_buffer body;
     unsigned headers; /* HEADERS frames */
     bool closed;
@@ -26,6 +26,7 @@ struct rig {
     nghttp2_session *client;
     int64_t now_us;
     bool gone, draining, serving;
+    ward_status may_reflect;
     struct ward_list submitted;
     unsigned submits, requests_refused;
     ward_status received; /* of the last ward_h2_receive */
@@ -53,6 +54,8 @@ struct rig_call {
 
 void rig_open(struct rig *rig, struct ward_bytes uri); /* the client's SAN URI */
 void rig_close(struct rig *rig);
+/* The connection is lost. */
+void rig_lose(struct rig *rig);
 /* Until both sides are quiet; the handler's submits collect in rig->submitted. */
 void rig_pump(struct rig *rig);
 /* Only client to server. */
