@@ -119,9 +119,10 @@ static void decide(struct ward_request *request)
 {
     request->n_leaf_bodies = 0;
     request->action = request->op == NULL ? WARD_ACTION_NONE : request->op->action;
+    request->rule = NULL; /* these named rules of the policy before */
+    request->n_leaf_items = 0;
     if (request->peer != NULL && ward_state_revoked(request->state, request->peer)) {
         request->n_detail = 0;
-        request->rule = NULL;
         request->status = WARD_REFUSAL(WARD_E_DENIED, "identity: revoked");
         request->refused = true;
         return;
