@@ -84,6 +84,16 @@ static void unwrap(struct ward_request *request)
     }
 }
 
+static void rewrap(struct ward_request *request)
+{
+    struct ward_data_key_rewrap *in = request->in;
+    for (size_t i = 0; i < in->n; i++) {
+        in->items[i].rewrapped = filled(request, 83, 'w');
+        in->items[i].key = WARD_BYTES_LITERAL("app/canned");
+        in->items[i].version = 4;
+    }
+}
+
 static void get(struct ward_request *request)
 {
     static const struct ward_record_field field = {WARD_BYTES_LITERAL("id"),
@@ -162,6 +172,12 @@ static void lists(struct ward_request *request)
         in->proposals = WARD_ARENA_NEW(request->arena, struct ward_proposal_view);
         fill_proposal(in->proposals);
         in->n = 1;
+    } else if (request->op == &ward_op_revocation_list) {
+        static const struct ward_store_revocation revocation = {
+            .kind = 1, .value = WARD_BYTES_LITERAL("spiffe://t/app"), .created_us = 1};
+        struct ward_revocation_list *in = request->in;
+        in->revocations = &revocation;
+        in->n = 1;
     } else if (request->op == &ward_op_audit_export) {
         struct ward_audit_export *in = request->in;
         in->leaves = &leaf;
@@ -177,6 +193,13 @@ void canned_answer(struct ward_request *request)
         generate(request);
     } else if (request->op == &ward_op_unwrap) {
         unwrap(request);
+    } else if (request->op == &ward_op_data_key_rewrap) {
+        rewrap(request);
+    } else if (request->op == &ward_op_identity_revoke ||
+               request->op == &ward_op_identity_unrevoke) {
+        struct ward_identity_change *in = request->in;
+        in->proposal = WARD_ARENA_NEW(request->arena, struct ward_proposal_view);
+        fill_proposal(in->proposal);
     } else if (request->op == &ward_op_record_put) {
         struct ward_put *in = request->in;
         for (size_t i = 0; i < in->n; i++) {
