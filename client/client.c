@@ -69,7 +69,8 @@ struct journey {
     ward_client *client;
     struct ward_transport_call *call;
     int64_t deadline_us;
-    uint32_t attempts;
+    uint32_t attempts,
+        passed_by;   /* passed_by: of attempts, servers not reached while others were */
     uint32_t tried;  /* a bit for each server that failed */
     bool unfinished; /* the last attempt ended before a daemon could be called */
 };
@@ -195,11 +196,12 @@ static int64_t pause_us(const struct journey *journey)
     }
     ms = ms < PAUSE_MAX_MS ? ms : PAUSE_MAX_MS;
     int64_t us = (int64_t)ms * 1000 * ward_get_u16(random) / 65535;
-    if (journey->call->error.retry_after_ms > 0) {
-        return (int64_t)journey->call->error.retry_after_ms * 1000 + us;
+    const ward_error *said = &journey->call->error;
+    if (said->code != WARD_RC_RESOURCE_EXHAUSTED &&
+        ward_pool_other(journey->client->pool, journey->tried)) {
+        return 0; /* another server need not be waited for */
     }
-    /* Another server need not be waited for. */
-    return ward_pool_other(journey->client->pool, journey->tried) ? 0 : us;
+    return (int64_t)said->retry_after_ms * 1000 + us;
 }
 
 /* False: no time is left. */
@@ -221,7 +223,11 @@ static ward_rc transact(struct journey *journey)
     do {
         journey->attempts++;
         rc = attempt(journey);
-    } while (rc != WARD_RC_OK && journey->attempts < journey->client->max_attempts &&
+        if (journey->unfinished && ward_pool_other(journey->client->pool, journey->tried)) {
+            journey->passed_by++; /* each server once: the next one is not tried yet */
+        }
+    } while (rc != WARD_RC_OK &&
+             journey->attempts - journey->passed_by < journey->client->max_attempts &&
              may_repeat(journey) && pause_before_repeat(journey));
     return rc;
 }

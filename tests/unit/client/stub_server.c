@@ -423,6 +423,12 @@ unsigned stub_connections(const struct stub_server *server)
     return atomic_load(&server->connections);
 }
 
+void stub_sync(struct stub_server *server)
+{
+    (void)pthread_mutex_lock(&server->lock);
+    (void)pthread_mutex_unlock(&server->lock);
+}
+
 long stub_last_serial(const struct stub_server *server)
 {
     return atomic_load(&server->last_serial);

@@ -48,6 +48,8 @@ struct stub_server *stub_start(const struct pki *pki, stub_handler handler, void
 /* "127.0.0.1:PORT". */
 const char *stub_address(const struct stub_server *server);
 unsigned stub_connections(const struct stub_server *server); /* accepted so far */
+/* What the handler wrote until now may be read after this, though no answer came. */
+void stub_sync(struct stub_server *server);
 /* Of the client's certificate on the newest of them. */
 long stub_last_serial(const struct stub_server *server);
 /* From now on its connections give no window back: larger requests never end. */

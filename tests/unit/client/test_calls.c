@@ -214,6 +214,7 @@ static void silence_ends_with_the_deadline(void **state)
     ward_keys *keys = NULL;
     assert_int_equal(ward_list_keys(rig->client, &call, 0, NULL, &keys, &rig->error),
                      WARD_RC_DEADLINE_EXCEEDED);
+    stub_sync(rig->server);
     assert_int_equal(rig->script.calls, 1);
     assert_int_equal(rig->error.answered, 0);
     assert_true(strlen(rig->script.timeout) > 1);

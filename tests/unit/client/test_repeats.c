@@ -267,7 +267,23 @@ static void when_all_are_away_the_last_word_is_unavailable(void **state)
     rig->client = rig_client(rig, "127.0.0.1:1,127.0.0.1:2", "alice", NULL);
     assert_int_equal(rig_put(rig), WARD_RC_UNAVAILABLE);
     assert_non_null(strstr(rig->error.message, "cannot connect"));
-    assert_int_equal(rig->error.attempts, 4);
+    assert_int_equal(rig->error.attempts, 4 + 1); /* one was passed by */
+}
+
+static void many_servers_that_are_away_are_passed_by(void **state)
+{
+    struct rig *rig = *state;
+    ward_client_free(rig->client);
+    ward_config *config = rig_config(rig, stub_address(rig->server), "alice", NULL);
+    for (int port = 1; port <= 9; port++) {
+        char server[32];
+        (void)snprintf(server, sizeof(server), "127.0.0.1:%d", port);
+        assert_int_equal(ward_config_add_server(config, server), WARD_RC_OK);
+    }
+    ward_config_set_max_attempts(config, 1);
+    assert_int_equal(ward_client_new(config, &rig->client, &rig->error), WARD_RC_OK);
+    ward_config_free(config);
+    assert_int_equal(rig_put(rig), WARD_RC_OK);
 }
 
 #define CASE(name) cmocka_unit_test_setup_teardown(name, rig_start, rig_stop)
@@ -291,6 +307,7 @@ int main(void)
         CASE(a_server_that_cannot_work_sends_its_calls_to_the_other),
         CASE(a_server_with_the_wrong_certificate_is_passed_by),
         CASE(when_all_are_away_the_last_word_is_unavailable),
+        CASE(many_servers_that_are_away_are_passed_by),
     };
     return cmocka_run_group_tests(tests, rig_make_folder, rig_drop_folder);
 }
