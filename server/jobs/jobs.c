@@ -125,7 +125,10 @@ static void tell_throttled(struct ward_jobs *jobs)
         ward_status status =
             ward_internal_new(&ward_op_summary, sizeof(struct ward_summary), SMALL_ARENA, &request);
         if (ward_ok(status)) {
-            ((struct ward_summary *)request->in)->throttled = counted[i];
+            *(struct ward_summary *)request->in =
+                (struct ward_summary){.identity = counted[i].identity,
+                                      .requests_throttled = counted[i].requests,
+                                      .items_throttled = counted[i].items};
             status = ward_internal_run(jobs->config.pipeline, request);
         }
         ward_throttle_told(jobs->config.pipeline->throttle, &counted[i], ward_ok(status));

@@ -34,7 +34,8 @@ ward_status ward_op_find_issued(struct ward_request *request, size_t i,
                                 const struct ward_key_version **ret_version);
 
 /* For plan, of an item that ward_op_find_issued found CIPHERTEXT: one call to the HSM, as for wrong
- * bytes, so that the time of the answer tells no more than its words. What comes back is dropped. */
+ * bytes, so that the time of the answer tells no more than its words. What comes back is dropped.
+ */
 ward_status ward_op_plan_decoy(struct ward_request *request, struct ward_worker *worker,
                                const struct ward_wrapped_key *parsed,
                                const struct ward_context *context);

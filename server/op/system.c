@@ -75,10 +75,10 @@ const struct ward_op ward_op_start = {.action = WARD_ACTION_SYSTEM_START, .decid
 static ward_status decide_summary(struct ward_request *request)
 {
     const struct ward_summary *in = request->in;
-    if (in->throttled.identity[0] != 0) {
-        request->object = ward_bytes_str(in->throttled.identity);
-        ward_request_detail(request, "requests_throttled", (int64_t)in->throttled.requests);
-        ward_request_detail(request, "items_throttled", (int64_t)in->throttled.items);
+    if (in->identity != NULL) {
+        request->object = ward_bytes_str(in->identity);
+        ward_request_detail(request, "requests_throttled", (int64_t)in->requests_throttled);
+        ward_request_detail(request, "items_throttled", (int64_t)in->items_throttled);
         return WARD_OK;
     }
     ward_request_detail(request, "handshakes_failed", in->handshakes_failed);

@@ -5,7 +5,6 @@
 
 #include "backends/store.h"
 #include "base/merkle.h"
-#include "server/throttle.h"
 
 struct ward_sign_checkpoint {
     struct ward_merkle tree;
@@ -45,7 +44,8 @@ struct ward_attest {
 struct ward_summary {
     unsigned handshakes_failed, requests_refused;
     unsigned long long overloaded;
-    struct ward_throttled throttled; /* its identity is not empty: of that one */
+    const char *identity; /* NULL: of nobody in particular */
+    uint64_t requests_throttled, items_throttled;
 };
 
 #endif

@@ -143,24 +143,15 @@ static const struct {
     const char *name;
     maker *make;
 } methods[] = {
-    {"generate", generate},
-    {"unwrap", unwrap},
-    {"rewrap", rewrap},
-    {"put first", put_first},
-    {"put again", put_again},
-    {"get", get},
-    {"create", create},
-    {"guarded", create_guarded},
-    {"rotate", rotate},
-    {"describe", describe},
-    {"list", list},
-    {"approvals", approvals},
-    {"show", show},
-    {"submit", submit},
-    {"approve", approve},
-    {"reject", reject},
-    {"export", export_log},
-    {"checkpoint", checkpoint},
+    {"generate", generate},   {"unwrap", unwrap},
+    {"rewrap", rewrap},       {"put first", put_first},
+    {"put again", put_again}, {"get", get},
+    {"create", create},       {"guarded", create_guarded},
+    {"rotate", rotate},       {"describe", describe},
+    {"list", list},           {"approvals", approvals},
+    {"show", show},           {"submit", submit},
+    {"approve", approve},     {"reject", reject},
+    {"export", export_log},   {"checkpoint", checkpoint},
 };
 #define METHODS (sizeof(methods) / sizeof(methods[0]))
 

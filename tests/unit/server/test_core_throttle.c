@@ -434,8 +434,12 @@ static void the_log_hears_of_an_identity_once(void **state)
     held_back(core_generate(&world, &world.app, "app/keys", 1, 11));
     struct ward_request *summary;
     assert_ok(ward_internal_new(&ward_op_summary, sizeof(struct ward_summary), 1u << 20, &summary));
-    struct ward_summary *in = summary->in;
-    assert_int_equal(ward_throttle_counted(throttle, &in->throttled, 1), 1);
+    struct ward_throttled counted;
+    assert_int_equal(ward_throttle_counted(throttle, &counted, 1), 1);
+    *(struct ward_summary *)summary->in =
+        (struct ward_summary){.identity = counted.identity,
+                              .requests_throttled = counted.requests,
+                              .items_throttled = counted.items};
     assert_ok(ward_internal_run(&node.pipeline, summary));
     struct core_log log;
     core_log_open(&log, &world);
