@@ -119,47 +119,81 @@ static bool hash_key(const X509 *certificate, uint8_t out[static 32])
     return done;
 }
 
-static ward_status identify(struct ward_peer *peer)
+static ward_status identify(struct ward_peer *peer, const X509 *certificate)
 {
-    if (peer->certificate.size == 0 || peer->certificate.size > CERTIFICATE_MAX) {
+    if (peer->certificate.size > CERTIFICATE_MAX) {
         return WARD_REFUSAL(WARD_E_UNAUTHENTICATED, "certificate: larger than 16 KiB, or none");
     }
-    const uint8_t *at = peer->certificate.data;
-    X509 *certificate = d2i_X509(NULL, &at, (long)peer->certificate.size);
-    ward_status status = WARD_REFUSAL(WARD_E_UNAUTHENTICATED, "certificate: does not parse");
-    if (certificate != NULL && at == peer->certificate.data + peer->certificate.size &&
-        hash_key(certificate, peer->public_key_hash)) {
-        status = name_peer(peer, certificate);
+    if (!hash_key(certificate, peer->public_key_hash)) {
+        return WARD_REFUSAL(WARD_E_UNAUTHENTICATED, "certificate: does not parse");
     }
-    X509_free(certificate);
-    ERR_clear_error();
-    return status;
+    return name_peer(peer, certificate);
 }
 
-ward_status ward_peer_new(struct ward_bytes der, const char *address, struct ward_peer **ret)
+/* Parsed, when it is one certificate and nothing behind it. */
+static X509 *parse(struct ward_bytes der)
+{
+    const uint8_t *at = der.data;
+    X509 *certificate = der.size > CERTIFICATE_MAX ? NULL : d2i_X509(NULL, &at, (long)der.size);
+    if (certificate != NULL && at != der.data + der.size) {
+        X509_free(certificate);
+        certificate = NULL;
+    }
+    return certificate;
+}
+
+/* take_der: malloc'd. */
+static ward_status make(uint8_t *take_der, size_t size, const X509 *certificate,
+                        const char *address, struct ward_peer **ret)
 {
     struct ward_peer *peer = calloc(1, sizeof(*peer));
-    uint8_t *copy = malloc(der.size + 1);
-    if (peer == NULL || copy == NULL ||
-        EVP_Digest(der.size > 0 ? der.data : copy, der.size, peer->certificate_hash, NULL,
-                   EVP_sha256(), NULL) != 1) {
+    if (peer == NULL ||
+        EVP_Digest(take_der, size, peer->certificate_hash, NULL, EVP_sha256(), NULL) != 1) {
         free(peer);
-        free(copy);
+        free(take_der);
         WARD_FAIL(WARD_E_EXHAUSTED);
     }
-    if (der.size > 0) {
-        memcpy(copy, der.data, der.size);
-    }
     atomic_init(&peer->refs, 1);
-    peer->certificate = WARD_BYTES(copy, der.size);
+    peer->certificate = WARD_BYTES(take_der, size);
     (void)snprintf(peer->address, sizeof(peer->address), "%s",
                    address); /* cut, when it is longer */
-    peer->status = identify(peer);
+    if (certificate != NULL) {
+        peer->status = identify(peer, certificate);
+    } else if (size == 0 || size > CERTIFICATE_MAX) {
+        peer->status =
+            WARD_REFUSAL(WARD_E_UNAUTHENTICATED, "certificate: larger than 16 KiB, or none");
+    } else {
+        peer->status = WARD_REFUSAL(WARD_E_UNAUTHENTICATED, "certificate: does not parse");
+    }
+    ERR_clear_error();
     if (!ward_ok(peer->status)) {
         peer->identity[0] = '\0';
     }
     *ret = peer;
     return WARD_OK;
+}
+
+ward_status ward_peer_new(struct ward_bytes der, const char *address, struct ward_peer **ret)
+{
+    uint8_t *copy = malloc(der.size + 1);
+    WARD_ENSURE(copy != NULL, WARD_E_EXHAUSTED);
+    if (der.size > 0) {
+        memcpy(copy, der.data, der.size);
+    }
+    X509 *certificate = parse(WARD_BYTES(copy, der.size));
+    ward_status status = make(copy, der.size, certificate, address, ret);
+    X509_free(certificate);
+    return status;
+}
+
+ward_status ward_peer_of(struct x509_st *certificate, const char *address, struct ward_peer **ret)
+{
+    int size = i2d_X509(certificate, NULL);
+    uint8_t *der = size > 0 ? malloc((size_t)size) : NULL;
+    WARD_ENSURE(der != NULL, WARD_E_EXHAUSTED);
+    uint8_t *at = der;
+    (void)i2d_X509(certificate, &at); /* as long as it said */
+    return make(der, (size_t)size, certificate, address, ret);
 }
 
 struct ward_peer *ward_peer_ref(struct ward_peer *peer)

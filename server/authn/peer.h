@@ -11,6 +11,8 @@
 
 #define WARD_IDENTITY_MAX 512
 
+struct x509_st; /* OpenSSL's X509, which few may look into */
+
 struct ward_peer {
     atomic_uint refs;
     char identity[WARD_IDENTITY_MAX]; /* the one SAN URI, or "key:sha256:<hex of the public key>" */
@@ -25,6 +27,8 @@ struct ward_peer {
  * identity is empty. Two SAN URIs: "certificate: more than one SAN URI"; NUL, bad characters,
  * longer than 511: refused. */
 ward_status ward_peer_new(struct ward_bytes der, const char *address, struct ward_peer **ret);
+/* The same of a certificate that TLS has parsed already: parsing costs a sixth of a handshake. */
+ward_status ward_peer_of(struct x509_st *certificate, const char *address, struct ward_peer **ret);
 struct ward_peer *ward_peer_ref(struct ward_peer *peer);
 void ward_peer_unref(struct ward_peer *peer);
 

@@ -91,16 +91,14 @@ static ward_status established(struct ward_conn *conn)
     struct ward_loop *loop = conn->loop;
     const struct ward_loop_handler *handler = &loop->config.handler;
     char address[WARD_ADDRESS_SIZE];
-    uint8_t *der = NULL;
-    size_t size = 0;
+    X509 *certificate = NULL;
     ward_conn_finish_handshake(conn);
     /* Other files may have come into force since this handshake began. */
     WARD_ENSURE(ward_tls_trusts(loop->config.tls, conn->tls, &conn->tls_generation),
                 WARD_E_UNAUTHENTICATED);
-    WARD_TRY(ward_tls_peer(conn->tls, &der, &size, &conn->not_after_us));
+    WARD_TRY(ward_tls_peer(conn->tls, &certificate, &conn->not_after_us));
     ward_ip_print(&conn->arrival.ip, conn->arrival.port, address);
-    conn->session = handler->open(handler->context, conn->id, WARD_BYTES(der, size), address);
-    free(der);
+    conn->session = handler->open(handler->context, conn->id, certificate, address);
     WARD_ENSURE(conn->session != NULL, WARD_E_EXHAUSTED);
     WARD_TRY(
         ward_h2_new(&loop->config.h2, loop->memory, handler->streams, conn->session, &conn->h2));

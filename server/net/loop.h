@@ -19,8 +19,7 @@ struct ward_loop_handler {
     void *context;
     const struct ward_h2_events *streams;
     /* The handshake is done. What it returns is the context of streams->begin; NULL closes. */
-    void *(*open)(void *context, uint64_t connection, struct ward_bytes certificate,
-                  const char *address);
+    void *(*open)(void *context, uint64_t connection, X509 *certificate, const char *address);
     /* After ward_loop_recheck, for each connection: false closes it at once. */
     bool (*welcome)(void *context, void *session);
     /* Asked once it is open: after how long it shall end, in microseconds; 0: never. */

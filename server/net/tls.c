@@ -361,24 +361,11 @@ bool ward_tls_trusts(struct ward_tls *tls, const SSL *session, unsigned *generat
     return trusted;
 }
 
-ward_status ward_tls_peer(const SSL *session, uint8_t **ret_der, size_t *ret_size,
-                          int64_t *ret_not_after_us)
+ward_status ward_tls_peer(const SSL *session, X509 **ret_certificate, int64_t *ret_not_after_us)
 {
     X509 *certificate = SSL_get0_peer_certificate(session);
     WARD_ENSURE(certificate != NULL, WARD_E_UNAUTHENTICATED);
-    uint8_t *der = NULL;
-    int size = i2d_X509(certificate, &der);
-    if (size <= 0) {
-        return openssl_failed();
-    }
-    uint8_t *copy = malloc((size_t)size); /* so that it can be freed without OpenSSL */
-    if (copy != NULL) {
-        memcpy(copy, der, (size_t)size);
-    }
-    OPENSSL_free(der);
-    WARD_ENSURE(copy != NULL, WARD_E_EXHAUSTED);
-    *ret_der = copy;
-    *ret_size = (size_t)size;
+    *ret_certificate = certificate;
     *ret_not_after_us = microseconds(X509_get0_notAfter(certificate));
     return WARD_OK;
 }

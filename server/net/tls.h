@@ -62,8 +62,8 @@ bool ward_tls_pending(const SSL *session);
 /* Sends close_notify, if it can at once, and frees. NULL is fine. */
 void ward_tls_session_free(SSL *session, bool say_goodbye);
 
-/* The peer's leaf certificate in DER, malloc'd, and the second after which it is not valid. */
-ward_status ward_tls_peer(const SSL *session, uint8_t **ret_der, size_t *ret_size,
-                          int64_t *ret_not_after_us);
+/* The peer's leaf certificate, which lives as long as the session, and the time after which it is
+ * not valid: UTC, microseconds. */
+ward_status ward_tls_peer(const SSL *session, X509 **ret_certificate, int64_t *ret_not_after_us);
 
 #endif

@@ -44,12 +44,16 @@ static bool on_welcome(void *context, void *session)
     return handler->still_welcome == NULL || handler->still_welcome(handler->context, asked->peer);
 }
 
-static void *on_open(void *context, uint64_t connection, struct ward_bytes certificate,
+static void *on_open(void *context, uint64_t connection, struct x509_st *certificate,
                      const char *address)
 {
     struct rpc_loop *loop = context;
     struct ward_session *session = NULL;
-    ward_status status = ward_session_new(&loop->shard, connection, certificate, address, &session);
+    struct ward_peer *peer = NULL;
+    ward_status status = ward_peer_of(certificate, address, &peer);
+    if (ward_ok(status)) {
+        status = ward_session_new(&loop->shard, connection, peer, &session);
+    }
     if (!ward_ok(status)) {
         return NULL; /* out of memory: the connection is closed */
     }

@@ -58,18 +58,16 @@ void ward_shard_fini(struct ward_shard *shard)
 }
 
 ward_status ward_session_new(struct ward_shard *shard, uint64_t connection,
-                             struct ward_bytes certificate, const char *address,
-                             struct ward_session **ret)
+                             struct ward_peer *take_peer, struct ward_session **ret)
 {
     struct ward_session *session = calloc(1, sizeof(*session));
-    WARD_ENSURE(session != NULL, WARD_E_EXHAUSTED);
+    if (session == NULL) {
+        ward_peer_unref(take_peer);
+        WARD_FAIL(WARD_E_EXHAUSTED);
+    }
     session->shard = shard;
     session->connection = connection;
-    ward_status status = ward_peer_new(certificate, address, &session->peer);
-    if (!ward_ok(status)) {
-        free(session);
-        return status;
-    }
+    session->peer = take_peer;
     *ret = session;
     return WARD_OK;
 }

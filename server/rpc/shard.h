@@ -66,8 +66,7 @@ void ward_shard_init(struct ward_shard *shard, struct ward_rpc_shared *shared,
 void ward_shard_fini(struct ward_shard *shard); /* frees what was posted and not sent */
 
 ward_status ward_session_new(struct ward_shard *shard, uint64_t connection,
-                             struct ward_bytes certificate, const char *address,
-                             struct ward_session **ret);
+                             struct ward_peer *take_peer, struct ward_session **ret);
 void ward_session_free(struct ward_session *session);
 /* May it hold so many bytes more? */
 bool ward_session_room(const struct ward_session *session, size_t more);

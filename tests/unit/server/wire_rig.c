@@ -163,7 +163,10 @@ void rig_open(struct rig *rig, struct ward_bytes uri)
     const struct ward_shard_net net = {rig, find, now_us, draining};
     ward_shard_init(&rig->shard, &rig->shared, &net, 0);
     struct ward_bytes der = certificate_make(&(struct certificate_wish){.uris = &uri, .n_uris = 1});
-    ward_status status = ward_session_new(&rig->shard, 42, der, "127.0.0.1:4000", &rig->session);
+    struct ward_peer *peer = NULL;
+    ward_status status = ward_peer_new(der, "127.0.0.1:4000", &peer);
+    assert(ward_ok(status));
+    status = ward_session_new(&rig->shard, 42, peer, &rig->session);
     assert(ward_ok(status));
     OPENSSL_free((void *)der.data);
     status = ward_h2_memory_new(&rig->memory);
