@@ -22,5 +22,6 @@
 #define WARD_CHECKPOINT_MS 1000
 #define WARD_REWRAP_PAGE 500u
 #define WARD_INTENT_AGE_US (300LL * 1000000) /* another node's intent is left alone for so long */
+#define WARD_REPLAY_KEPT_US (24LL * 3600 * 1000000) /* answers of changes that were named */
 
 #endif

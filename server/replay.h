@@ -19,8 +19,6 @@
 #include "base/digest.h"
 #include "server/request.h"
 
-#define WARD_REPLAY_KEPT_US (24LL * 3600 * 1000000)
-
 /* What only the wire side can do. */
 struct ward_replay_hooks {
     /* Of method and message, canonical: the same whatever the order in which a map was sent. */

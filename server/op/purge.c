@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Kept answers of changes that are older than a day go: housekeeping of rows that nobody may ask
  * for any more, so it has no entry. */
+#include "server/limits.h"
 #include "server/op/op.h"
-#include "server/replay.h"
 #include "server/work/batch.h"
 
 static ward_status commit(struct ward_request *request, struct ward_batch *batch)

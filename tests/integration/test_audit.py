@@ -8,7 +8,8 @@ import grpc
 import pytest
 from harness import log, stubs
 from harness.client import ItemRefused, header
-from harness.stubs import approvals_pb2, audit_pb2, keys_pb2
+from harness.deployment import TRUST
+from harness.stubs import admin_pb2, approvals_pb2, audit_pb2, keys_pb2
 
 NOBODY = "00000000-0000-4000-8000-000000000001"
 DRAFT = "00000000-0000-4000-8000-00000000000g"
@@ -29,6 +30,20 @@ class Missing:
 
 def list_keys(client, request_id, **page):
     return client.keys.ListKeys(keys_pb2.ListKeysRequest(header=header(request_id), **page), timeout=10)
+
+
+WRITER = TRUST + "writer"
+
+
+def list_revocations(client, request_id, **page):
+    return client.admin.ListRevocations(admin_pb2.ListRevocationsRequest(header=header(request_id), **page), timeout=10)
+
+
+def lost(clients) -> bytes:
+    """The digest of a certificate that is revoked: nobody's."""
+    digest = bytes(31) + b"\1"
+    clients["officer-a"].revoke(certificate=digest)
+    return digest
 
 
 def list_approvals(client, request_id, **page):
@@ -91,6 +106,17 @@ TABLE = [
     ("Approvals.Reject", "approval.reject", "refused", "PERMISSION_DENIED", lambda c, r: c["auditor"].reject(open_proposal(c), r)),
     ("Approvals.Reject", "approval.reject", "failed", "NOT_FOUND", lambda c, r: c["officer-b"].reject(Missing, r)),
     ("Approvals.Reject", "approval.reject", "bad", "INVALID_ARGUMENT", lambda c, r: c["officer-b"].reject(open_proposal(c), r, signature=b"x")),
+    ("Admin.RevokeIdentity", "identity.revoke", "allowed", None, lambda c, r: c["officer-a"].propose_revocation(WRITER, request_id=r)),
+    ("Admin.RevokeIdentity", "identity.revoke", "refused", "PERMISSION_DENIED", lambda c, r: c["app"].propose_revocation(WRITER, request_id=r)),
+    ("Admin.RevokeIdentity", "identity.revoke", "failed", "NOT_FOUND", lambda c, r: c["officer-a"].propose_revocation("spiffe://no/body", request_id=r)),
+    ("Admin.RevokeIdentity", "identity.revoke", "bad", "INVALID_ARGUMENT", lambda c, r: c["officer-a"].propose_revocation(request_id=r)),
+    ("Admin.UnrevokeIdentity", "identity.unrevoke", "allowed", None, lambda c, r: c["officer-b"].propose_unrevocation(certificate=lost(c), request_id=r)),
+    ("Admin.UnrevokeIdentity", "identity.unrevoke", "refused", "PERMISSION_DENIED", lambda c, r: c["app"].propose_unrevocation(WRITER, request_id=r)),
+    ("Admin.UnrevokeIdentity", "identity.unrevoke", "failed", "NOT_FOUND", lambda c, r: c["officer-a"].propose_unrevocation(WRITER, request_id=r)),
+    ("Admin.UnrevokeIdentity", "identity.unrevoke", "bad", "INVALID_ARGUMENT", lambda c, r: c["officer-a"].propose_unrevocation(request_id=r)),
+    ("Admin.ListRevocations", "identity.list", "allowed", None, lambda c, r: c["auditor"].revocations(r)),
+    ("Admin.ListRevocations", "identity.list", "refused", "PERMISSION_DENIED", lambda c, r: c["app"].revocations(r)),
+    ("Admin.ListRevocations", "identity.list", "bad", "INVALID_ARGUMENT", lambda c, r: list_revocations(c["auditor"], r, page_size=5000)),
     ("Audit.Export", "audit.export", "allowed", None, lambda c, r: c["auditor"].export(0, 1, r)),
     ("Audit.Export", "audit.export", "refused", "PERMISSION_DENIED", lambda c, r: c["officer-a"].export(0, 1, r)),
     ("Audit.Export", "audit.export", "bad", "INVALID_ARGUMENT", lambda c, r: c["auditor"].export(5, 1, r)),
@@ -98,12 +124,12 @@ TABLE = [
     ("Audit.Checkpoint", "audit.checkpoint", "refused", "PERMISSION_DENIED", lambda c, r: c["app"].checkpoint(r)),
 ]
 # What cannot fail once it is allowed.
-NEVER_FAILS = {"Keys.ListKeys", "Approvals.List", "Audit.Export", "Audit.Checkpoint"}
+NEVER_FAILS = {"Admin.ListRevocations", "Keys.ListKeys", "Approvals.List", "Audit.Export", "Audit.Checkpoint"}
 NEVER_BAD = {"Audit.Checkpoint"}
 
 
 def test_the_table_has_every_method_with_every_outcome():
-    modules = (stubs.data_keys_pb2, stubs.keys_pb2, stubs.records_pb2, stubs.approvals_pb2, stubs.audit_pb2)
+    modules = (stubs.data_keys_pb2, stubs.keys_pb2, stubs.records_pb2, stubs.approvals_pb2, stubs.admin_pb2, stubs.audit_pb2)
     methods = {f"{service.name}.{method.name}" for module in modules for service in module.DESCRIPTOR.services_by_name.values() for method in service.methods}
     wanted = set(itertools.product(methods, ["allowed", "refused", "failed", "bad"]))
     wanted -= {(m, "failed") for m in NEVER_FAILS} | {(m, "bad") for m in NEVER_BAD}

@@ -2,6 +2,7 @@
 """Who is revoked is let in no more: at once, at every daemon, on connections that are open too."""
 import hashlib
 import json
+import subprocess
 import threading
 import time
 
@@ -188,6 +189,50 @@ def test_who_may_not(pair, officers, refused):
         refused("PERMISSION_DENIED", "policy: not allowed", lambda made=made: made.propose_unrevocation(TRUST + "app"))
     refused("PERMISSION_DENIED", "policy: not allowed", pair.client("app").revocations)
     assert pair.client("auditor").revocations() == a.revocations() == set()
+
+
+def ward(pair, who: str, *words) -> tuple:
+    """The command, as an officer runs it: (exit code, JSON or None, what it said)."""
+    certificate, key = pair.identities[who].write(pair.folder, f"cli-{who}")
+    profiles = pair.folder / "profiles.yaml"
+    profiles.write_text(f"profiles:\n  - name: me\n    server: {pair.daemons[0].target}\n    ca: {pair.folder}/ca.pem\n"
+                        f"    certificate: {certificate}\n    key: {key}\n")
+    done = subprocess.run([pair.binary("ward"), "--config", profiles, "--profile", "me", "--output", "json", *words],
+                          capture_output=True, text=True, timeout=60, check=False, stdin=subprocess.DEVNULL)
+    return done.returncode, json.loads(done.stdout) if done.stdout else None, done.stderr
+
+
+def test_the_command_and_the_auditor(pair, officers):
+    """ward identity revoke, list, unrevoke; and `ward audit verify` accepts what one signature may do, and no more."""
+    exit_code, said, shown = ward(pair, "officer-a", "identity", "revoke", TRUST + "app2", "--reason", "stolen laptop")
+    assert (exit_code, said["state"], said["object"]) == (0, "executed", f"identity:{TRUST}app2"), shown
+    for line in ("stolen laptop", "officers_who_may_approve_after: 2", "approvals_of_the_largest_quorum: 1"):
+        assert line in shown
+    lost = pair.authority.issue([TRUST + "app"])
+    lost.write(pair.folder, "lost")
+    exit_code, said, shown = ward(pair, "officer-b", "identity", "revoke", "--certificate", pair.folder / "lost.pem", "--reason", "x")
+    assert (exit_code, said["state"]) == (0, "executed"), shown
+    exit_code, listed, _ = ward(pair, "auditor", "identity", "list")
+    assert exit_code == 0
+    assert [item.get("identity") or item["certificate_sha256"] for item in listed["revocations"]] == [TRUST + "app2", sha256(lost).hex()]
+    refusals = [(("revoke", TRUST + "app2", "--reason", "x"), 1, "revoked already"), (("revoke", TRUST + "app2"), 2, "reason"),
+                (("revoke", "--reason", "x"), 2, "give one of"), (("revoke", TRUST + "typo", "--reason", "x"), 1, "no such identity"),
+                (("revoke", "--certificate-sha256", "ab", "--reason", "x"), 2, "64 hex"),
+                (("revoke", "--certificate", "/dev/null", "--reason", "x"), 1, "not a certificate"),
+                (("revoke", TRUST + "officer-b", "--reason", "x"), 1, "fewer officers would be left")]
+    for words, code, text in refusals:
+        exit_code, _, shown = ward(pair, "officer-a", "identity", *words)
+        assert (exit_code, text in shown) == (code, True), shown
+    exit_code, said, shown = ward(pair, "officer-a", "identity", "unrevoke", TRUST + "app2", "--reason", "found")
+    assert (exit_code, said["state"]) == (4, "open"), shown
+    exit_code, said, shown = ward(pair, "officer-b", "approval", "approve", said["proposal"], "--yes", "--digest", said["digest"])
+    assert (exit_code, said["state"]) == (0, "executed"), shown
+    pair.client("auditor").settle()
+    exported = pair.folder / "export"
+    exit_code, _, shown = ward(pair, "auditor", "audit", "export", exported)
+    assert exit_code == 0, shown
+    exit_code, said, shown = ward(pair, "auditor", "audit", "verify", exported)
+    assert exit_code == 0, (said, shown)
 
 
 def test_bad_requests_change_nothing(pair, officers, refused):
