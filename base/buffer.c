@@ -7,8 +7,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#include <openssl/crypto.h>
-
 #include "base/wipe_alloc.h"
 
 #define CAPACITY_MIN 256
@@ -27,7 +25,7 @@ void ward_buffer_fini(struct ward_buffer *buffer)
 void ward_buffer_reset(struct ward_buffer *buffer)
 {
     if (buffer->size > 0) {
-        OPENSSL_cleanse(buffer->data, buffer->size);
+        explicit_bzero(buffer->data, buffer->size);
     }
     buffer->size = 0;
     buffer->failed = false;
@@ -142,6 +140,6 @@ void ward_buffer_consume(struct ward_buffer *buffer, size_t n)
     }
     size_t left = buffer->size - n;
     memmove(buffer->data, buffer->data + n, left);
-    OPENSSL_cleanse(buffer->data + left, n);
+    explicit_bzero(buffer->data + left, n);
     buffer->size = left;
 }

@@ -8,8 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include <openssl/crypto.h>
-
 /* Under AddressSanitizer every piece of an arena is an allocation of its own and no chunk is kept,
  * so that a read past a piece or after its end is found. */
 #if defined(__SANITIZE_ADDRESS__)
@@ -75,7 +73,7 @@ void *ward_wipe_realloc(void *ptr, size_t size)
     struct header *header = (struct header *)ptr - 1;
     if (size <= header->capacity) {
         if (size < header->size) {
-            OPENSSL_cleanse((uint8_t *)ptr + size, header->size - size);
+            explicit_bzero((uint8_t *)ptr + size, header->size - size);
         }
         header->size = size;
         return ptr;
@@ -94,7 +92,7 @@ void ward_wipe_free(void *ptr)
         return;
     }
     struct header *header = (struct header *)ptr - 1;
-    OPENSSL_cleanse(header, sizeof(*header) + header->size);
+    explicit_bzero(header, sizeof(*header) + header->size);
     free(header);
 }
 
@@ -162,7 +160,7 @@ static struct chunk *chunk_new(void)
 static void chunk_free(struct chunk *chunk)
 {
     bool usual = chunk->room == CHUNK_ROOM;
-    OPENSSL_cleanse(chunk, sizeof(*chunk) + chunk->used);
+    explicit_bzero(chunk, sizeof(*chunk) + chunk->used);
     if (CHECKED || !usual || spare.size >= SPARE_MAX) {
         free(chunk);
         return;

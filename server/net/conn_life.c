@@ -8,7 +8,8 @@
 
 #define BLOCKED_US (30LL * 1000000) /* a socket that takes nothing */
 #define STALLED_US (60LL * 1000000) /* a window that does not open */
-#define NOTICE_US (1LL * 1000000)   /* for the answer to the ping after the first GOAWAY */
+#define REST_US (1LL * 1000000)
+#define NOTICE_US (1LL * 1000000) /* for the answer to the ping after the first GOAWAY */
 
 /* 90 to 110 %: connections that came together do not leave together (gRFC A9). */
 static int64_t jittered(int64_t age_us)
@@ -31,6 +32,7 @@ void ward_conn_heard(struct ward_conn *conn)
 {
     conn->heard_us = conn->loop->now_us;
     conn->asked_us = 0;
+    conn->resting = false;
 }
 
 /* ---- goodbye ---- */
@@ -117,6 +119,10 @@ static void tick_open(struct ward_conn *conn, int64_t now_us)
         conn->dead = true;
     }
     conn->dead |= stuck(conn, now_us);
+    if (!conn->resting && conn->blocked.size == 0 && now_us - conn->heard_us >= REST_US) {
+        ward_tls_rest(conn->tls);
+        conn->resting = true;
+    }
     ward_conn_touch(conn);
 }
 

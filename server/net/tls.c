@@ -63,8 +63,8 @@ static bool configure(SSL_CTX *context, bool tls_1_2)
     SSL_CTX_set_options(context, SSL_OP_CLEANSE_PLAINTEXT | SSL_OP_NO_RENEGOTIATION |
                                      SSL_OP_NO_COMPRESSION | SSL_OP_NO_TICKET |
                                      SSL_OP_CIPHER_SERVER_PREFERENCE);
-    SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
-                                  SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+    /* Not SSL_MODE_RELEASE_BUFFERS: it wipes 32 KiB after every read; see ward_tls_rest. */
+    SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
     SSL_CTX_set_verify_depth(context, CHAIN_DEPTH_MAX);
@@ -287,6 +287,12 @@ enum ward_tls_result ward_tls_write(SSL *session, struct ward_bytes bytes, size_
 bool ward_tls_pending(const SSL *session)
 {
     return SSL_has_pending(session) == 1;
+}
+
+void ward_tls_rest(SSL *session)
+{
+    (void)SSL_free_buffers(session); /* fails when there is something in them: they stay */
+    ERR_clear_error();
 }
 
 void ward_tls_session_free(SSL *session, bool say_goodbye)
