@@ -71,7 +71,8 @@ class Wire:
             if value is not None:
                 fields[key] = value
         stream = self.http.get_next_available_stream_id()
-        self.streams[stream] = {"headers": {}, "data": b"", "ended": False, "reset": None}
+        # blocks: the header blocks, as they came; headers: all of them together.
+        self.streams[stream] = {"headers": {}, "blocks": [], "data": b"", "ended": False, "reset": None}
         self.http.send_headers(stream, list(fields.items()), end_stream=end)
         self.flush()
         return stream
@@ -102,6 +103,7 @@ class Wire:
             stream = self.streams.get(getattr(event, "stream_id", None))
             if isinstance(event, (h2.events.ResponseReceived, h2.events.TrailersReceived)):
                 stream["headers"].update(dict(event.headers))
+                stream["blocks"].append(dict(event.headers))
             elif isinstance(event, h2.events.DataReceived):
                 stream["data"] += event.data
                 self.http.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
