@@ -21,6 +21,14 @@ def test_data_keys_differ(app):
     assert len({key.plaintext for key in result.keys}) == len({key.wrapped for key in result.keys}) == 500
 
 
+@pytest.mark.parametrize("count", [1, 1000])
+def test_up_to_a_thousand_keys_in_one_call(app, count):
+    result, = app.generate_items([dict(key="app/demo", size=64, count=count)])
+    assert len(result.keys) == count and {len(key.plaintext) for key in result.keys} == {64}
+    opened = app.unwrap_items([(key.wrapped, {}) for key in result.keys])
+    assert [key.plaintext for key in result.keys] == [key.plaintext for key in opened]
+
+
 def test_without_plaintext_gives_only_the_wrapped_form(app):
     plaintext, wrapped = app.generate(without_plaintext=True)
     assert plaintext == b"" and len(app.unwrap(wrapped)) == 32

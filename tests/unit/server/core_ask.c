@@ -183,6 +183,20 @@ uint32_t core_active_version(struct core_node *node, const char *name)
     return version;
 }
 
+void core_set_state(struct core_node *node, const char *key, uint32_t version, uint8_t from,
+                    uint8_t to)
+{
+    struct ward_state *now = ward_state_slot_get(&node->states);
+    struct ward_effect effect = {.kind = WARD_EFFECT_KEK_STATE};
+    effect.kek_state.kek = ward_state_key(now, ward_bytes_str(key))->id;
+    effect.kek_state.version = version;
+    effect.kek_state.from = from;
+    effect.kek_state.to = to;
+    ward_state_unref(now);
+    assert_int_equal(core_world_write(node->world, &effect, 1, true, ",\"outcome\":\"allowed\"}"),
+                     WARD_COMMITTED);
+}
+
 /* ---- by identity "system" ---- */
 
 static ward_status rewrap_page(struct core_node *node, const char *key, struct ward_rewrap *page)

@@ -50,6 +50,9 @@ struct ward_request *core_vote_with(struct core_world *world, const struct core_
 /* officer_a proposes and submits, officer_b approves. */
 void core_rotate_fully(struct core_node *node, const char *name);
 
+/* Puts a version from one state into another, as the database has it; the epoch moves. */
+void core_set_state(struct core_node *node, const char *key, uint32_t version, uint8_t from,
+                    uint8_t to);
 /* The key as the newest state has it: its active version, 0 when there is none. */
 uint32_t core_active_version(struct core_node *node, const char *name);
 

@@ -309,19 +309,6 @@ static void a_key_object_that_is_gone_is_unavailable(void **state)
 
 /* ---- versions ---- */
 
-static void set_state(const char *key, uint32_t version, uint8_t from, uint8_t to)
-{
-    struct ward_state *now = ward_state_slot_get(&node.states);
-    struct ward_effect effect = {.kind = WARD_EFFECT_KEK_STATE};
-    effect.kek_state.kek = ward_state_key(now, ward_bytes_str(key))->id;
-    effect.kek_state.version = version;
-    effect.kek_state.from = from;
-    effect.kek_state.to = to;
-    ward_state_unref(now);
-    assert_int_equal(core_world_write(&world, &effect, 1, true, ",\"outcome\":\"allowed\"}"),
-                     WARD_COMMITTED);
-}
-
 static enum ward_code unwrap_code(struct ward_bytes wrapped)
 {
     struct ward_request *opened = core_unwrap(&world, &world.app, wrapped, "TREAT");
@@ -349,15 +336,15 @@ static void a_state_is_in_force_with_its_own_commit(void **state)
     uint8_t memory[WARD_WRAPPED_MAX];
     struct ward_bytes wrapped = make_wrapped(memory);
     assert_int_equal(unwrap_code(wrapped), WARD_E_OK);
-    set_state("app/keys", 1, WARD_KEY_ACTIVE, WARD_KEY_SUSPENDED);
+    core_set_state(&node, "app/keys", 1, WARD_KEY_ACTIVE, WARD_KEY_SUSPENDED);
     assert_int_equal(unwrap_code(wrapped), WARD_E_STATE);
     struct ward_request *made = core_generate(&world, &world.app, "app/keys", 1, 1);
     assert_ok(core_run(&node, made));
     assert_code(((struct ward_generate *)made->in)->items[0].status, WARD_E_STATE);
     ward_request_free(made);
-    set_state("app/keys", 1, WARD_KEY_SUSPENDED, WARD_KEY_ACTIVE);
+    core_set_state(&node, "app/keys", 1, WARD_KEY_SUSPENDED, WARD_KEY_ACTIVE);
     assert_int_equal(unwrap_code(wrapped), WARD_E_OK);
-    set_state("app/keys", 1, WARD_KEY_ACTIVE, WARD_KEY_DESTROYED);
+    core_set_state(&node, "app/keys", 1, WARD_KEY_ACTIVE, WARD_KEY_DESTROYED);
     assert_int_equal(unwrap_code(wrapped), WARD_E_STATE);
 }
 

@@ -87,19 +87,6 @@ static void opens(struct ward_bytes wrapped, const char *purpose, const struct i
     ward_request_free(opened);
 }
 
-static void set_state(const char *key, uint32_t version, uint8_t from, uint8_t to)
-{
-    struct ward_state *now = ward_state_slot_get(&node.states);
-    struct ward_effect effect = {.kind = WARD_EFFECT_KEK_STATE};
-    effect.kek_state.kek = ward_state_key(now, ward_bytes_str(key))->id;
-    effect.kek_state.version = version;
-    effect.kek_state.from = from;
-    effect.kek_state.to = to;
-    ward_state_unref(now);
-    assert_int_equal(core_world_write(&world, &effect, 1, true, ",\"outcome\":\"allowed\"}"),
-                     WARD_COMMITTED);
-}
-
 /* ---- what stays where it is ---- */
 
 static void what_does_not_open_is_not_moved(void **state)
@@ -186,7 +173,7 @@ static void a_key_leaves_every_state_but_suspended_and_what_comes_after(void **s
                                      WARD_KEY_PENDING_DESTRUCTION, WARD_KEY_DESTROYED};
     for (size_t i = 0; i < sizeof(states); i++) {
         if (i > 0) {
-            set_state("app/keys", 1, states[i - 1], states[i]);
+            core_set_state(&node, "app/keys", 1, states[i - 1], states[i]);
         }
         struct ward_request *request = moving(issued.wrapped, 1);
         if (i > 1) {
