@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Issue and unwrap: what opens, and everything that must not."""
+import json
+
 import pytest
 from harness.client import errors_of, header, item_refused
 from harness.stubs import data_keys_pb2
@@ -218,6 +220,27 @@ def test_context_with_a_key_twice_is_refused(app):
 
 def test_context_with_an_empty_key_is_refused(app):
     context_refused(app, context_field(b"", b"1"), "empty")
+
+
+# ---- the proof of wraps ----
+
+def test_wraps_without_proof_are_warned_of_and_told_at_every_start(ward):
+    daemon = ward.daemons[0]
+
+    def starts() -> list:
+        app, auditor = ward.client("app"), ward.client("auditor")
+        app.patient = True
+        assert app.generate()[0]
+        entries = [entry for entry in map(json.loads, auditor.leaves()) if entry["action"] == "system.start"]
+        return [entry["detail"].get("wrap_proof") for entry in entries]
+    daemon.stop()
+    try:
+        daemon.start(hsm="  wrap_proof: false")
+        assert starts()[-1] == "off" and "wrap_proof is off" in daemon.log_tail(100000)
+    finally:
+        daemon.stop()
+        daemon.start()
+    assert starts()[-2:] == ["off", None]
 
 
 # ---- the header ----

@@ -43,6 +43,7 @@ hsm:
   workers: {s.get("workers", 1)}
   deadline_ms: {s.get("deadline_ms", 2000)}
   working_copies: true
+{s.get("hsm", "")}
 policy:
   genesis: {d.policy}
   genesis_sha256: {s.get("genesis_sha256", d.policy_sha256)}
