@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One batch, one transaction, one round trip: BEGIN, effects, audit row and head, COMMIT, sync.
- * What fails aborts all behind it, the COMMIT too. What this file must never do is call a commit
- * undone that may have happened: once COMMIT was queued, a connection that dies makes the outcome
- * UNKNOWN. */
+/* One batch, one transaction, one round trip: BEGIN, audit row and head, effects, COMMIT, sync. A
+ * batch of entries alone is one statement, which the sync commits: BEGIN and COMMIT would cost a
+ * fifth of it. What fails aborts all behind it, the COMMIT too. What this file must never do is
+ * call a commit undone that may have happened: once COMMIT or that sync was queued, a connection
+ * that dies makes the outcome UNKNOWN. */
 #include "backends/postgres/store_postgres.h"
 
 #include <stdlib.h>
@@ -31,6 +32,13 @@ static ward_status send_head(struct ward_pg_writer *writer, const struct ward_co
     return ward_pg_send(conn, WARD_PG_ADVANCE_HEAD);
 }
 
+static bool is_one_statement(const struct ward_pg_writer *writer, const struct ward_commit *commit)
+{
+    return !writer->locked && commit->n_leaves > 0 && commit->n_effects == 0 &&
+           commit->n_subject_keys == 0 && commit->n_records == 0 && commit->n_rewrapped == 0 &&
+           commit->n_replays == 0;
+}
+
 /* Queues everything before COMMIT. ret_n: how many results that makes; ret_rewrap: which of them is
  * the rewrap's, or -1. */
 static ward_status send_all(struct ward_pg_writer *writer, const struct ward_commit *commit,
@@ -39,7 +47,7 @@ static ward_status send_all(struct ward_pg_writer *writer, const struct ward_com
     struct ward_pg_conn *conn = &writer->conn;
     size_t n = 0;
     *ret_rewrap = -1;
-    if (!writer->locked) {
+    if (!writer->locked && !is_one_statement(writer, commit)) {
         WARD_TRY(ward_pg_send(conn, WARD_PG_BEGIN));
         n++;
     }
@@ -86,21 +94,45 @@ static void failed(struct answer *answer, ward_status status)
 
 /* COMMIT itself: only an ERROR is a rollback for sure; a session that was ended in it may have done
  * it. */
+static void failed_to_commit(struct answer *answer, ward_status status)
+{
+    failed(answer, status);
+    if (answer->outcome == WARD_COMMIT_UNAVAILABLE) {
+        answer->outcome = WARD_COMMIT_UNKNOWN;
+    }
+}
+
 static void read_commit(struct ward_pg_conn *conn, struct answer *answer)
 {
     ward_auto(ward_pg_clearp) PGresult *result = NULL;
     ward_status status = ward_pg_result(conn, &result);
     if (!ward_ok(status)) {
-        failed(answer, status);
-        if (answer->outcome == WARD_COMMIT_UNAVAILABLE) {
-            answer->outcome = WARD_COMMIT_UNKNOWN;
-        }
+        failed_to_commit(answer, status);
         return;
     }
     if (strcmp(PQcmdStatus(result), "COMMIT") != 0) {
         answer->outcome =
             WARD_COMMIT_FAILED; /* it answers ROLLBACK where the transaction was lost */
         answer->status = WARD_STATUS(WARD_E_INTERNAL);
+    }
+}
+
+/* The statement's own answer comes before the sync commits it. */
+static void read_one_statement(struct ward_pg_conn *conn, struct answer *answer)
+{
+    ward_auto(ward_pg_clearp) PGresult *result = NULL;
+    *answer = (struct answer){.outcome = WARD_COMMITTED};
+    ward_status status = ward_pg_result(conn, &result);
+    if (!ward_ok(status)) {
+        failed(answer, status);
+        if (conn->pg != NULL && !ward_ok(ward_pg_end(conn))) {
+            ward_pg_drop(conn); /* what was answered before stands */
+        }
+        return;
+    }
+    status = ward_pg_end(conn);
+    if (!ward_ok(status)) {
+        failed_to_commit(answer, status);
     }
 }
 
@@ -123,10 +155,6 @@ static void read_all(struct ward_pg_conn *conn, size_t n, ptrdiff_t rewrap, stru
     }
     if (conn->pg != NULL && !ward_ok(ward_pg_end(conn))) {
         ward_pg_drop(conn); /* what was answered before stands */
-    }
-    if (answer->outcome == WARD_COMMITTED && conn->warned) {
-        answer->outcome = WARD_COMMIT_UNKNOWN; /* done here, not confirmed by the standby */
-        answer->status = WARD_STATUS(WARD_E_UNKNOWN_COMMIT);
     }
 }
 
@@ -175,7 +203,8 @@ static void run(struct ward_pg_writer *writer, const struct ward_commit *commit,
                                   .status = status};
         return;
     }
-    status = ward_pg_send(conn, WARD_PG_COMMIT);
+    bool one = is_one_statement(writer, commit);
+    status = one ? WARD_OK : ward_pg_send(conn, WARD_PG_COMMIT);
     if (ward_ok(status)) {
         status = ward_pg_sync(conn);
     }
@@ -183,7 +212,15 @@ static void run(struct ward_pg_writer *writer, const struct ward_commit *commit,
         *answer = (struct answer){.outcome = WARD_COMMIT_UNKNOWN, .status = status};
         return;
     }
-    read_all(conn, n, rewrap, answer);
+    if (one) {
+        read_one_statement(conn, answer);
+    } else {
+        read_all(conn, n, rewrap, answer);
+    }
+    if (answer->outcome == WARD_COMMITTED && conn->warned) {
+        answer->outcome = WARD_COMMIT_UNKNOWN; /* done here, not confirmed by the standby */
+        answer->status = WARD_STATUS(WARD_E_UNKNOWN_COMMIT);
+    }
 }
 
 enum ward_commit_outcome ward_pg_commit(struct ward_store_writer *base,

@@ -148,15 +148,23 @@ ward_status ward_pg_result(struct ward_pg_conn *conn, PGresult **ret)
 
 ward_status ward_pg_end(struct ward_pg_conn *conn)
 {
+    ward_status error = WARD_OK;
     for (;;) {
         ward_auto(ward_pg_clearp) PGresult *result = NULL;
         WARD_TRY(next(conn, &result));
         ExecStatusType status = PQresultStatus(result);
         if (status == PGRES_PIPELINE_SYNC) {
-            return WARD_OK;
+            return error;
         }
-        if (status == PGRES_FATAL_ERROR && PQstatus(conn->pg) == CONNECTION_BAD) {
+        if (status != PGRES_FATAL_ERROR) {
+            continue;
+        }
+        uint32_t sqlstate = ward_sqlstate_pack(PQresultErrorField(result, PG_DIAG_SQLSTATE));
+        if (sqlstate == 0 || PQstatus(conn->pg) == CONNECTION_BAD) {
             return lost(conn, WARD_HERE);
+        }
+        if (ward_ok(error)) {
+            error = ward_sqlstate_status(sqlstate);
         }
     }
 }

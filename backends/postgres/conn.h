@@ -46,7 +46,8 @@ ward_status ward_pg_sync(struct ward_pg_conn *conn);
  * SQLSTATE and the connection stays. CANCELLED: skipped, since one before it failed. Lost or late:
  * UNAVAILABLE or DEADLINE without foreign, and the connection is dropped. */
 ward_status ward_pg_result(struct ward_pg_conn *conn, PGresult **ret);
-/* Reads the sync's own result, and what is left before it. */
+/* Reads the sync's own result, and what is left before it. An error that comes with it: its status;
+ * what ran outside BEGIN and COMMIT is committed by the sync, and that can fail like COMMIT. */
 ward_status ward_pg_end(struct ward_pg_conn *conn);
 /* For one statement: send, sync, result, end. */
 ward_status ward_pg_run(struct ward_pg_conn *conn, enum ward_pg_statement statement,

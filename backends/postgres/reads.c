@@ -123,10 +123,14 @@ static ward_status answer_one(struct ward_pg_conn *conn, const struct ward_pg_qu
     if (ward_ok(status)) {
         status = ward_pg_query_take(query, result);
     }
+    ward_status ended = ward_pg_end(conn);
+    if (ward_ok(status)) {
+        status = ended; /* a reservation is not there until it is committed */
+    }
     if (!ward_ok(status)) {
         set_all(query, ward_pg_outside(status));
     }
-    return ward_pg_end(conn);
+    return conn->pg == NULL ? ended : WARD_OK;
 }
 
 /* Fails when the connection did; reads that were not answered then keep what they had. */

@@ -11,6 +11,9 @@ struct statement {
 #define R WARD_PG_READER
 #define W WARD_PG_WRITER
 
+#define DURABLE                                                                       \
+    "current_setting('fsync') = 'on' AND current_setting('full_page_writes') = 'on' " \
+    "AND current_setting('synchronous_commit') IN ('on', 'remote_apply')"
 #define HEAD_COLUMNS                                                         \
     "SELECT size, epoch, fence, frontier, current_setting('fsync') = 'on', " \
     "current_setting('full_page_writes') = 'on', "                           \
@@ -25,7 +28,7 @@ struct statement {
 #define CAS_END " RETURNING 1) SELECT ward.expect_one((SELECT count(*) FROM moved))"
 
 static const struct statement statements[WARD_PG_STATEMENTS] = {
-    [WARD_PG_BEGIN] = {"begin", "BEGIN ISOLATION LEVEL READ COMMITTED, READ WRITE", W},
+    [WARD_PG_BEGIN] = {"begin", "BEGIN", W}, /* how: see the settings in dial.c */
     [WARD_PG_BEGIN_SNAPSHOT] = {"begin_snapshot",
                                 "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY", R},
     [WARD_PG_COMMIT] = {"commit", "COMMIT", R | W},
@@ -151,10 +154,20 @@ static const struct statement statements[WARD_PG_STATEMENTS] = {
     [WARD_PG_RESOLVE_FENCE] = {"resolve_fence",
                                "UPDATE ward.head SET fence = fence + 1 WHERE one RETURNING fence",
                                W},
-    [WARD_PG_ADVANCE_HEAD] = {"advance_head",
-                              "SELECT ward.advance_head($1::bigint, $2::integer, $3::bytea, "
-                              "$4::bigint, $5::bigint, $6::bytea, $7::boolean)",
-                              W},
+    /* The head after a batch, and the batch's audit row, only while the head is as it was and the
+     * server writes durably; else the function raises why, and the COMMIT behind it rolls back. The
+     * row comes second: two daemons that append the same numbers meet at the head, not at the
+     * unique index. */
+    [WARD_PG_ADVANCE_HEAD] =
+        {"advance_head",
+         "WITH moved AS (UPDATE ward.head SET size = $1::bigint + $2::integer, "
+         "epoch = $4::bigint + $7::boolean::integer, frontier = $6::bytea "
+         "WHERE one AND size = $1::bigint AND epoch = $4::bigint AND fence = $5::bigint "
+         "AND " DURABLE " RETURNING size - $2::integer AS first) "
+         "INSERT INTO ward.audit_batch (first, count, leaves) VALUES ("
+         "COALESCE((SELECT first FROM moved), ward.refuse_commit($4::bigint)), $2::integer, "
+         "$3::bytea)",
+         W},
     [WARD_PG_CHECK_EPOCH] = {"check_epoch", "SELECT ward.check_epoch($1::bigint)", W},
 
     [WARD_PG_INSERT_SUBJECT_KEYS] =

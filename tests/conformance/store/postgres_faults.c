@@ -16,7 +16,7 @@ static enum ward_commit_outcome commit_leaf(struct fixture *fx)
     return fixture_commit(fx, fx->w);
 }
 
-/* A commit that also writes the checkpoint on which a test hangs its trigger. */
+/* A commit of several statements. */
 static enum ward_commit_outcome commit_checkpoint(struct fixture *fx)
 {
     struct ward_effect effect = {.kind = WARD_EFFECT_CHECKPOINT};
@@ -26,16 +26,31 @@ static enum ward_commit_outcome commit_checkpoint(struct fixture *fx)
     return fixture_effect(fx, &effect);
 }
 
-static void in_commit(const char *body)
+/* Where a test hangs its trigger, and a commit that writes there: a batch of entries alone is one
+ * statement, which commits by itself. */
+static const struct {
+    const char *table;
+    enum ward_commit_outcome (*commit)(struct fixture *fx);
+} ways[] = {{"ward.checkpoint", commit_checkpoint}, {"ward.audit_batch_0", commit_leaf}};
+#define WAYS (sizeof(ways) / sizeof(ways[0]))
+
+static void in_commit(const char *table, const char *event, const char *body)
 {
     char sql[600];
     (void)snprintf(sql, sizeof(sql),
                    "CREATE OR REPLACE FUNCTION public.in_commit() RETURNS trigger LANGUAGE plpgsql "
                    "AS $$ BEGIN %s RETURN NULL; END $$; "
-                   "CREATE CONSTRAINT TRIGGER in_commit AFTER INSERT ON ward.checkpoint "
+                   "CREATE CONSTRAINT TRIGGER in_commit AFTER %s ON %s "
                    "DEFERRABLE INITIALLY DEFERRED FOR EACH ROW "
                    "EXECUTE FUNCTION public.in_commit()",
-                   body);
+                   body, event, table);
+    postgres_sql(&pg, sql);
+}
+
+static void no_more_in_commit(const char *table)
+{
+    char sql[80];
+    (void)snprintf(sql, sizeof(sql), "DROP TRIGGER in_commit ON %s", table);
     postgres_sql(&pg, sql);
 }
 
@@ -141,31 +156,58 @@ static void sessions_ended_in_mid_commit_lose_nothing_acknowledged(void **state)
 static void a_session_ended_in_its_commit_is_unknown_then_resolved(void **state)
 {
     struct fixture *fx = *state;
-    pthread_t thread;
-    bool committed = true;
-    in_commit("PERFORM pg_sleep(10);");
-    assert_int_equal(pthread_create(&thread, NULL, terminate_soon, NULL), 0);
-    enum ward_commit_outcome outcome = commit_checkpoint(fx);
-    assert_int_equal(pthread_join(thread, NULL), 0);
-    assert_outcome(outcome, WARD_COMMIT_UNKNOWN);
-    assert_code(fx->status, WARD_E_UNKNOWN_COMMIT);
-    assert_ok(ward_store_resolve(fx->w, &fx->commit, &committed));
-    assert_false(committed);
-    assert_head_unmoved(fx);
+    for (size_t i = 0; i < WAYS; i++) {
+        pthread_t thread;
+        bool committed = true;
+        in_commit(ways[i].table, "INSERT", "PERFORM pg_sleep(10);");
+        assert_int_equal(pthread_create(&thread, NULL, terminate_soon, NULL), 0);
+        enum ward_commit_outcome outcome = ways[i].commit(fx);
+        assert_int_equal(pthread_join(thread, NULL), 0);
+        assert_outcome(outcome, WARD_COMMIT_UNKNOWN);
+        assert_code(fx->status, WARD_E_UNKNOWN_COMMIT);
+        assert_ok(ward_store_resolve(fx->w, &fx->commit, &committed));
+        assert_false(committed);
+        assert_head_unmoved(fx);
+        no_more_in_commit(ways[i].table);
+    }
 }
 
 static void an_error_of_the_commit_itself_is_a_known_rollback(void **state)
 {
     struct fixture *fx = *state;
-    in_commit("RAISE EXCEPTION USING ERRCODE = '40001';");
-    assert_outcome(commit_checkpoint(fx), WARD_COMMIT_RETRY);
-    postgres_sql(&pg, "DROP TRIGGER in_commit ON ward.checkpoint");
-    in_commit("RAISE EXCEPTION USING ERRCODE = 'P0001';");
-    assert_outcome(commit_checkpoint(fx), WARD_COMMIT_FAILED);
-    assert_code(fx->status, WARD_E_INTERNAL);
-    postgres_sql(&pg, "DROP TRIGGER in_commit ON ward.checkpoint");
-    assert_head_unmoved(fx);
-    assert_outcome(commit_checkpoint(fx), WARD_COMMITTED); /* on the same connection */
+    for (size_t i = 0; i < WAYS; i++) {
+        pid_t backend = backend_of("wardd writer");
+        in_commit(ways[i].table, "INSERT", "RAISE EXCEPTION USING ERRCODE = '40001';");
+        assert_outcome(ways[i].commit(fx), WARD_COMMIT_RETRY);
+        no_more_in_commit(ways[i].table);
+        in_commit(ways[i].table, "INSERT", "RAISE EXCEPTION USING ERRCODE = 'P0001';");
+        assert_outcome(ways[i].commit(fx), WARD_COMMIT_FAILED);
+        assert_code(fx->status, WARD_E_INTERNAL);
+        no_more_in_commit(ways[i].table);
+        assert_head_unmoved(fx);
+        assert_outcome(ways[i].commit(fx), WARD_COMMITTED);
+        assert_int_equal(backend_of("wardd writer"), backend); /* on the same connection */
+    }
+}
+
+static void a_reservation_whose_commit_failed_grants_nothing(void **state)
+{
+    struct fixture *fx = *state;
+    struct ward_read read = {.kind = WARD_READ_RESERVE}, other = {.kind = WARD_READ_CHECKPOINT};
+    struct ward_read *reads[] = {&read, &other};
+    read.reserve.kek = a_kek(fx, "app");
+    read.reserve.version = 1;
+    read.reserve.block = 10;
+    read.reserve.limit = 100;
+    in_commit("ward.kek_version", "UPDATE", "RAISE EXCEPTION USING ERRCODE = 'P0001';");
+    read.arena = other.arena = fx->arena;
+    assert_ok(ward_store_read(fx->r, reads, 2));
+    assert_code(read.status, WARD_E_INTERNAL);
+    assert_code(other.status, WARD_E_NOT_FOUND); /* nothing else suffered */
+    no_more_in_commit("ward.kek_version");
+    assert_ok(read_one(fx, &read));
+    assert_int_equal(read.reserve.granted, 10);
+    assert_int_equal(read.reserve.total, 10);
 }
 
 /* The server hangs with the whole commit in its socket, is given up, and wakes when the commit was
@@ -321,6 +363,7 @@ int postgres_suite_faults(void)
         T(sessions_ended_in_mid_commit_lose_nothing_acknowledged),
         T(a_session_ended_in_its_commit_is_unknown_then_resolved),
         T(an_error_of_the_commit_itself_is_a_known_rollback),
+        T(a_reservation_whose_commit_failed_grants_nothing),
         T(a_commit_that_was_resolved_as_undone_stays_undone),
         T(another_writer_notices_that_the_fence_moved),
         T(a_server_that_does_not_answer_is_unavailable_within_a_second),
