@@ -48,7 +48,7 @@ struct ward_app {
     struct ward_rpc *rpc;
     atomic_uint handshakes_failed, requests_refused;
     atomic_size_t revocations_missing; /* taken out of the database by hand */
-    atomic_bool must_stop, serving;
+    atomic_bool must_stop, serving, must_recheck;
 };
 
 ward_status ward_app_open_kek(const struct ward_config *config, struct ward_kek **ret)
@@ -119,8 +119,18 @@ static ward_status refresh(void *context, struct ward_store_reader *reader)
         return status;
     }
     ward_state_slot_put(&app->states, state);
-    ward_rpc_recheck(app->rpc); /* somebody may have been revoked: his connections end now */
+    app->must_recheck = true;
     return WARD_OK;
+}
+
+/* Somebody may have been revoked: his connections end. Not before the answers that the new state
+ * came with have had a moment to go out: who revoked himself is told. */
+static void in_force(void *context)
+{
+    struct ward_app *app = context;
+    if (atomic_exchange(&app->must_recheck, false)) {
+        ward_rpc_recheck(app->rpc);
+    }
 }
 
 static ward_status first_state(struct ward_app *app, struct ward_kek_session *session)
@@ -353,6 +363,7 @@ static ward_status start_edges(struct ward_app *app)
                                           .committer = app->committer,
                                           .store = app->store,
                                           .refresh = refresh,
+                                          .in_force = in_force,
                                           .context = app,
                                           .unidentified = take_unidentified};
     WARD_TRY(ward_jobs_start(&jobs, &app->jobs));

@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "base/log.h"
+#include "server/jobs/follow.h"
 #include "server/jobs/internal.h"
 #include "server/jobs/rotation.h"
 #include "server/limits.h"
@@ -16,7 +17,6 @@
 #define THROTTLED_TICKS 10
 #define SUMMARY_TICKS 100
 #define PURGE_TICKS 50
-#define EPOCH_TICKS 3
 #define RECOVER_TICKS 600
 #define ATTEST_TICKS 36000
 #define REWRAP_ARENA (64u << 20)
@@ -26,6 +26,8 @@
 struct ward_jobs {
     struct ward_jobs_config config;
     pthread_t ticker, rewrapper;
+    bool ticking, rewrapping;
+    struct ward_follower *follower;
     struct ward_store_reader *reader;
     atomic_bool stopping;
     atomic_ullong rewrapped;
@@ -71,22 +73,6 @@ static void sign_checkpoint(struct ward_jobs *jobs)
         tell_failure("signing a checkpoint failed; it is tried again in a second", status);
     }
     ward_request_free(request);
-}
-
-/* ---- epoch ---- */
-
-static void follow_epoch(struct ward_jobs *jobs)
-{
-    uint64_t epoch;
-    struct ward_state *state = ward_state_slot_get(jobs->config.pipeline->states);
-    bool moved = ward_ok(ward_store_epoch(jobs->reader, &epoch)) && epoch != state->epoch;
-    ward_state_unref(state);
-    if (moved) {
-        ward_status status = jobs->config.refresh(jobs->config.context, jobs->reader);
-        if (!ward_ok(status)) {
-            tell_failure("reading the new policy and keys failed", status);
-        }
-    }
 }
 
 /* ---- summary ---- */
@@ -223,9 +209,6 @@ static void *tick(void *argument)
         if (n % (WARD_CHECKPOINT_MS / TICK_MS) == 0) {
             sign_checkpoint(jobs);
             ward_rotation_tick(jobs->config.pipeline, jobs->reader, &jobs->trimmed_epoch);
-        }
-        if (n % EPOCH_TICKS == 0) {
-            follow_epoch(jobs);
         }
         if (n % PURGE_TICKS == 0) {
             purge(jobs);
@@ -365,26 +348,27 @@ static void *rewrap(void *argument)
     return NULL;
 }
 
+static ward_status start_threads(struct ward_jobs *jobs)
+{
+    WARD_TRY(ward_store_reader_open(jobs->config.store, &jobs->reader));
+    WARD_TRY(ward_follower_start(&jobs->config, &jobs->follower));
+    jobs->ticking = pthread_create(&jobs->ticker, NULL, tick, jobs) == 0;
+    WARD_ENSURE(jobs->ticking, WARD_E_UNAVAILABLE);
+    jobs->rewrapping = pthread_create(&jobs->rewrapper, NULL, rewrap, jobs) == 0;
+    WARD_ENSURE(jobs->rewrapping, WARD_E_UNAVAILABLE);
+    return WARD_OK;
+}
+
 ward_status ward_jobs_start(const struct ward_jobs_config *config, struct ward_jobs **ret)
 {
     struct ward_jobs *jobs = calloc(1, sizeof(*jobs));
     WARD_ENSURE(jobs != NULL, WARD_E_EXHAUSTED);
     jobs->config = *config;
     jobs->started_wall_us = ward_wall_us(config->pipeline->clock);
-    ward_status status = ward_store_reader_open(config->store, &jobs->reader);
+    ward_status status = start_threads(jobs);
     if (!ward_ok(status)) {
-        free(jobs);
+        ward_jobs_stop(jobs);
         return status;
-    }
-    bool ticking = pthread_create(&jobs->ticker, NULL, tick, jobs) == 0;
-    if (!ticking || pthread_create(&jobs->rewrapper, NULL, rewrap, jobs) != 0) {
-        jobs->stopping = true;
-        if (ticking) {
-            (void)pthread_join(jobs->ticker, NULL);
-        }
-        ward_store_reader_close(jobs->reader);
-        free(jobs);
-        WARD_FAIL(WARD_E_UNAVAILABLE);
     }
     *ret = jobs;
     return WARD_OK;
@@ -396,8 +380,13 @@ void ward_jobs_stop(struct ward_jobs *jobs)
         return;
     }
     jobs->stopping = true;
-    (void)pthread_join(jobs->rewrapper, NULL);
-    (void)pthread_join(jobs->ticker, NULL);
+    if (jobs->rewrapping) {
+        (void)pthread_join(jobs->rewrapper, NULL);
+    }
+    if (jobs->ticking) {
+        (void)pthread_join(jobs->ticker, NULL);
+    }
+    ward_follower_stop(jobs->follower);
     ward_store_reader_close(jobs->reader);
     free(jobs);
 }

@@ -21,6 +21,9 @@ struct ward_jobs_config {
     struct ward_committer *committer;
     struct ward_store *store;
     ward_status (*refresh)(void *context, struct ward_store_reader *reader);
+    /* Every 100 ms, from a thread that waits for nothing but the database: what follows from a
+     * new state is done. NULL: nothing. */
+    void (*in_force)(void *context);
     void *context;
     void (*unidentified)(void *context, unsigned *ret_handshakes,
                          unsigned *ret_requests); /* takes the counts */
