@@ -217,8 +217,8 @@ static bool read_some(struct ward_conn *conn, size_t *total)
     }
     *total += size;
     conn->received = true;
-    ward_conn_heard(conn);
     ward_status status = ward_h2_receive(conn->h2, WARD_BYTES(loop->input, size), loop->now_us);
+    ward_conn_heard(conn);
     explicit_bzero(loop->input, size);
     ward_conn_touch(conn);
     if (!ward_ok(status)) {

@@ -55,7 +55,7 @@ struct ward_conn {
     size_t blocked_sent, held_blocked;
     struct ward_conn *next_touched, *next_again;
     bool is_touched, is_again, received, reading;
-    bool resting;        /* its TLS buffers were given back */
+    bool busy;           /* calls come: it keeps its TLS buffers */
     bool ending;         /* close once all is written */
     bool dead;           /* close now */
     const char *leaving; /* why, as the peer is told; NULL: it stays */

@@ -32,7 +32,10 @@ void ward_conn_heard(struct ward_conn *conn)
 {
     conn->heard_us = conn->loop->now_us;
     conn->asked_us = 0;
-    conn->resting = false;
+    if (!conn->busy && ward_h2_streams(conn->h2) > 0) {
+        conn->busy = true;
+        ward_tls_busy(conn->tls, true);
+    }
 }
 
 /* ---- goodbye ---- */
@@ -119,9 +122,9 @@ static void tick_open(struct ward_conn *conn, int64_t now_us)
         conn->dead = true;
     }
     conn->dead |= stuck(conn, now_us);
-    if (!conn->resting && conn->blocked.size == 0 && now_us - conn->heard_us >= REST_US) {
-        ward_tls_rest(conn->tls);
-        conn->resting = true;
+    if (conn->busy && conn->blocked.size == 0 && now_us - conn->heard_us >= REST_US) {
+        conn->busy = false;
+        ward_tls_busy(conn->tls, false);
     }
     ward_conn_touch(conn);
 }

@@ -12,7 +12,6 @@
 #include <openssl/x509v3.h>
 
 #define CHAIN_DEPTH_MAX 4
-#define READ_AHEAD (32 * 1024)
 #define SECURITY_LEVEL 2
 #define CRL_FLAGS (X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL)
 
@@ -63,14 +62,13 @@ static bool configure(SSL_CTX *context, bool tls_1_2)
     SSL_CTX_set_options(context, SSL_OP_CLEANSE_PLAINTEXT | SSL_OP_NO_RENEGOTIATION |
                                      SSL_OP_NO_COMPRESSION | SSL_OP_NO_TICKET |
                                      SSL_OP_CIPHER_SERVER_PREFERENCE);
-    /* Not SSL_MODE_RELEASE_BUFFERS: it wipes 32 KiB after every read; see ward_tls_rest. */
-    SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+    SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
+                                  SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
     SSL_CTX_set_verify_depth(context, CHAIN_DEPTH_MAX);
     SSL_CTX_set_security_level(context, SECURITY_LEVEL);
     SSL_CTX_set_read_ahead(context, 1);
-    SSL_CTX_set_default_read_buffer_len(context, READ_AHEAD);
     SSL_CTX_set_default_passwd_cb(context, no_passphrase);
     SSL_CTX_set_alpn_select_cb(context, select_h2, NULL);
     return SSL_CTX_set_min_proto_version(context, tls_1_2 ? TLS1_2_VERSION : TLS1_3_VERSION) == 1 &&
@@ -289,8 +287,13 @@ bool ward_tls_pending(const SSL *session)
     return SSL_has_pending(session) == 1;
 }
 
-void ward_tls_rest(SSL *session)
+void ward_tls_busy(SSL *session, bool busy)
 {
+    if (busy) {
+        (void)SSL_clear_mode(session, SSL_MODE_RELEASE_BUFFERS); /* gives the modes that are left */
+        return;
+    }
+    (void)SSL_set_mode(session, SSL_MODE_RELEASE_BUFFERS);
     (void)SSL_free_buffers(session); /* fails when there is something in them: they stay */
     ERR_clear_error();
 }

@@ -59,8 +59,10 @@ enum ward_tls_result ward_tls_read(SSL *session, uint8_t *out, size_t size, size
 enum ward_tls_result ward_tls_write(SSL *session, struct ward_bytes bytes, size_t *ret_size);
 /* Bytes that were read from the socket and wait inside. */
 bool ward_tls_pending(const SSL *session);
-/* Nothing was said for a while: gives its buffers back until something is. */
-void ward_tls_rest(SSL *session);
+/* A busy session keeps its buffers between reads. One that is not gives them back each time, which
+ * wipes all of their 16 KiB: dear, but only where thousands are idle is memory dearer. New ones are
+ * not busy. */
+void ward_tls_busy(SSL *session, bool busy);
 /* Sends close_notify, if it can at once, and frees. NULL is fine. */
 void ward_tls_session_free(SSL *session, bool say_goodbye);
 
