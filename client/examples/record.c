@@ -76,7 +76,9 @@ static int get(ward_client *client, char **names, char **fields, size_t n_fields
         return say("reading", &error);
     }
     const ward_record_result *result = records->items[0];
-    (void)fwrite(result->json, 1, result->json_size, stdout);
+    if (result->json_size > 0) { /* the whole was asked for */
+        (void)fwrite(result->json, 1, result->json_size, stdout);
+    }
     for (size_t i = 0; i < result->n_values; i++) {
         const ward_record_value *value = result->values[i];
         (void)printf("%s: %.*s\n", value->name, (int)value->json_size, (const char *)value->json);
