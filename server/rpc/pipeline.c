@@ -177,7 +177,7 @@ static void look_for_replay(struct ward_request *request)
 {
     ward_status status = ward_replay_found(request);
     if (request->replayed) {
-        request->status = WARD_OK;
+        request->status = request->told = WARD_OK;
         request->refused = false;
     } else if (!ward_ok(status)) {
         request->status = status;
