@@ -197,8 +197,9 @@ static void on_header(struct ward_h2_stream *h2, struct ward_bytes name, struct 
         if (is(name, "content-type")) {
             stream->grpc = is_grpc(value);
         } else if (is(name, "grpc-timeout")) {
-            stream->bad_timeout |= !ward_grpc_timeout_parse(value, &stream->timeout_us);
-            stream->timeout_us += stream->timeout_us == 0; /* none at all is not infinite */
+            bool good = ward_grpc_timeout_parse(value, &stream->timeout_us);
+            stream->bad_timeout |= !good;
+            stream->timeout_us += good && stream->timeout_us == 0; /* none is not infinite */
         }
         break;
     case 13:
@@ -365,7 +366,8 @@ void ward_stream_tick(struct ward_stream *stream, int64_t now_us)
         ward_reflection_tick(stream, now_us);
         break;
     case WARD_STREAM_SUBMITTED:
-        if (now_us > stream->deadline_us) { /* it was not ended before its work began */
+        if (stream->cancelled != NULL && now_us > stream->deadline_us) {
+            /* its work has begun, or waits to: nobody listens any more */
             ward_h2_cancel(&stream->h2);
         }
         break;

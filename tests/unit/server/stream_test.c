@@ -403,6 +403,19 @@ static void a_call_that_is_late_is_reset_and_its_answer_dropped(void **state)
     assert_string_equal(rig_answer_of(&rig, stream)->status, "");
 }
 
+static void a_refusal_is_told_however_late(void **state)
+{
+    (void)state;
+    struct rig_body body = {.bytes = L(EMPTY)};
+    int32_t stream = rig_call(&rig, &(struct rig_call){.timeout = "x"}, &body);
+    rig_pump(&rig);
+    rig.now_us += 60000000;
+    ward_session_tick(rig.session, rig.h2, rig.now_us);
+    rig_pump(&rig);
+    rig_answer(&rig);
+    assert_string_equal(rig_answer_of(&rig, stream)->status, "3");
+}
+
 static void an_answer_that_crosses_its_deadline_is_sent_or_dropped(void **state)
 {
     (void)state;
@@ -630,6 +643,7 @@ int main(void)
         T(a_request_knows_that_its_caller_has_gone),
         T(what_ended_as_cancelled_is_no_work_for_nobody),
         T(a_call_that_is_late_is_reset_and_its_answer_dropped),
+        T(a_refusal_is_told_however_late),
         T(an_answer_that_crosses_its_deadline_is_sent_or_dropped),
         T(a_refusal_carries_its_details),
         T(an_answer_to_a_stream_that_was_reset_is_dropped),
