@@ -2,17 +2,21 @@
 """Health, metrics, reload and drain: what operators and balancers rely on."""
 import hashlib
 import itertools
+import os
+import signal
 import subprocess
 import threading
 import time
 
 import grpc
 import pytest
+from harness.client import ItemRefused, item_refused
 from harness.daemon import genesis
 from harness.processes import wait_until
 from harness.stubs import health_pb2
 
-SERVING, NOT_SERVING = 1, 2
+SERVING, NOT_SERVING, SERVICE_UNKNOWN = 1, 2, 3
+UNAVAILABLE = 14
 
 
 def check(client, service: str = "") -> int:
@@ -31,6 +35,74 @@ def test_watch_says_the_state_at_once(app):
     watch = app.health.Watch(health_pb2.HealthCheckRequest(), timeout=5)
     assert next(watch).status == SERVING
     watch.cancel()
+
+
+@pytest.mark.parametrize("service", ["DataKeys", "Keys", "Records", "Approvals", "Audit", "Admin"])
+def test_health_of_every_service(app, service):
+    assert check(app, f"ward.v1.{service}") == SERVING
+
+
+@pytest.mark.parametrize("service", ["ward.v1", "ward.v1.Key", "ward.v1.Keys/", "ward.v1.keys", "Keys", "/ward.v1.Keys", "ward.v1.Keys.CreateKey",
+                                     "grpc.reflection.v1.ServerReflection"])
+def test_health_of_names_that_are_no_service(app, refused, service):
+    refused("NOT_FOUND", "service: not known", lambda: check(app, service))
+
+
+def test_watch_of_an_unknown_service_goes_on_and_says_so(app):
+    watch = app.health.Watch(health_pb2.HealthCheckRequest(service="ward.v1.Nothing"), timeout=2)
+    assert next(watch).status == SERVICE_UNKNOWN
+    with pytest.raises(grpc.RpcError) as caught:
+        next(watch)  # nothing changes: only the caller's own deadline ends it
+    assert caught.value.code() == grpc.StatusCode.DEADLINE_EXCEEDED
+
+
+def test_watchers_of_a_connection_are_few(app):
+    watches = [app.health.Watch(health_pb2.HealthCheckRequest(), timeout=10) for _ in range(17)]
+    seen = []
+    for watch in watches:
+        try:
+            seen.append(next(watch).status)
+        except grpc.RpcError as error:
+            seen.append(error.code())
+    assert sorted(map(str, seen)) == sorted(map(str, [SERVING] * 16 + [grpc.StatusCode.RESOURCE_EXHAUSTED]))
+    for watch in watches:
+        watch.cancel()
+
+
+def test_watchers_see_the_database_go_and_come_back(own):
+    client = own.client("app")
+    watch = client.health.Watch(health_pb2.HealthCheckRequest(), timeout=60)
+    assert next(watch).status == SERVING
+    own.postgres.stop("immediate")
+    try:
+        with pytest.raises(grpc.RpcError):
+            client.generate()  # so that it is noticed now
+        assert next(watch).status == NOT_SERVING and check(client) == NOT_SERVING
+    finally:
+        own.postgres.start()
+    assert next(watch).status == SERVING and check(client) == SERVING
+    watch.cancel()
+    client.close()
+
+
+def test_watchers_see_the_hsm_go_and_come_back(own):
+    client = own.client("app")
+    watch = client.health.Watch(health_pb2.HealthCheckRequest(), timeout=60)
+    assert next(watch).status == SERVING
+    helper, = own.daemons[0].helpers()
+    os.kill(helper, signal.SIGSTOP)  # it will miss its deadline, be killed and started anew
+    item_refused(UNAVAILABLE, "try again later", client.generate)
+    assert next(watch).status == NOT_SERVING
+
+    def works() -> bool:
+        try:
+            return bool(client.generate())
+        except (grpc.RpcError, ItemRefused):
+            return False
+    wait_until(works, 15, "a new helper serves")
+    assert next(watch).status == SERVING
+    watch.cancel()
+    client.close()
 
 
 def test_metrics_and_ready_are_plain_http_on_loopback(ward):
