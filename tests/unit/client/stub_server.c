@@ -4,6 +4,7 @@
 #include "tests/unit/client/stub_server.h"
 
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -363,6 +364,8 @@ static void *accept_all(void *argument)
             free(start);
             continue;
         }
+        const int on = 1; /* or each answer of two writes waits for 40 ms */
+        (void)setsockopt(connection, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
         const struct timeval patience = {.tv_sec = 5}; /* a hung test ends all the same */
         (void)setsockopt(connection, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
         (void)setsockopt(connection, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
