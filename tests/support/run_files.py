@@ -20,13 +20,29 @@ import sys
 import time
 import xml.etree.ElementTree as xml
 
-LIMIT_SECONDS = 900  # of one file; then SIGABRT, so that every thread says where it is
+LIMIT_SECONDS = 600  # of one file; then SIGABRT, so that every thread says where it is
 PR_SET_CHILD_SUBREAPER = 36
 MOST_LINES = 60
 
 
 def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
+
+
+def wait(pid: int, seconds: int) -> int:
+    """Its exit status; negative for a signal. Whoever comes to us meanwhile and ends is buried at once: the lock
+    file of a database that was killed names a process until it is gone, zombies included."""
+    def alarm(*_):
+        raise TimeoutError
+    signal.signal(signal.SIGALRM, alarm)
+    signal.alarm(seconds)
+    try:
+        while True:
+            ended, status = os.waitpid(-1, 0)
+            if ended == pid:
+                return os.waitstatus_to_exitcode(status)
+    finally:
+        signal.alarm(0)
 
 
 def run(file: str, log: pathlib.Path, junit: pathlib.Path) -> int:
@@ -36,21 +52,21 @@ def run(file: str, log: pathlib.Path, junit: pathlib.Path) -> int:
         process = subprocess.Popen([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--tb=short",
                                     f"--junitxml={junit}", file], stdin=subprocess.DEVNULL, stdout=out, stderr=out,
                                    env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"})
+    try:
+        process.returncode = wait(process.pid, LIMIT_SECONDS)
+    except TimeoutError:
+        say(f"  {file}: not done within {LIMIT_SECONDS} s")
+        os.kill(process.pid, signal.SIGABRT)
         try:
-            return process.wait(LIMIT_SECONDS)
-        except subprocess.TimeoutExpired:
-            say(f"  {file}: not done within {LIMIT_SECONDS} s")
-            for number in (signal.SIGABRT, signal.SIGKILL):
-                process.send_signal(number)
-                try:
-                    process.wait(20)
-                    break
-                except subprocess.TimeoutExpired:
-                    pass
-            say("\n".join(crash(log)))
-            return 124
-        finally:
-            end_orphans(file)
+            wait(process.pid, 20)
+        except TimeoutError:
+            os.kill(process.pid, signal.SIGKILL)
+            wait(process.pid, 20)
+        say("\n".join(crash(log)))
+        process.returncode = 124
+    finally:
+        end_orphans(file)
+    return process.returncode
 
 
 def children() -> dict:

@@ -73,9 +73,12 @@ class Postgres:
             log = self.folder / "start.log"
             with open(log, "w", encoding="utf-8") as out:
                 return subprocess.run(self._command("pg_ctl", "-D", self.data, "-l", self.folder / "server.log", "-w",
-                                                    "-t", 30, "start"), cwd="/", stdout=out, stderr=out, check=False,
+                                                    "-t", 60, "start"), cwd="/", stdout=out, stderr=out, check=False,
                                       stdin=subprocess.DEVNULL).returncode == 0
-        processes.wait_until(started, 40, "PostgreSQL starts", every=0.2)
+        try:
+            processes.wait_until(started, 60, "PostgreSQL starts", every=0.2)
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{(self.folder / 'server.log').read_text()[-2000:]}") from None
 
     def stop(self, mode: str = "fast") -> None:
         self._run("pg_ctl", "-D", self.data, "-m", mode, "-w", "-t", 30, "stop", check=False)
@@ -87,6 +90,7 @@ class Postgres:
         """kill -9 of the postmaster and of the backends that it started."""
         postmaster = self.pid()
         assert "postgres" in processes.command_line(postmaster)
+        os.kill(postmaster, signal.SIGSTOP)  # it starts no more while we count
         victims = [postmaster, *processes.children(postmaster)]
         for pid in victims:
             try:
