@@ -205,11 +205,13 @@ def test_sigterm_finishes_what_runs_and_exits_with_0(own):
     threads = [threading.Thread(target=load) for _ in range(8)]
     for thread in threads:
         thread.start()
-    wait_until(lambda: len(codes) > 50, 20, "a load runs")
-    assert own.daemons[0].stop() == 0
-    stop.set()
-    for thread in threads:
-        thread.join()
+    try:
+        wait_until(lambda: len(codes) > 50, 20, "a load runs")
+        assert own.daemons[0].stop() == 0
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
     client.close()
     assert set(codes) <= {"OK", "UNAVAILABLE", "CANCELLED"}
     own.daemons[0].start()

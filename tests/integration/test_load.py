@@ -22,15 +22,17 @@ def test_a_mixed_load_loses_nothing(own):
             auditor.describe_key("phi/records")
             own.daemons[0].metrics()
     looker = threading.Thread(target=look)
-    with Load(clients, "mixed") as load:
-        looker.start()
-        wait_until(lambda: load.acknowledged() > 200, 60, "a load runs")
-        for key in ("phi/records", "app/demo"):
-            assert officer_b.approve(officer_a.submit(officer_a.propose_rotation(key))).state == "executed"
-        own.daemons[0].hangup()
-        wait_until(lambda: load.acknowledged() > 1000, 90, "enough work")
-    stop.set()
-    looker.join()
+    looker.start()
+    try:
+        with Load(clients, "mixed") as load:
+            wait_until(lambda: load.acknowledged() > 200, 60, "a load runs")
+            for key in ("phi/records", "app/demo"):
+                assert officer_b.approve(officer_a.submit(officer_a.propose_rotation(key))).state == "executed"
+            own.daemons[0].hangup()
+            wait_until(lambda: load.acknowledged() > 1000, 90, "enough work")
+    finally:  # no thread outlives its test: channels are closed under nobody
+        stop.set()
+        looker.join()
     assert set(load.codes) <= {"OK"}, (load.codes, load.unknown_items[:3])
     load.check(clients[0])
     load.check_log(log.verify(auditor, own.genesis["log_vkey"]))
