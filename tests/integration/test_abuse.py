@@ -13,6 +13,7 @@ import hpack
 import pytest
 from harness import wire
 from harness.client import header
+from harness.daemon import sanitized
 from harness.processes import wait_until
 from harness.stubs import data_keys_pb2, records_pb2
 
@@ -20,7 +21,6 @@ GENERATE = "/ward.v1.DataKeys/GenerateDataKeys"
 GET = "/ward.v1.Records/GetRecords"
 DATA, HEADERS, PRIORITY, RST_STREAM, SETTINGS, PING, WINDOW_UPDATE, CONTINUATION = 0, 1, 2, 3, 4, 6, 8, 9
 END_STREAM, ACK, END_HEADERS, PADDED = 1, 1, 4, 8
-MEBIBYTE = 1024  # as /proc counts
 
 
 @pytest.fixture(scope="module")
@@ -35,6 +35,12 @@ def daemon(own):
 def resident(server) -> int:
     with open(f"/proc/{server.pid}/status", encoding="ascii") as status:
         return next(int(row.split()[1]) for row in status if row.startswith("VmRSS"))
+
+
+def stays_within(server, before: int, mebibytes: int) -> None:
+    """A sanitizer keeps what was freed: there is nothing to measure."""
+    grown = resident(server) - before
+    assert grown < mebibytes * 1024 or sanitized("wardd"), f"grew by {grown} KiB"
 
 
 @pytest.fixture
@@ -153,7 +159,7 @@ def test_a_flood_ends_its_own_connection_and_nothing_else(own, daemon, honest, k
     for _ in range(3):
         with Raw(own, daemon) as raw:
             assert raw.flood(FLOODS[kind]()) < 400_000
-    assert resident(daemon) - before < 16 * MEBIBYTE
+    stays_within(daemon, before, 16)
 
 
 # ---- those that do not read ----
@@ -182,7 +188,7 @@ def test_who_asks_for_much_and_reads_nothing_holds_a_bounded_part(own, daemon, h
                 raw.socket.sendall(frame(HEADERS, END_HEADERS, stream, request) + frame(DATA, END_STREAM, stream, body))
         wait_until(lambda: daemon.metrics().count("ward_held_bytes 0\n") == 0, 10, "something is held")
         time.sleep(1)
-        assert resident(daemon) - before < 120 * MEBIBYTE
+        stays_within(daemon, before, 120)
         client = own.client("app2")
         assert client.generate()
         client.close()
@@ -198,7 +204,7 @@ def test_who_does_not_even_read_the_socket_is_not_read_either(own, daemon, hones
         with contextlib.suppress(OSError):
             for stream in range(1, 100_000, 2):
                 raw.socket.sendall(frame(HEADERS, END_HEADERS, stream, request) + frame(DATA, END_STREAM, stream, body))
-        assert resident(daemon) - before < 120 * MEBIBYTE
+        stays_within(daemon, before, 120)
 
 
 # ---- those that are slow ----
@@ -262,7 +268,7 @@ def test_thousands_of_half_open_handshakes(own, daemon, honest, first):
                 with wire.Wire(own, daemon, own.identities["app"]) as line:  # newcomers get in all the same
                     assert line.status(GENERATE, wire.message(data_keys_pb2.GenerateDataKeysRequest(header=header(), items=[
                         data_keys_pb2.GenerateDataKeysItem(key="app/demo")]).SerializeToString())) == 0
-        assert resident(daemon) - before < 24 * MEBIBYTE
+        stays_within(daemon, before, 24)
 
 
 def test_who_comes_and_goes_leaves_nothing_behind(own, daemon, honest):
@@ -279,4 +285,4 @@ def test_who_comes_and_goes_leaves_nothing_behind(own, daemon, honest):
         with socket.create_connection(("127.0.0.1", daemon.port)):
             pass
     wait_until(lambda: descriptors() <= fds + 3, 10, "descriptors are given back")
-    assert resident(daemon) - before < 8 * MEBIBYTE
+    stays_within(daemon, before, 8)
