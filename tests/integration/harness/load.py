@@ -8,6 +8,8 @@ import grpc
 
 from .client import ItemRefused
 
+CODE_NAMES = {code.value[0]: code.name for code in grpc.StatusCode}
+
 
 class Load:
     """Threads that put records and issue data keys until stopped. Errors are counted by code."""
@@ -51,8 +53,10 @@ class Load:
                     self.records.append((request_id, subject, record, version, data))
                 self.codes["OK"] += 1
             except ItemRefused as error:
-                self.codes[error.code] += 1
-                self.unknown_items.append(str(error))
+                self.codes[CODE_NAMES.get(error.code, str(error.code))] += 1
+                if error.code != grpc.StatusCode.UNAVAILABLE.value[0]:  # which its HSM or database may be for a while
+                    self.unknown_items.append(str(error))
+                self._stop.wait(0.005)
             except grpc.RpcError as error:
                 self.codes[error.code().name] += 1
                 self._stop.wait(0.005)
