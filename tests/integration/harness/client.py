@@ -86,20 +86,6 @@ class Client:
         raise_item(result)
         return result
 
-    def rewrap_items(self, items, request_id: str = ""):
-        """Items: members of RewrapDataKeysItem; new_context is a dict, and None leaves it out."""
-        def item(new_context=None, **members):
-            if new_context is not None:
-                members["new_context"] = data_keys_pb2.Context(pairs=new_context)
-            return data_keys_pb2.RewrapDataKeysItem(**members)
-        request = data_keys_pb2.RewrapDataKeysRequest(header=header(request_id), items=[item(**members) for members in items])
-        return self.data_keys.RewrapDataKeys(request, timeout=self.timeout).results
-
-    def rewrap(self, wrapped: bytes, context=None, request_id: str = "", **members):
-        result = self.rewrap_items([dict(wrapped=wrapped, context=context or {}, **members)], request_id)[0]
-        raise_item(result)
-        return result
-
     # ---- records ----
 
     def put_items(self, items, context=None, request_id: str = ""):

@@ -133,7 +133,7 @@ static void neither_both_and_no_digest_are_refused_before_anything_is_sent(void 
 {
     struct rig *rig = *state;
     const char *const cases[][2] = {{NULL, NULL},      {"spiffe://a/b", HEX64}, {NULL, ""},
-                                    {NULL, HEX64 "0"}, {NULL, HEX64 + 1},       {NULL, "x" HEX64}};
+                                    {NULL, HEX64 "0"}, {NULL, &HEX64[1]},       {NULL, "x" HEX64}};
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         ward_proposals *proposals = NULL;
         assert_int_equal(ward_revoke_identity(rig->client, &call, cases[i][0], cases[i][1], 0,
