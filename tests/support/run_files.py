@@ -1,14 +1,16 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Runs each test file in a pytest process of its own, so that nothing of one can bring down another.
+"""Runs each test file in a pytest process of its own, so that nothing of one can bring down another; two at a
+time, since most of them mostly wait.
 
 usage: run_files.py RESULTS FILE...
 
 RESULTS gets a log and a JUnit file of each. A file whose process ended otherwise than its tests say has no
 JUnit file, which counts as a failure. An interpreter that died of a signal is told by name, with the
 thread that crashed, and the file is run once more; a test that failed is never repeated. Processes
-that a file leaves behind are named and ended, by pid: this process adopts them.
+that a file leaves behind are named and ended, by pid: a process above each file adopts them.
 """
+import concurrent.futures
 import contextlib
 import ctypes
 import os
@@ -22,7 +24,8 @@ import xml.etree.ElementTree as xml
 
 LIMIT_SECONDS = 600  # of one file; then SIGABRT, so that every thread says where it is
 PR_SET_CHILD_SUBREAPER = 36
-MOST_LINES = 60
+MOST_LINES = 20  # of the errors of one file
+JOBS = 2
 
 
 def say(text: str) -> None:
@@ -121,31 +124,39 @@ def failures(junit: pathlib.Path) -> int:
         return -1
 
 
-def main() -> None:
-    results, files = pathlib.Path(sys.argv[1]), sys.argv[2:]
-    results.mkdir(parents=True, exist_ok=True)
+def one(results: pathlib.Path, file: str) -> None:
+    """The file, and what is to be said of it; in a process that adopts what it leaves."""
     ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    said = 0
-    for file in files:
-        stem, start = pathlib.Path(file).stem, time.monotonic()
-        log, junit = results / f"{stem}.log", results / f"{stem}.junit.xml"
+    stem, start = pathlib.Path(file).stem, time.monotonic()
+    log, junit = results / f"{stem}.log", results / f"{stem}.junit.xml"
+    status = run(file, log, junit)
+    if status < 0:
+        say(f"  {file}: the interpreter itself died of {signal.Signals(-status).name}; it is run once more:")
+        say("\n".join(f"    {line}" for line in crash(log)))
+        log.rename(results / f"{stem}.died.log")
         status = run(file, log, junit)
         if status < 0:
-            say(f"  {file}: the interpreter itself died of {signal.Signals(-status).name}; it is run once more:")
-            say("\n".join(f"    {line}" for line in crash(log)))
-            log.rename(results / f"{stem}.died.log")
-            status = run(file, log, junit)
-            if status < 0:
-                say(f"  {file}: and again, of {signal.Signals(-status).name}")
-        for line in log.read_text(errors="replace").splitlines():
-            if re.match(r"E  |FAILED|ERROR", line) and said < MOST_LINES:
-                say(line)
-                said += 1
-        if status not in (0, 1) and failures(junit) <= 0:
-            say(f"  {file}: pytest ended with {status}")
-            say("\n".join(f"    {line}" for line in log.read_text(errors="replace").splitlines()[-10:]))
-            junit.unlink(missing_ok=True)
-        print(f"  {stem:<26} {time.monotonic() - start:6.1f} s", flush=True)
+            say(f"  {file}: and again, of {signal.Signals(-status).name}")
+    lines = log.read_text(errors="replace").splitlines()
+    for line in [line for line in lines if re.match(r"E  |FAILED|ERROR", line)][:MOST_LINES]:
+        say(line)
+    if status not in (0, 1) and failures(junit) <= 0:
+        say(f"  {file}: pytest ended with {status}")
+        say("\n".join(f"    {line}" for line in lines[-10:]))
+        junit.unlink(missing_ok=True)
+    say(f"  {stem:<26} {time.monotonic() - start:6.1f} s")
+
+
+def main() -> None:
+    if sys.argv[1] == "--one":
+        one(pathlib.Path(sys.argv[2]), sys.argv[3])
+        return
+    pathlib.Path(sys.argv[1]).mkdir(parents=True, exist_ok=True)
+    with concurrent.futures.ThreadPoolExecutor(JOBS) as pool:
+        runs = [pool.submit(subprocess.run, [sys.executable, __file__, "--one", sys.argv[1], file], stdin=subprocess.DEVNULL,
+                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False) for file in sys.argv[2:]]
+        for done in concurrent.futures.as_completed(runs):
+            print(done.result().stdout, end="", flush=True)
 
 
 if __name__ == "__main__":

@@ -3,14 +3,27 @@
 import contextlib
 import os
 import pathlib
+import random
 import socket
 import time
 
 
-def free_port() -> int:
+# Below the ports that the kernel gives to clients, so that nobody gets one while its server is away.
+_ports = iter(random.sample(range(10000, 32000, 2), 11000))
+
+
+def _is_free(port: int) -> bool:
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+def free_port() -> int:
+    """Never the same twice in a process; the next higher one is free too."""
+    return next(port for port in _ports if _is_free(port) and _is_free(port + 1))
 
 
 def wait_until(condition, seconds: float, what: str, every: float = 0.05):
