@@ -374,7 +374,7 @@ void ward_budget_trim(struct ward_budget *budget, ward_budget_wraps *wraps, void
     for (size_t i = 0; i < budget->size; i++) {
         kept += budget->table[i].key.version != 0 && wraps(context, &budget->table[i].key);
     }
-    while (size < 4 * kept) {
+    while (size < 2 * (kept + 1)) {
         size *= 2;
     }
     if (kept < budget->n) {
