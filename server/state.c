@@ -219,16 +219,22 @@ const struct ward_store_revocation *ward_state_revocation(const struct ward_stat
     return NULL;
 }
 
+static bool revoked_digest(const struct ward_state *state, const uint8_t hash[static 32])
+{
+    char hex[2 * 32 + 1];
+    ward_hex_encode(WARD_BYTES(hash, 32), hex);
+    return ward_state_revocation(state, WARD_REVOKED_CERTIFICATE, ward_bytes_str(hex)) != NULL;
+}
+
 bool ward_state_revoked(const struct ward_state *state, const struct ward_peer *peer)
 {
     if (state->n_revocations == 0) {
         return false;
     }
-    char hex[2 * sizeof(peer->certificate_hash) + 1];
-    ward_hex_encode(WARD_BYTES_ARRAY(peer->certificate_hash), hex);
     return ward_state_revocation(state, WARD_REVOKED_IDENTITY, ward_bytes_str(peer->identity)) !=
                NULL ||
-           ward_state_revocation(state, WARD_REVOKED_CERTIFICATE, ward_bytes_str(hex)) != NULL;
+           revoked_digest(state, peer->certificate_hash) ||
+           (peer->has_twin && revoked_digest(state, peer->twin_hash));
 }
 
 const struct ward_key_version *ward_key_version_find(const struct ward_key *key, uint32_t version)

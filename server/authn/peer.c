@@ -11,6 +11,8 @@
 #include <openssl/evp.h>
 #include <openssl/x509v3.h>
 
+#include "server/authn/twin.h"
+
 #define CERTIFICATE_MAX (16u * 1024)
 #define KEY_PREFIX "key:sha256:"
 
@@ -130,12 +132,22 @@ static ward_status identify(struct ward_peer *peer, const X509 *certificate)
     return name_peer(peer, certificate);
 }
 
-/* Parsed, when it is one certificate and nothing behind it. */
+/* One certificate has one encoding, or its digest would not name it. */
+static bool is_der(const X509 *certificate, struct ward_bytes bytes)
+{
+    uint8_t *der = NULL;
+    int size = i2d_X509(certificate, &der);
+    bool same = size > 0 && ward_bytes_eq(WARD_BYTES(der, (size_t)size), bytes);
+    OPENSSL_free(der);
+    return same;
+}
+
+/* Parsed, when it is one certificate in DER and nothing behind it. */
 static X509 *parse(struct ward_bytes der)
 {
     const uint8_t *at = der.data;
     X509 *certificate = der.size > CERTIFICATE_MAX ? NULL : d2i_X509(NULL, &at, (long)der.size);
-    if (certificate != NULL && at != der.data + der.size) {
+    if (certificate != NULL && !is_der(certificate, der)) {
         X509_free(certificate);
         certificate = NULL;
     }
@@ -148,7 +160,10 @@ static ward_status make(uint8_t *take_der, size_t size, const X509 *certificate,
 {
     struct ward_peer *peer = calloc(1, sizeof(*peer));
     if (peer == NULL ||
-        EVP_Digest(take_der, size, peer->certificate_hash, NULL, EVP_sha256(), NULL) != 1) {
+        EVP_Digest(take_der, size, peer->certificate_hash, NULL, EVP_sha256(), NULL) != 1 ||
+        (certificate != NULL &&
+         !ward_ok(ward_certificate_twin(certificate, WARD_BYTES(take_der, size), peer->twin_hash,
+                                        &peer->has_twin)))) {
         free(peer);
         free(take_der);
         WARD_FAIL(WARD_E_EXHAUSTED);

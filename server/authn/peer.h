@@ -17,10 +17,12 @@ struct ward_peer {
     atomic_uint refs;
     char identity[WARD_IDENTITY_MAX]; /* the one SAN URI, or "key:sha256:<hex of the public key>" */
     uint8_t certificate_hash[32];     /* SHA-256 of the whole certificate */
-    uint8_t public_key_hash[32];      /* SHA-256 of SubjectPublicKeyInfo */
-    struct ward_bytes certificate;    /* DER, owned */
-    char address[64];                 /* "127.0.0.1:40312" */
-    ward_status status;               /* UNAUTHENTICATED with a refusal text when it names nobody */
+    uint8_t twin_hash[32];            /* and under its signature's twin, when it has one */
+    bool has_twin;
+    uint8_t public_key_hash[32];   /* SHA-256 of SubjectPublicKeyInfo */
+    struct ward_bytes certificate; /* DER, owned */
+    char address[64];              /* "127.0.0.1:40312" */
+    ward_status status;            /* UNAUTHENTICATED with a refusal text when it names nobody */
 };
 
 /* der: the peer's leaf certificate. Never fails for a bad certificate: `status` says so and

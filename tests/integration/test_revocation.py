@@ -181,6 +181,23 @@ def test_one_certificate_of_two(pair, officers):
     assert a.revocations() == {sha256(lost).hex()}
 
 
+def test_a_certificate_under_another_signature_is_the_same(pair, officers):
+    """An ECDSA signature (r, s) is as good as (r, n - s): who holds a certificate can write it with another digest."""
+    a, _ = officers
+    lost = pair.authority.issue([TRUST + "app"])
+    twin = pair.authority.twin(lost)
+    assert sha256(twin) != sha256(lost)
+    held = [Held(pair, one, pair.daemons[0]) for one in (lost, twin)]
+    assert a.revoke(certificate=sha256(lost)).state == "executed"
+    wait_until(lambda: all(one.closed() for one in held), 5, "both are cut")
+    for one in (lost, twin):
+        probe = pair.client(one)
+        assert fails(lambda probe=probe: probe.generate()).startswith("UNAVAILABLE")
+        probe.close()
+    for one in held:
+        one.close()
+
+
 def test_who_may_not(pair, officers, refused):
     a, _ = officers
     for name in ("app", "auditor", "stranger"):

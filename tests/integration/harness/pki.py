@@ -6,10 +6,12 @@ import pathlib
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, utils
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 DAY = datetime.timedelta(days=1)
+P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
+ECDSA_SHA256 = bytes.fromhex("300a06082a8648ce3d040302")
 
 
 def new_key() -> ec.EllipticCurvePrivateKey:
@@ -22,6 +24,13 @@ def pem_of_key(key) -> bytes:
 
 def name(common: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common)])
+
+
+def tlv(tag: int, content: bytes) -> bytes:
+    """DER."""
+    size = len(content)
+    head = bytes([size]) if size < 128 else bytes([0x81, size]) if size < 256 else b"\x82" + size.to_bytes(2, "big")
+    return bytes([tag]) + head + content
 
 
 class Identity:
@@ -73,6 +82,12 @@ class Authority:
         if names:
             builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
         return Identity(builder.sign(self.key, hashes.SHA256()), key)
+
+    def twin(self, identity: Identity) -> Identity:
+        """The same certificate with the other of our two signatures, (r, n - s), which needs no key of ours."""
+        r, s = utils.decode_dss_signature(identity.certificate.signature)
+        body = identity.certificate.tbs_certificate_bytes + ECDSA_SHA256 + tlv(3, b"\0" + utils.encode_dss_signature(r, P256_ORDER - s))
+        return Identity(x509.load_der_x509_certificate(tlv(0x30, body)), identity.key)
 
     def server(self) -> Identity:
         return self.issue(common="wardd", usage=ExtendedKeyUsageOID.SERVER_AUTH, dns=["localhost"], addresses=["127.0.0.1"])

@@ -5,6 +5,9 @@
 #include <stdlib.h>
 
 #include <cmocka.h>
+#include <openssl/core_names.h>
+#include <openssl/ec.h>
+#include <openssl/rsa.h>
 
 #include "server/authn/peer.h"
 #include "tests/unit/server/certificate.h"
@@ -211,6 +214,83 @@ static void damaged_certificates_never_crash_and_never_gain_bytes(void **state)
     OPENSSL_free((void *)der.data);
 }
 
+/* The certificate of the key with its signature (r, s) as (r, n - s): made by whoever has it. */
+static struct ward_bytes twin_of(struct ward_bytes der, EVP_PKEY *key)
+{
+    const uint8_t *at = der.data;
+    X509 *certificate = d2i_X509(NULL, &at, (long)der.size);
+    const ASN1_BIT_STRING *bits = NULL;
+    X509_get0_signature(&bits, NULL, certificate);
+    at = bits->data;
+    ECDSA_SIG *one = d2i_ECDSA_SIG(NULL, &at, bits->length), *other = ECDSA_SIG_new();
+    BIGNUM *order = NULL, *s = BN_new();
+    assert_int_equal(EVP_PKEY_get_bn_param(key, OSSL_PKEY_PARAM_EC_ORDER, &order), 1);
+    assert_int_equal(BN_sub(s, order, ECDSA_SIG_get0_s(one)), 1);
+    assert_int_equal(ECDSA_SIG_set0(other, BN_dup(ECDSA_SIG_get0_r(one)), s), 1);
+    uint8_t *signature = NULL, *twin = NULL;
+    int size = i2d_ECDSA_SIG(other, &signature);
+    assert_true(ASN1_BIT_STRING_set((ASN1_BIT_STRING *)bits, signature, size) == 1);
+    assert_int_equal(X509_verify(certificate, key), 1); /* as good as the first */
+    size = i2d_X509(certificate, &twin);
+    OPENSSL_free(signature);
+    ECDSA_SIG_free(one);
+    ECDSA_SIG_free(other);
+    BN_free(order);
+    X509_free(certificate);
+    return WARD_BYTES(twin, (size_t)size);
+}
+
+static void a_certificate_is_known_by_its_other_signature(void **state)
+{
+    (void)state;
+    static const char *const curves[] = {"P-256", "P-384", "P-521"};
+    for (size_t i = 0; i < 30; i++) { /* sizes of signatures differ */
+        EVP_PKEY *key = EVP_EC_gen(curves[i % 3]);
+        struct ward_bytes der = certificate_make(&(struct certificate_wish){.key = key});
+        struct ward_bytes twin = twin_of(der, key);
+        struct ward_peer *one = NULL, *other = NULL;
+        assert_true(ward_ok(ward_peer_new(der, "x", &one)));
+        assert_true(ward_ok(ward_peer_new(twin, "x", &other)));
+        assert_true(one->has_twin && other->has_twin);
+        assert_memory_not_equal(one->certificate_hash, other->certificate_hash, 32);
+        assert_memory_equal(one->twin_hash, other->certificate_hash, 32);
+        assert_memory_equal(other->twin_hash, one->certificate_hash, 32);
+        ward_peer_unref(one);
+        ward_peer_unref(other);
+        OPENSSL_free((void *)der.data);
+        OPENSSL_free((void *)twin.data);
+        EVP_PKEY_free(key);
+    }
+}
+
+static void an_rsa_signature_has_no_other(void **state)
+{
+    (void)state;
+    EVP_PKEY *key = EVP_RSA_gen(2048);
+    struct ward_peer *peer = peer_of(&(struct certificate_wish){.key = key});
+    assert_true(ward_ok(peer->status) && !peer->has_twin);
+    ward_peer_unref(peer);
+    EVP_PKEY_free(key);
+}
+
+/* The same certificate with more bytes for its size than it needs would have another digest. */
+static void another_encoding_of_a_certificate_is_refused(void **state)
+{
+    (void)state;
+    struct ward_bytes der = certificate_make(&(struct certificate_wish){.serial = 1});
+    uint8_t *longer = malloc(der.size + 1);
+    assert_true(longer != NULL && der.data[1] == 0x82); /* two bytes of size; now three */
+    memcpy(longer, der.data, 2);
+    longer[1] = 0x83;
+    longer[2] = 0;
+    memcpy(longer + 3, der.data + 2, der.size - 2);
+    struct ward_peer *peer = NULL;
+    assert_true(ward_ok(ward_peer_new(WARD_BYTES(longer, der.size + 1), "x", &peer)));
+    refused(peer, "certificate: does not parse");
+    free(longer);
+    OPENSSL_free((void *)der.data);
+}
+
 static void a_long_address_is_cut(void **state)
 {
     (void)state;
@@ -241,6 +321,9 @@ int main(void)
         cmocka_unit_test(siblings_share_the_name_and_nothing_else),
         cmocka_unit_test(what_is_no_certificate_names_nobody),
         cmocka_unit_test(damaged_certificates_never_crash_and_never_gain_bytes),
+        cmocka_unit_test(a_certificate_is_known_by_its_other_signature),
+        cmocka_unit_test(an_rsa_signature_has_no_other),
+        cmocka_unit_test(another_encoding_of_a_certificate_is_refused),
         cmocka_unit_test(a_long_address_is_cut),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
