@@ -257,7 +257,7 @@ static int sign_and_send(struct cli *cli, const struct cli_proposal *proposal,
 {
     uint8_t signature[WARD_SIGNATURE_MAX];
     size_t size = 0;
-    int exit = cli_sign(cli->profile.key, proposal->payload, decision, signature, &size);
+    int exit = cli_sign(&cli->profile, proposal->payload, decision, signature, &size);
     if (exit != CLI_DONE) {
         return exit;
     }

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "client/cli/options.h"
+#include "client/cli/pin.h"
 
 static const struct cli_noun *const nouns[] = {
     &cli_noun_key,   &cli_noun_data_key, &cli_noun_record, &cli_noun_approval, &cli_noun_identity,
@@ -166,6 +167,7 @@ static ward_config *make_config(const struct cli *cli)
         ward_config_free(config);
         return NULL;
     }
+    ward_config_set_pin_callback(config, cli_pin, NULL);
     if (cli->timeout_ms != 0) {
         ward_config_set_timeout_ms(config, cli->timeout_ms);
     }
@@ -322,6 +324,7 @@ int cli_main(int argc, char **argv)
         if (strcmp(nouns[i]->name, argv[at]) == 0) {
             int exit = run_noun(&cli, nouns[i], argc - at, argv + at);
             ward_client_free(cli.client);
+            cli_pin_forget();
             return exit;
         }
     }

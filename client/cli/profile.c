@@ -12,6 +12,8 @@
 #include <cyaml/cyaml.h>
 #include <sys/stat.h>
 
+#include "client/pkcs11/private_key.h"
+
 struct entry {
     char *name, *server, *server_name, *ca, *certificate, *key;
 };
@@ -87,6 +89,13 @@ static bool copy_path(const char *folder, int folder_size, const char *from, cha
     return size > 0 && size < CLI_PATH_MAX;
 }
 
+/* A file, or a key in a token by its URI, which has no folder. */
+static bool copy_key(const char *folder, int folder_size, const char *from, char to[CLI_PATH_MAX])
+{
+    return ward_private_key_is_uri(from) ? copy_text(from, to, CLI_PATH_MAX)
+                                         : copy_path(folder, folder_size, from, to);
+}
+
 static const struct entry *choose(const struct file *file, const char *name)
 {
     if (name == NULL && file->n_profiles == 1) {
@@ -111,7 +120,7 @@ static bool take(const char *path, const struct entry *entry, struct cli_profile
                    copy_text(entry->server_name, ret->server_name, sizeof(ret->server_name))) &&
                   copy_path(path, folder, entry->ca, ret->ca) &&
                   copy_path(path, folder, entry->certificate, ret->certificate) &&
-                  copy_path(path, folder, entry->key, ret->key);
+                  copy_key(path, folder, entry->key, ret->key);
     return ret->loaded;
 }
 
@@ -178,5 +187,6 @@ bool cli_profile_default_path(char path[static CLI_PATH_MAX])
 bool cli_profile_key_is_open(const char *path)
 {
     struct stat about;
-    return stat(path, &about) == 0 && (about.st_mode & (S_IRWXG | S_IRWXO)) != 0;
+    return !ward_private_key_is_uri(path) && stat(path, &about) == 0 &&
+           (about.st_mode & (S_IRWXG | S_IRWXO)) != 0;
 }

@@ -7,7 +7,7 @@
  *       server_name: localhost      # optional: the host of `server`
  *       ca: ca.pem                  # paths are absolute, or relative to this file
  *       certificate: officer-a.pem
- *       key: officer-a.key          # a file; never a key
+ *       key: officer-a.key          # a file, or a key in a token: "pkcs11:token=staff;id=%01"
  */
 #ifndef WARD_CLIENT_CLI_PROFILE_H
 #define WARD_CLIENT_CLI_PROFILE_H

@@ -21,10 +21,10 @@ void cli_proposal_close(struct cli_proposal *proposal);
 void cli_proposal_render(const struct cli_proposal *proposal, int64_t now_us,
                          struct ward_buffer *out);
 
-/* The PAE of the payload under the decision, signed with the PEM private key in the file: ECDSA
- * P-256 or P-384 with SHA-256, or Ed25519. out has WARD_SIGNATURE_MAX bytes. */
-int cli_sign(const char *key_file, struct ward_bytes payload, enum ward_decision_kind decision,
-             uint8_t *out, size_t *ret_size);
+/* The PAE of the payload under the decision, signed with the profile's private key, in a PEM file
+ * or a token: ECDSA P-256 or P-384 with SHA-256, or Ed25519. out has WARD_SIGNATURE_MAX bytes. */
+int cli_sign(const struct cli_profile *profile, struct ward_bytes payload,
+             enum ward_decision_kind decision, uint8_t *out, size_t *ret_size);
 
 /* After create or rotate answered with a proposal: checks that it is what was asked for, signs it
  * as the proposer, submits it, and tells what the colleagues have to do. wait: until it is decided.

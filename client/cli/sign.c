@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* An officer's signature, and the proposer's half of a guarded operation. The private key is read
- * from its file by OpenSSL, used once and freed. */
+/* An officer's signature, and the proposer's half of a guarded operation. A private key in a file
+ * is read by OpenSSL, used once and freed; one in a token signs there. */
 #include "client/cli/proposal.h"
 
 #include <stdio.h>
@@ -10,7 +10,9 @@
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 
+#include "client/cli/pin.h"
 #include "client/error.h"
+#include "client/pkcs11/private_key.h"
 #include "proto/wire_limits.h"
 
 #define PAE_MAX (1024u * 1024)
@@ -26,7 +28,7 @@ static int no_password(char *buffer, int size, int writing, void *context)
     return -1;
 }
 
-static EVP_PKEY *load_key(const char *path)
+static EVP_PKEY *load_file(const char *path)
 {
     FILE *file = fopen(path, "re");
     if (file == NULL) {
@@ -34,6 +36,43 @@ static EVP_PKEY *load_key(const char *path)
     }
     EVP_PKEY *key = PEM_read_PrivateKey(file, NULL, no_password, NULL);
     (void)fclose(file);
+    return key;
+}
+
+/* The key in the token, which must be our certificate's. */
+static EVP_PKEY *open_token(const struct cli_profile *profile, ward_error *error)
+{
+    FILE *file = fopen(profile->certificate, "re");
+    X509 *certificate = file == NULL ? NULL : PEM_read_X509(file, NULL, no_password, NULL);
+    if (file != NULL) {
+        (void)fclose(file); /* only read from */
+    }
+    EVP_PKEY *key = NULL;
+    const struct ward_private_key_in in = {
+        .uri = profile->key,
+        .public_key = certificate == NULL ? NULL : X509_get0_pubkey(certificate),
+        .pin = cli_pin};
+    if (in.public_key == NULL) {
+        (void)snprintf(error->message, sizeof(error->message), "cannot read the certificate %.400s",
+                       profile->certificate);
+    } else if (ward_private_key_open(&in, &key, error) != WARD_RC_OK) {
+        key = NULL;
+    }
+    X509_free(certificate);
+    return key;
+}
+
+static EVP_PKEY *load_key(const struct cli_profile *profile, ward_error *error)
+{
+    *error = (ward_error){0};
+    if (ward_private_key_is_uri(profile->key)) {
+        return open_token(profile, error);
+    }
+    EVP_PKEY *key = load_file(profile->key);
+    if (key == NULL) {
+        (void)snprintf(error->message, sizeof(error->message), "%.200s: %.200s", profile->key,
+                       ward_error_openssl());
+    }
     return key;
 }
 
@@ -51,14 +90,15 @@ static bool sign_bytes(EVP_PKEY *key, struct ward_bytes bytes, uint8_t *out, siz
     return fine;
 }
 
-int cli_sign(const char *key_file, struct ward_bytes payload, enum ward_decision_kind decision,
-             uint8_t *out, size_t *ret_size)
+int cli_sign(const struct cli_profile *profile, struct ward_bytes payload,
+             enum ward_decision_kind decision, uint8_t *out, size_t *ret_size)
 {
-    EVP_PKEY *key = load_key(key_file);
+    ward_error error;
+    EVP_PKEY *key = load_key(profile, &error);
     if (key == NULL) {
         return cli_fail(CLI_FAILED, "Without it nothing can be signed; nothing was changed.",
-                        "Look at `key` in the profile.", "cannot read the private key %s: %s",
-                        key_file, ward_error_openssl());
+                        "Look at `key` in the profile.", "cannot use the private key: %s",
+                        error.message);
     }
     struct ward_buffer pae;
     ward_buffer_init(&pae, PAE_MAX);
@@ -68,8 +108,8 @@ int cli_sign(const char *key_file, struct ward_bytes payload, enum ward_decision
     EVP_PKEY_free(key);
     if (!fine) {
         return cli_fail(CLI_FAILED, "Approvals are signed with ECDSA (P-256 or P-384) or Ed25519.",
-                        "Use a certificate with such a key.", "cannot sign with %s: %s", key_file,
-                        ward_error_openssl());
+                        "Use a certificate with such a key.", "cannot sign with %s: %s",
+                        profile->key, ward_error_openssl());
     }
     return CLI_DONE;
 }
@@ -142,8 +182,7 @@ static int submit(struct cli *cli, const struct cli_proposal *proposal, bool wai
 {
     uint8_t signature[WARD_SIGNATURE_MAX];
     size_t size = 0;
-    int exit =
-        cli_sign(cli->profile.key, proposal->payload, WARD_DECISION_PROPOSE, signature, &size);
+    int exit = cli_sign(&cli->profile, proposal->payload, WARD_DECISION_PROPOSE, signature, &size);
     if (exit != CLI_DONE) {
         return exit;
     }

@@ -11,6 +11,7 @@ import time
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from harness import daemon as daemons
+from harness.card import Card
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "client/examples"
@@ -259,30 +260,9 @@ def test_a_forked_child_makes_calls(installed, driver, ward):
 
 # ---- keys in tokens ----
 
-class Card:
-    """A SoftHSM2 token with an identity's private key, as a smart card would have it."""
-
-    def __init__(self, deployment, folder: pathlib.Path, key=None):
-        self.deployment, self.folder = deployment, folder
-        (folder / "tokens").mkdir()
-        (folder / "softhsm2.conf").write_text(f"directories.tokendir = {folder}/tokens\nobjectstore.backend = file\nlog.level = ERROR\n")
-        self.environment = {**os.environ, "SOFTHSM2_CONF": str(folder / "softhsm2.conf")}
-        identity = deployment.authority.issue(["spiffe://test.ward/app"], common="app", key=key)
-        identity.write(folder, "card")
-        self.util("--init-token", "--free", "--label", "staff", "--so-pin", "5678", "--pin", "1234")
-        self.util("--import", folder / "card.key", "--token", "staff", "--label", "me", "--id", "A1", "--pin", "1234")
-        (folder / "card.key").unlink()
-        (folder / "pin").write_text("1234\n")
-
-    def util(self, *words) -> None:
-        run("softhsm2-util", *words, env=self.environment)
-
-    def uri(self, path: str = "token=staff;id=%A1", query: str = "") -> str:
-        return f"pkcs11:{path}?module-path={self.deployment.module}{query}"
-
-    def application(self, installed, uri: str, **changes) -> dict:
-        own = {"WARD_CERTIFICATE": str(self.folder / "card.pem"), "WARD_KEY": uri, "SOFTHSM2_CONF": self.environment["SOFTHSM2_CONF"]}
-        return installed.application(self.deployment, **{**own, **changes})
+def card_application(installed, card, uri: str, **changes) -> dict:
+    own = {"WARD_CERTIFICATE": str(card.folder / "card.pem"), "WARD_KEY": uri, "SOFTHSM2_CONF": card.environment["SOFTHSM2_CONF"]}
+    return installed.application(card.deployment, **{**own, **changes})
 
 
 @pytest.fixture(scope="module")
@@ -292,26 +272,26 @@ def card(shared, tmp_path_factory):
 
 @pytest.mark.parametrize("path", ["token=staff;id=%A1", "token=staff;object=me;type=private", "model=SoftHSM%20v2;token=staff"])
 def test_a_key_in_a_token_proves_who_we_are(installed, driver, ward, card, path):
-    with Driver(driver, card.application(installed, card.uri(path, f"&pin-source=file:{card.folder}/pin"))) as application:
+    with Driver(driver, card_application(installed, card, card.uri(path, f"&pin-source=file:{card.folder}/pin"))) as application:
         assert application.first == "ok ready"
         assert application.say("generate") == "ok"
 
 
 def test_the_pin_comes_from_the_uri_or_the_callback(installed, driver, ward, card):
-    for environment in (card.application(installed, card.uri(query="&pin-value=1234")), card.application(installed, card.uri(), WARD_PIN="1234")):
+    for environment in (card_application(installed, card, card.uri(query="&pin-value=1234")), card_application(installed, card, card.uri(), WARD_PIN="1234")):
         with Driver(driver, environment) as application:
             assert application.say("generate") == "ok"
 
 
 def test_an_rsa_key_in_a_token_proves_who_we_are(installed, driver, ward, tmp_path):
     card = Card(ward, tmp_path, rsa.generate_private_key(public_exponent=65537, key_size=2048))
-    with Driver(driver, card.application(installed, card.uri(), WARD_PIN="1234")) as application:
+    with Driver(driver, card_application(installed, card, card.uri(), WARD_PIN="1234")) as application:
         assert application.first == "ok ready"
         assert application.say("generate") == "ok"
 
 
 def test_a_child_opens_the_token_anew(installed, driver, ward, card):
-    with Driver(driver, card.application(installed, card.uri(), WARD_PIN="1234")) as application:
+    with Driver(driver, card_application(installed, card, card.uri(), WARD_PIN="1234")) as application:
         assert application.say("generate") == "ok"
         assert application.say("child") == "ok child"
         assert application.say("generate") == "ok"
@@ -327,12 +307,12 @@ def test_a_child_opens_the_token_anew(installed, driver, ward, card):
 ])
 def test_what_is_wrong_with_a_token_is_said(installed, driver, ward, card, path, query, pin, text):
     changes = {"WARD_PIN": pin} if pin else {}
-    with Driver(driver, card.application(installed, card.uri(path, query), **changes)) as application:
+    with Driver(driver, card_application(installed, card, card.uri(path, query), **changes)) as application:
         assert application.first.startswith("INVALID_ARGUMENT [key]") and text in application.first, application.first
 
 
 def test_another_certificates_key_is_refused(installed, driver, ward, card):
     ward.identities["app2"].write(card.folder, "other")
-    environment = card.application(installed, card.uri(), WARD_PIN="1234", WARD_CERTIFICATE=str(card.folder / "other.pem"))
+    environment = card_application(installed, card, card.uri(), WARD_PIN="1234", WARD_CERTIFICATE=str(card.folder / "other.pem"))
     with Driver(driver, environment) as application:
         assert "does not sign for the certificate" in application.first

@@ -354,8 +354,9 @@ static void a_signature_is_over_the_decision_too(void **state)
     size_t size = 0;
     struct ward_bytes payload = WARD_BYTES_LITERAL("{}"),
                       der = WARD_BYTES(rig->pki.alice.der, rig->pki.alice.der_size);
-    assert_int_equal(cli_sign(in_folder(rig->folder, "alice.key"), payload, WARD_DECISION_APPROVE,
-                              signature, &size),
+    struct cli_profile profile = {0};
+    (void)snprintf(profile.key, sizeof(profile.key), "%s", in_folder(rig->folder, "alice.key"));
+    assert_int_equal(cli_sign(&profile, payload, WARD_DECISION_APPROVE, signature, &size),
                      CLI_DONE);
     assert_ok(
         ward_proposal_verify(payload, WARD_DECISION_APPROVE, der, WARD_BYTES(signature, size)));
