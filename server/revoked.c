@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* See the header. An old proposal must not undo a new revocation: it names, under its signatures,
- * the epoch at which it was made, and that is held against when the revocation was first seen. */
+ * the epoch at which it was made and its time, and those are held against when the revocation was
+ * first seen or made. */
 #include "server/revoked.h"
 
 #include <stdlib.h>
@@ -75,6 +76,14 @@ static bool enough_votes(struct search *search, const struct ward_store_proposal
     return ward_ok(status) && enough;
 }
 
+/* Was it proposed when this revocation was there already? Of one that was there when the daemon
+ * started no epoch is known, but when it was made. */
+static bool came_after(const struct search *search, size_t i, const struct ward_proposal *proposal)
+{
+    return search->since[i] > 0 ? proposal->epoch >= search->since[i]
+                                : proposal->created_us >= search->gone[i].created_us;
+}
+
 /* Which of those that are gone does this proposal undo? n_gone: none. */
 static size_t undoes(struct search *search, const struct ward_store_proposal *stored)
 {
@@ -93,7 +102,7 @@ static size_t undoes(struct search *search, const struct ward_store_proposal *st
     }
     for (size_t i = 0; i < search->n_gone; i++) {
         if (!search->proven[i] && search->gone[i].kind == kind &&
-            ward_bytes_eq(search->gone[i].value, value) && proposal.epoch >= search->since[i] &&
+            ward_bytes_eq(search->gone[i].value, value) && came_after(search, i, &proposal) &&
             enough_votes(search, stored, &proposal)) {
             return i;
         }

@@ -438,6 +438,19 @@ static void an_old_undoing_does_not_prove_a_new_one(void **state)
     assert_false(works(&world.app));
 }
 
+/* Nor at a daemon that was started in between and knows no epoch of the revocation. */
+static void nor_does_it_after_a_restart(void **state)
+{
+    (void)state;
+    revoke(&world.officer_a, (struct whom){.identity = DOMAIN "app"});
+    unrevoke((struct whom){.identity = DOMAIN "app"});
+    revoke(&world.officer_b, (struct whom){.identity = DOMAIN "app"});
+    core_node_stop(&node);
+    core_node_start(&node, &world, "node-1");
+    take_out(&world.app, false);
+    assert_false(works(&world.app));
+}
+
 /* Both at once, as seen by a daemon that looks only afterwards. */
 static void another_daemon_follows_what_officers_signed(void **state)
 {
@@ -519,6 +532,7 @@ int main(void)
         T(a_revocation_outlives_the_daemon),
         T(a_row_taken_out_by_hand_lets_nobody_in),
         T(an_old_undoing_does_not_prove_a_new_one),
+        T(nor_does_it_after_a_restart),
         T(another_daemon_follows_what_officers_signed),
         T(the_list_comes_in_pages),
     };
