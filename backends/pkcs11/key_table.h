@@ -16,6 +16,7 @@ struct ward_key_entry {
     CK_OBJECT_HANDLE use;   /* its working copy, or the same; 0 until it was made ready */
     bool used_lately;       /* of one with a copy: since the hand last passed */
     uint8_t waited;         /* of one without: uses since it last asked for a copy */
+    uint16_t copied;        /* how often it was */
     int64_t checked_us;     /* when the token object was last seen to be this key */
     uint32_t checked_round;
 };

@@ -16,6 +16,7 @@
 #define SEARCH_MAX 256   /* keys on the token up to which a search costs next to nothing */
 #define COPY_PATIENCE 16 /* uses of a key before it asks again for a place among the copies */
 #define COPY_LOOKS 64    /* entries that such a question looks at */
+#define COPIES_EACH 1000 /* of one key: each is proven by a wrap that no budget counts */
 
 static ward_status find_some(struct ward_hsm *hsm, CK_ATTRIBUTE *template, CK_ULONG n,
                              CK_OBJECT_HANDLE *handles, CK_ULONG max, CK_ULONG *ret_n)
@@ -113,9 +114,11 @@ static void use_copy(struct ward_hsm *hsm, struct ward_key_entry *entry)
         entry->used_lately = true;
         return;
     }
-    if (!hsm->quirks.copies || entry->waited++ % COPY_PATIENCE != 0 || !make_room(hsm)) {
+    if (!hsm->quirks.copies || entry->waited++ % COPY_PATIENCE != 0 ||
+        entry->copied >= COPIES_EACH || !make_room(hsm)) {
         return;
     }
+    entry->copied++;
     if (ward_ok(ward_object_copy(hsm, entry->token, &entry->use))) {
         entry->used_lately = true;
         hsm->n_copies++;
