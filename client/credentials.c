@@ -161,12 +161,13 @@ static ward_rc refresh(struct ward_credentials *credentials, ward_error *error)
     }
     SSL_CTX *tls = NULL;
     WARD_CLIENT_TRY(make_context(credentials, &tls, error));
-    if (!credentials->forked) { /* a lock inside the parent's may be held for ever */
-        SSL_CTX_free(credentials->tls);
-    }
+    /* A lock inside the parent's may be held for ever. And should another thread fork now, its
+     * child must not find one that is freed. */
+    SSL_CTX *old = credentials->forked ? NULL : credentials->tls;
     credentials->tls = tls;
     credentials->forked = false;
     memcpy(credentials->stamps, stamps, sizeof(stamps));
+    SSL_CTX_free(old);
     return WARD_RC_OK;
 }
 
