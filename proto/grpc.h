@@ -49,6 +49,8 @@ struct ward_grpc_reader {
 };
 void ward_grpc_reader_init(struct ward_grpc_reader *reader, size_t message_max);
 void ward_grpc_reader_fini(struct ward_grpc_reader *reader);
+/* For another message: what was read is wiped, and small memory is kept. All zero is fine too. */
+void ward_grpc_reader_reset(struct ward_grpc_reader *reader, size_t message_max);
 /* EXHAUSTED "message: larger than this method takes" over the limit; UNIMPLEMENTED "message: more
  * than one" for a second message; INTERNAL for flag 1 without an encoding and for any other flag;
  * UNIMPLEMENTED for flag 1 when `encoded` is true (the request named a grpc-encoding other than

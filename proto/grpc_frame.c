@@ -3,6 +3,8 @@
  * come in as they arrive, in any pieces. A message costs memory only as its bytes really come. */
 #include "proto/grpc.h"
 
+#define KEPT_MAX 1024
+
 void ward_grpc_reader_init(struct ward_grpc_reader *reader, size_t message_max)
 {
     *reader = (struct ward_grpc_reader){0};
@@ -13,6 +15,18 @@ void ward_grpc_reader_fini(struct ward_grpc_reader *reader)
 {
     ward_buffer_fini(&reader->message);
     *reader = (struct ward_grpc_reader){0};
+}
+
+void ward_grpc_reader_reset(struct ward_grpc_reader *reader, size_t message_max)
+{
+    struct ward_buffer message = reader->message;
+    if (message.capacity > KEPT_MAX) {
+        ward_buffer_fini(&message);
+    } else {
+        ward_buffer_reset(&message);
+    }
+    message.max = message_max;
+    *reader = (struct ward_grpc_reader){.message = message};
 }
 
 /* Looked at with every piece, so that a refusal stays one if somebody goes on feeding. */

@@ -48,7 +48,9 @@ ward_status ward_fields_context(struct ward_arena *arena,
                                 struct ward_context *ret)
 {
     WARD_REQUIRE(n <= WARD_CONTEXT_PAIRS_MAX, "context: more than 32 pairs");
-    struct ward_context_pair pairs[WARD_CONTEXT_PAIRS_MAX];
+    /* Not on the stack: room for the most would be cleared for every item. */
+    struct ward_context_pair *pairs = WARD_ARENA_ARRAY(arena, struct ward_context_pair, n);
+    WARD_ENSURE(pairs != NULL, WARD_E_EXHAUSTED);
     for (size_t i = 0; i < n; i++) {
         pairs[i] = (struct ward_context_pair){ward_bytes_str(entries[i]->key),
                                               ward_bytes_str(entries[i]->value)};

@@ -52,6 +52,7 @@ void ward_shard_fini(struct ward_shard *shard)
     while (shard->spare != NULL) {
         struct ward_stream *stream = shard->spare;
         shard->spare = stream->next_spare;
+        ward_grpc_reader_fini(&stream->reader);
         free(stream);
     }
     (void)pthread_mutex_destroy(&shard->lock);
@@ -87,14 +88,18 @@ bool ward_session_room(const struct ward_session *session, size_t more)
 
 void ward_session_hold(struct ward_session *session, size_t size)
 {
-    session->held += size;
-    ward_held_add(&session->shard->shared->held, size);
+    if (size > 0) { /* all loops meet at the sum */
+        session->held += size;
+        ward_held_add(&session->shard->shared->held, size);
+    }
 }
 
 void ward_session_release(struct ward_session *session, size_t size)
 {
-    session->held -= size;
-    ward_held_sub(&session->shard->shared->held, size);
+    if (size > 0) {
+        session->held -= size;
+        ward_held_sub(&session->shard->shared->held, size);
+    }
 }
 
 void ward_shard_post(struct ward_shard *shard, struct ward_list *requests)
@@ -115,7 +120,7 @@ static void drop(struct ward_shard *shard, struct ward_request *take_request)
 {
     if (take_request->status.code != WARD_E_CANCELLED &&
         take_request->status.code != WARD_E_DEADLINE) {
-        (void)atomic_fetch_add_explicit(&shard->vanished, 1, memory_order_relaxed);
+        ward_shard_count(&shard->vanished, 1);
     }
     ward_request_free(take_request);
 }
@@ -124,7 +129,7 @@ static void answer(struct ward_shard *shard, struct ward_request *take_request)
 {
     struct ward_session *session = NULL;
     struct ward_h2 *h2 = NULL;
-    (void)atomic_fetch_sub_explicit(&shard->in_flight, 1, memory_order_relaxed);
+    ward_shard_count(&shard->in_flight, (size_t)-1);
     ward_held_sub(&shard->shared->held, take_request->origin.held);
     if (!shard->net.find(shard->net.context, take_request->origin.connection, &session, &h2)) {
         drop(shard, take_request);

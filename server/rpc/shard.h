@@ -57,9 +57,17 @@ struct ward_shard {
     struct ward_list posted;
     atomic_bool has_posted;
     atomic_size_t streams, in_flight;
-    atomic_uint_fast64_t requests, handshakes_failed_total;
-    atomic_uint_fast64_t vanished; /* answers that nobody was there to read */
+    atomic_uint_fast64_t handshakes_failed_total;
+    atomic_size_t requests;
+    atomic_size_t vanished; /* answers that nobody was there to read */
 };
+
+/* A counter that this loop alone changes, though others read it: no locked instruction. */
+static inline void ward_shard_count(atomic_size_t *counter, size_t by)
+{
+    size_t before = atomic_load_explicit(counter, memory_order_relaxed);
+    atomic_store_explicit(counter, before + by, memory_order_relaxed);
+}
 
 void ward_shard_init(struct ward_shard *shard, struct ward_rpc_shared *shared,
                      const struct ward_shard_net *net, uint32_t index);

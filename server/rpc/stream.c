@@ -46,8 +46,8 @@ static void submit(struct ward_stream *stream, struct ward_request *take_request
         stream->cancelled = take_request->cancelled;
     }
     session->in_flight++;
-    (void)atomic_fetch_add_explicit(&shard->in_flight, 1, memory_order_relaxed);
-    (void)atomic_fetch_add_explicit(&shard->requests, 1, memory_order_relaxed);
+    ward_shard_count(&shard->in_flight, 1);
+    ward_shard_count(&shard->requests, 1);
     stream->state = WARD_STREAM_SUBMITTED;
     ward_list_push(&shard->ready, &take_request->link);
 }
@@ -67,7 +67,7 @@ static ward_status name_request(struct ward_request *request)
 static void release_message(struct ward_stream *stream)
 {
     ward_session_release(stream->session, stream->reader.message.size);
-    ward_grpc_reader_fini(&stream->reader);
+    ward_grpc_reader_reset(&stream->reader, 0);
 }
 
 void ward_stream_refuse(struct ward_stream *stream, ward_status status)
@@ -149,7 +149,7 @@ static struct ward_h2_stream *on_begin(void *context)
     stream->session = session;
     stream->http_status = 200;
     stream->begun_us = shard->net.now_us(shard->net.context);
-    (void)atomic_fetch_add_explicit(&shard->streams, 1, memory_order_relaxed);
+    ward_shard_count(&shard->streams, 1);
     return &stream->h2;
 }
 
@@ -239,8 +239,8 @@ static void on_headers_end(struct ward_h2_stream *h2)
     bool limited = stream->timeout_us > 0 && stream->timeout_us < DEADLINE_MAX_US;
     stream->deadline_us = stream->begun_us + (limited ? stream->timeout_us : DEADLINE_MAX_US);
     ward_status status = check_headers(stream);
-    ward_grpc_reader_init(&stream->reader,
-                          stream->method == NULL ? 0 : stream->method->message_max);
+    ward_grpc_reader_reset(&stream->reader,
+                           stream->method == NULL ? 0 : stream->method->message_max);
     if (!ward_ok(session->peer->status)) {
         session->shard->requests_refused++;
         ward_reply_status(stream, session->peer->status);
@@ -331,9 +331,12 @@ static void on_close(struct ward_h2_stream *h2)
     ward_shard_forget(stream);
     ward_reflection_free(stream->reflection);
     stream->session->staying -= stream->stays;
+    struct ward_grpc_reader reader = stream->reader; /* empty; its memory is for the next call */
     explicit_bzero(stream, sizeof(*stream));
-    (void)atomic_fetch_sub_explicit(&shard->streams, 1, memory_order_relaxed);
+    stream->reader = reader;
+    ward_shard_count(&shard->streams, (size_t)-1);
     if (shard->n_spare >= SPARE_MAX) {
+        ward_grpc_reader_fini(&stream->reader);
         free(stream);
         return;
     }

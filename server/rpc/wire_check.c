@@ -10,7 +10,7 @@
 #include "proto/wire_limits.h"
 
 #define DEPTH_MAX 8
-#define FIELDS_MAX 64 /* of one message: a bit each */
+#define FIELDS_MAX 16 /* of one message: a bit each; small, for it is cleared for each message */
 
 static const struct words {
     const char *field, *not_utf8, *too_many;
@@ -132,8 +132,8 @@ static ward_status check_bytes(const ProtobufCMessageDescriptor *type,
 }
 
 struct seen { /* of one message */
-    uint64_t once;
-    uint32_t counts[FIELDS_MAX];
+    uint16_t once;
+    uint16_t counts[FIELDS_MAX]; /* up to WARD_BATCH_ITEMS_MAX */
 };
 
 static ward_status count(const ProtobufCMessageDescriptor *type,
@@ -142,7 +142,7 @@ static ward_status count(const ProtobufCMessageDescriptor *type,
     size_t index = (size_t)(field - type->fields);
     if (field->label != PROTOBUF_C_LABEL_REPEATED) {
         bool again = (seen->once >> index & 1) != 0;
-        seen->once |= UINT64_C(1) << index;
+        seen->once |= (uint16_t)(1u << index);
         return again ? refuse("message: field given twice") : WARD_OK;
     }
     if (++seen->counts[index] > WARD_BATCH_ITEMS_MAX) {
@@ -190,9 +190,7 @@ static ward_status check_message(const ProtobufCMessageDescriptor *type, struct 
                                  unsigned depth)
 {
     assert(type->n_fields <= FIELDS_MAX && depth < DEPTH_MAX);
-    struct seen seen;
-    seen.once = 0;
-    memset(seen.counts, 0, type->n_fields * sizeof(seen.counts[0]));
+    struct seen seen = {0};
     struct ward_cursor cursor;
     ward_cursor_init(&cursor, bytes);
     while (ward_cursor_left(&cursor) > 0) {

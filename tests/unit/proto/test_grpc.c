@@ -341,6 +341,34 @@ static void http_and_resets_map_back(void **state)
     }
 }
 
+static void a_reader_that_is_used_again_keeps_nothing_of_before(void **state)
+{
+    (void)state;
+    struct ward_grpc_reader reader = {0};
+    ward_grpc_reader_reset(&reader, 64);
+    static const uint8_t secret[] = "\0\0\0\0\x0dsecret-secret";
+    assert_true(
+        ward_ok(ward_grpc_reader_feed(&reader, WARD_BYTES(secret, sizeof(secret) - 1), false)));
+    assert_true(reader.complete);
+    const uint8_t *memory = reader.message.data;
+    ward_grpc_reader_reset(&reader, 3);
+    assert_ptr_equal(reader.message.data, memory); /* kept, and wiped */
+    for (size_t i = 0; i < 13; i++) {
+        assert_int_equal(memory[i], 0);
+    }
+    assert_false(reader.complete);
+    assert_int_equal(reader.message.size, 0);
+    ward_status status =
+        ward_grpc_reader_feed(&reader, WARD_BYTES(secret, sizeof(secret) - 1), false);
+    assert_int_equal(status.code, WARD_E_EXHAUSTED); /* the new limit holds */
+    ward_grpc_reader_reset(&reader, 1 << 20);
+    static uint8_t large[5 + 4096] = {0, 0, 0, 0x10, 0};
+    assert_true(ward_ok(ward_grpc_reader_feed(&reader, WARD_BYTES(large, sizeof(large)), false)));
+    ward_grpc_reader_reset(&reader, 64);
+    assert_null(reader.message.data); /* large memory is not kept */
+    ward_grpc_reader_fini(&reader);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -350,6 +378,7 @@ int main(void)
         TEST(bad_messages_are_refused_however_they_come),
         TEST(an_encoding_named_for_a_plain_message_does_no_harm),
         TEST(the_limit_is_decided_from_the_prefix),
+        TEST(a_reader_that_is_used_again_keeps_nothing_of_before),
         TEST(a_promised_message_costs_no_memory_before_it_comes),
         TEST(prefixes_are_written_as_they_are_read),
         TEST(timeouts_are_read_in_every_unit),
