@@ -15,6 +15,7 @@
 #include "proto/seal.h"
 
 #define BLOCK ((size_t)256 * 1024)
+#define SECTOR 512u /* what a disk writes whole or not at all, should the power fail */
 
 static void free_keys(ward_data_keys **keys)
 {
@@ -119,7 +120,7 @@ static ward_rc write_at(int fd, struct ward_bytes from, off_t at, ward_error *er
     return WARD_RC_OK;
 }
 
-/* One write of under a kilobyte, that lies in one page and mostly in one sector. */
+/* One write, within the file's first sector: half of a wrapped key would lose the data. */
 static ward_rc write_in_place(int fd, struct ward_bytes wrapped, ward_error *error)
 {
     WARD_CLIENT_TRY(write_at(fd, wrapped, WARD_SEAL_PREFIX_SIZE, error));
@@ -185,7 +186,8 @@ static ward_rc reseal_open_file(ward_client *client, const ward_call *call,
     if (ward_bytes_eq(old, header.wrapped)) {
         return WARD_RC_OK;
     }
-    return old.size == header.wrapped.size
+    bool in_sector = WARD_SEAL_PREFIX_SIZE + old.size <= SECTOR;
+    return in_sector && old.size == header.wrapped.size
                ? write_in_place(fd, header.wrapped, error)
                : write_copy(fd, path, &is, WARD_SEAL_HEADER_SIZE(old.size), &header, error);
 }

@@ -129,8 +129,8 @@ typedef struct ward_resealed {
 ward_rc ward_reseal(ward_client *client, const ward_call *call, const ward_rewrap_request *how,
                     const void *sealed, size_t size, ward_blob **ret, ward_resealed *result,
                     ward_error *error);
-/* In place when the wrapped key keeps its size: one write within the file's first kilobyte. By a
- * copy that replaces the file otherwise, mode and owner kept. */
+/* In place when the wrapped key keeps its size and lies in the file's first 512 bytes, as the
+ * daemon's do: one write. By a copy that replaces the file otherwise, mode and owner kept. */
 ward_rc ward_reseal_file(ward_client *client, const ward_call *call, const ward_rewrap_request *how,
                          const char *path, ward_resealed *result, ward_error *error);
 
