@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/id.h"
 #include "client/config.h"
+#include "client/fork.h"
 #include "client/pool.h"
 #include "proto/wire_limits.h"
 
@@ -189,7 +190,7 @@ static bool may_repeat(const struct journey *journey)
 static int64_t pause_us(const struct journey *journey)
 {
     uint8_t random[2] = {0x80, 0};
-    (void)ward_random(random, sizeof(random)); /* the middle will do */
+    (void)ward_fork_random(random, sizeof(random)); /* the middle will do */
     uint32_t ms = PAUSE_MS;
     for (uint32_t i = 1; i < journey->attempts && ms < PAUSE_MAX_MS; i++) {
         ms *= 2;

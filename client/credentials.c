@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 
 #include "base/wipe_alloc.h"
+#include "client/fork.h"
 #include "client/pkcs11/private_key.h"
 
 /* What tells that a file is another one than before. */
@@ -204,7 +205,9 @@ ward_rc ward_credentials_new(const struct ward_credentials_in *in, struct ward_c
         rc = credentials->names[i] == NULL ? ward_error_memory(error) : WARD_RC_OK;
     }
     if (rc == WARD_RC_OK) {
+        ward_fork_enter();
         rc = refresh(credentials, error);
+        ward_fork_leave();
     }
     if (rc != WARD_RC_OK) {
         ward_credentials_free(credentials);
@@ -229,11 +232,13 @@ void ward_credentials_free(struct ward_credentials *credentials)
 
 SSL_CTX *ward_credentials_tls(struct ward_credentials *credentials)
 {
+    ward_fork_enter();
     (void)pthread_mutex_lock(&credentials->lock);
     (void)refresh(credentials, NULL); /* what is in force stays so */
     SSL_CTX *tls = credentials->tls;
     (void)SSL_CTX_up_ref(tls);
     (void)pthread_mutex_unlock(&credentials->lock);
+    ward_fork_leave();
     return tls;
 }
 

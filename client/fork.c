@@ -7,22 +7,58 @@
 #include <stddef.h>
 #include <time.h>
 
+#include "base/id.h"
+
 static struct {
     pthread_mutex_t lock;
     pthread_once_t once;
     struct ward_fork_hook *first;
 } watched = {.lock = PTHREAD_MUTEX_INITIALIZER, .once = PTHREAD_ONCE_INIT};
 
+/* Writers first, or a busy process could never fork. Then a thread must not ask twice. */
+static pthread_rwlock_t gate = PTHREAD_RWLOCK_WRITER_NONRECURSIVE_INITIALIZER_NP;
+static _Thread_local unsigned inside;
+
+void ward_fork_enter(void)
+{
+    if (inside++ == 0) {
+        (void)pthread_rwlock_rdlock(&gate); /* fails only for misuse */
+    }
+}
+
+void ward_fork_leave(void)
+{
+    if (--inside == 0) {
+        (void)pthread_rwlock_unlock(&gate);
+    }
+}
+
+ward_status ward_fork_random(uint8_t *out, size_t size)
+{
+    ward_fork_enter();
+    ward_status status = ward_random(out, size);
+    ward_fork_leave();
+    return status;
+}
+
+/* A callback of the application's may fork from within: it holds no lock of OpenSSL's itself, and
+ * of the others nothing can be known. */
 static void before(void)
 {
     (void)pthread_mutex_lock(&watched.lock);
     for (struct ward_fork_hook *hook = watched.first; hook != NULL; hook = hook->next) {
         hook->before(hook);
     }
+    if (inside == 0) { /* last: whoever holds a hook's lock may enter, nobody inside wants one */
+        (void)pthread_rwlock_wrlock(&gate);
+    }
 }
 
 static void parent(void)
 {
+    if (inside == 0) {
+        (void)pthread_rwlock_unlock(&gate);
+    }
     for (struct ward_fork_hook *hook = watched.first; hook != NULL; hook = hook->next) {
         hook->parent(hook);
     }
@@ -31,6 +67,9 @@ static void parent(void)
 
 static void child(void)
 {
+    static const pthread_rwlock_t open = PTHREAD_RWLOCK_WRITER_NONRECURSIVE_INITIALIZER_NP;
+    gate = open; /* whoever held it is not here */
+    inside = 0;
     for (struct ward_fork_hook *hook = watched.first; hook != NULL; hook = hook->next) {
         hook->child(hook);
     }

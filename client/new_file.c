@@ -11,7 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/id.h"
+#include "base/bytes.h"
+#include "client/fork.h"
 
 static ward_rc system_error(ward_error *error, const char *what, int number)
 {
@@ -27,7 +28,7 @@ static void temporary_name(struct ward_new_file *file)
 {
     uint8_t random[8];
     char hex[2 * sizeof(random) + 1];
-    if (!ward_ok(ward_random(random, sizeof(random)))) {
+    if (!ward_ok(ward_fork_random(random, sizeof(random)))) {
         memset(random, 0, sizeof(random)); /* then the name may be taken, and that is told */
     }
     ward_hex_encode(WARD_BYTES_ARRAY(random), hex);

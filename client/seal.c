@@ -9,6 +9,7 @@
 #include "base/secret.h"
 #include "base/wipe_alloc.h"
 #include "client/error.h"
+#include "client/fork.h"
 #include "client/seal_key.h"
 #include "proto/seal.h"
 
@@ -95,10 +96,12 @@ static ward_rc begin_seal(ward_stream *stream, const ward_seal_options *options,
     struct ward_seal_header header = {
         .wrapped = wrapped,
         .chunk_size = options->chunk_size == 0 ? WARD_SEAL_CHUNK_DEFAULT : options->chunk_size};
+    ward_fork_enter();
     ward_status status = ward_random(header.salt, sizeof(header.salt));
     if (ward_ok(status)) {
         status = ward_seal_begin(&stream->chunks, data_key, stream->associated, &header);
     }
+    ward_fork_leave();
     if (!ward_ok(status)) {
         return fail(stream, error, status);
     }
@@ -132,8 +135,10 @@ static ward_rc resume(ward_stream *stream, const struct ward_seal_header *header
     if (data_key.size != WARD_SEAL_KEY_SIZE) {
         return fail(stream, error, WARD_STATUS(WARD_E_CIPHERTEXT));
     }
+    ward_fork_enter();
     ward_status status =
         ward_seal_resume(&stream->chunks, data_key.data, stream->associated, header);
+    ward_fork_leave();
     if (!ward_ok(status)) {
         return fail(stream, error, status);
     }

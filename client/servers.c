@@ -4,7 +4,8 @@
 
 #include <stdlib.h>
 
-#include "base/id.h"
+#include "base/bytes.h"
+#include "client/fork.h"
 
 #define REST_MS 200u
 #define REST_MAX_MS 10000u
@@ -13,7 +14,7 @@
 static int64_t jitter_us(uint32_t ms)
 {
     uint8_t random[2] = {0x80, 0};
-    (void)ward_random(random, sizeof(random)); /* the middle will do */
+    (void)ward_fork_random(random, sizeof(random)); /* the middle will do */
     return (int64_t)ms * 500 + (int64_t)ms * 500 * ward_get_u16(random) / 65535;
 }
 
@@ -37,7 +38,7 @@ ward_rc ward_servers_init(const struct ward_config *config, struct ward_credenti
         }
     }
     uint8_t random = 0;
-    (void)ward_random(&random, 1);
+    (void)ward_fork_random(&random, 1);
     ret->first = random % ret->n;
     return WARD_RC_OK;
 }

@@ -4,6 +4,8 @@
  * the calls say. */
 #include "client/transport_state.h"
 
+#include "client/fork.h"
+
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
@@ -273,6 +275,7 @@ static void write_all(struct ward_transport *transport)
 
 void ward_transport_turn(struct ward_transport *transport, short revents)
 {
+    ward_fork_enter();
     if (transport->stage == WARD_CONNECTING && revents != 0) {
         finish_connect(transport);
     }
@@ -285,6 +288,7 @@ void ward_transport_turn(struct ward_transport *transport, short revents)
     if (transport->stage == WARD_OPEN) {
         write_all(transport);
     }
+    ward_fork_leave();
 }
 
 int ward_transport_fd(const struct ward_transport *transport)
@@ -402,6 +406,7 @@ void ward_transport_free(struct ward_transport *transport)
     if (transport == NULL) {
         return;
     }
+    ward_fork_enter();
     if (transport->ssl != NULL && transport->stage == WARD_OPEN) {
         (void)SSL_shutdown(transport->ssl); /* a courtesy; the daemon sees the close anyway */
         ERR_clear_error();
@@ -413,4 +418,5 @@ void ward_transport_free(struct ward_transport *transport)
     ward_buffer_fini(&transport->out);
     ward_wipe_free(transport->in);
     free(transport);
+    ward_fork_leave();
 }

@@ -161,6 +161,15 @@ int rig_start(void **state)
     return 0;
 }
 
+int rig_start_apart(void **state)
+{
+    struct rig *rig = *state;
+    rig->script = (struct script){.http_status = "503"};
+    rig->server = stub_start_apart(&rig->pki, rig_handle, &rig->script);
+    rig->client = rig_client(rig, stub_address(rig->server), "alice", NULL);
+    return 0;
+}
+
 int rig_stop(void **state)
 {
     struct rig *rig = *state;

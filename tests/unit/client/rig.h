@@ -34,6 +34,8 @@ int rig_make_folder(void **state);
 int rig_drop_folder(void **state);
 /* Of a test: a server that answers, and alice's client of it. */
 int rig_start(void **state);
+/* The same with the server in a process of its own. */
+int rig_start_apart(void **state);
 int rig_stop(void **state);
 
 /* The script as a stub_handler; context is the script. */

@@ -7,6 +7,7 @@
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,7 +16,10 @@
 #include <arpa/inet.h>
 #include <nghttp2/nghttp2.h>
 #include <openssl/ssl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 
 #include "tests/unit/client/check.h"
 
@@ -29,6 +33,7 @@ struct stub_server {
     int listener;
     char address[32];
     pthread_t acceptor, threads[CONNECTIONS_MAX];
+    pid_t process; /* its own; 0: a thread of ours */
     atomic_uint connections, calls;
     atomic_long last_serial;
     atomic_bool stopping, stalling;
@@ -389,10 +394,18 @@ static int choose_h2(SSL *ssl, const uint8_t **out, uint8_t *out_size, const uin
                : SSL_TLSEXT_ERR_ALERT_FATAL;
 }
 
-struct stub_server *stub_start(const struct pki *pki, stub_handler handler, void *context)
+/* Shared with a process of its own, should it get one. */
+static struct stub_server *make_server(void)
 {
-    struct stub_server *server = calloc(1, sizeof(*server));
-    assert_non_null(server);
+    void *made = mmap(NULL, sizeof(struct stub_server), PROT_READ | PROT_WRITE,
+                      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    assert_true(made != MAP_FAILED);
+    return made;
+}
+
+static struct stub_server *listen_as(const struct pki *pki, stub_handler handler, void *context)
+{
+    struct stub_server *server = make_server();
     server->handler = handler;
     server->context = context;
     (void)pthread_mutex_init(&server->lock, NULL);
@@ -412,7 +425,27 @@ struct stub_server *stub_start(const struct pki *pki, stub_handler handler, void
     assert_int_equal(getsockname(server->listener, (struct sockaddr *)&address, &size), 0);
     (void)snprintf(server->address, sizeof(server->address), "127.0.0.1:%u",
                    ntohs(address.sin_port));
+    return server;
+}
+
+struct stub_server *stub_start(const struct pki *pki, stub_handler handler, void *context)
+{
+    struct stub_server *server = listen_as(pki, handler, context);
     assert_int_equal(pthread_create(&server->acceptor, NULL, accept_all, server), 0);
+    return server;
+}
+
+struct stub_server *stub_start_apart(const struct pki *pki, stub_handler handler, void *context)
+{
+    struct stub_server *server = listen_as(pki, handler, context);
+    pid_t process = fork();
+    assert_true(process >= 0);
+    if (process == 0) {
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+        (void)accept_all(server);
+        _exit(0);
+    }
+    server->process = process;
     return server;
 }
 
@@ -445,12 +478,16 @@ void stub_stall(struct stub_server *server)
 void stub_stop(struct stub_server *server)
 {
     atomic_store(&server->stopping, true);
-    (void)pthread_join(server->acceptor, NULL);
-    for (unsigned i = 0; i < atomic_load(&server->connections); i++) {
-        (void)pthread_join(server->threads[i], NULL);
+    if (server->process != 0) {
+        (void)waitpid(server->process, NULL, 0);
+    } else {
+        (void)pthread_join(server->acceptor, NULL);
+        for (unsigned i = 0; i < atomic_load(&server->connections); i++) {
+            (void)pthread_join(server->threads[i], NULL);
+        }
     }
     (void)close(server->listener);
     SSL_CTX_free(server->tls);
     (void)pthread_mutex_destroy(&server->lock);
-    free(server);
+    (void)munmap(server, sizeof(*server));
 }
