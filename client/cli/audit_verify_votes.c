@@ -244,7 +244,9 @@ static uint32_t count_approvals(const struct votes *votes, const struct vote *pr
 /* An approval is for one transition of one key: that of another version was not agreed to. */
 static bool is_what_was_signed(const struct audit_leaf *leaf, const struct ward_proposal *proposal)
 {
-    struct ward_bytes on = leaf->whom.size > 0 ? leaf->whom : leaf->key;
+    bool of_key = ward_bytes_eq(proposal->action, WARD_BYTES_LITERAL("key.create")) ||
+                  ward_bytes_eq(proposal->action, WARD_BYTES_LITERAL("key.rotate"));
+    struct ward_bytes on = of_key ? leaf->key : leaf->whom;
     if (!ward_bytes_eq(leaf->executed, proposal->action) || !ward_bytes_eq(on, proposal->object)) {
         return false;
     }

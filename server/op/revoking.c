@@ -115,7 +115,9 @@ static ward_status prepare(struct ward_request *request, const struct ward_propo
     }
     WARD_TRY(status);
     /* Others may have been revoked since the draft was made, so it is counted again. */
-    if (proposal->approvals == 0) {
+    struct ward_guard forced =
+        ward_policy_guard(request->state->policy, WARD_ACTION_IDENTITY_UNREVOKE, revoking->object);
+    if (proposal->approvals < forced.approvals) {
         WARD_TRY(ward_revoking_leaves_enough(revoking));
     }
     revoking->proposal = proposal->id;
