@@ -19,6 +19,7 @@
 #define INPUT_MAX (64u * 1024)
 #define OUTPUT_MAX (512u * 1024)  /* answers that wait to be sent */
 #define OUTPUT_FULL (256u * 1024) /* no more questions until they are */
+#define TOO_MUCH "stream: too many questions at once; try again later"
 #define IDLE_US (60LL * 1000000)
 
 typedef Grpc__Reflection__V1__ServerReflectionRequest question_t;
@@ -32,6 +33,7 @@ struct ward_reflection {
     bool closing; /* trailers follow what is being sent */
     ward_status status;
     int64_t active_us;
+    size_t held; /* bytes that its connection answers for */
     struct ward_buffer text;
     struct ward_h2_field trailers[2];
 };
@@ -210,6 +212,19 @@ static ward_status answer_all(struct ward_stream *stream)
     return WARD_OK;
 }
 
+/* Counts what the stream holds now; false: there is no room for more. */
+static bool hold(struct ward_stream *stream)
+{
+    struct ward_reflection *reflection = stream->reflection;
+    size_t now = reflection->input.size + reflection->output.size;
+    bool room =
+        now <= reflection->held || ward_session_room(stream->session, now - reflection->held);
+    ward_session_release(stream->session, reflection->held);
+    ward_session_hold(stream->session, now);
+    reflection->held = now;
+    return room;
+}
+
 static void send_what_there_is(struct ward_stream *stream)
 {
     struct ward_reflection *reflection = stream->reflection;
@@ -242,6 +257,9 @@ bool ward_reflection_turn(struct ward_stream *stream)
     }
     ward_buffer_reset(&reflection->output);
     ward_status status = reflection->closing ? WARD_OK : answer_all(stream);
+    if (ward_ok(status) && !hold(stream)) {
+        status = WARD_REFUSAL(WARD_E_EXHAUSTED, TOO_MUCH);
+    }
     if (!ward_ok(status)) {
         reflection->closing = true;
         reflection->status = status;
@@ -290,8 +308,8 @@ void ward_reflection_data(struct ward_stream *stream, struct ward_bytes data)
     }
     reflection->active_us = shard->net.now_us(shard->net.context);
     ward_buffer_add(&reflection->input, data);
-    if (reflection->input.failed) {
-        close_with(stream, WARD_REFUSAL(WARD_E_EXHAUSTED, "stream: too many questions at once"));
+    if (reflection->input.failed || !hold(stream)) {
+        close_with(stream, WARD_REFUSAL(WARD_E_EXHAUSTED, TOO_MUCH));
         return;
     }
     ward_shard_later(stream);
@@ -319,9 +337,11 @@ void ward_reflection_tick(struct ward_stream *stream, int64_t now_us)
     }
 }
 
-void ward_reflection_free(struct ward_reflection *reflection)
+void ward_reflection_close(struct ward_stream *stream)
 {
+    struct ward_reflection *reflection = stream->reflection;
     if (reflection != NULL) {
+        ward_session_release(stream->session, reflection->held);
         ward_buffer_fini(&reflection->input);
         ward_buffer_fini(&reflection->output);
         ward_buffer_fini(&reflection->text);

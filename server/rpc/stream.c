@@ -329,7 +329,7 @@ static void on_close(struct ward_h2_stream *h2)
     ward_session_release(stream->session, stream->held);
     ward_request_free(stream->request);
     ward_shard_forget(stream);
-    ward_reflection_free(stream->reflection);
+    ward_reflection_close(stream);
     stream->session->staying -= stream->stays;
     struct ward_grpc_reader reader = stream->reader; /* empty; its memory is for the next call */
     explicit_bzero(stream, sizeof(*stream));

@@ -83,6 +83,6 @@ void ward_reflection_end(struct ward_stream *stream);
 /* True: again in the next turn. */
 bool ward_reflection_turn(struct ward_stream *stream);
 void ward_reflection_tick(struct ward_stream *stream, int64_t now_us);
-void ward_reflection_free(struct ward_reflection *reflection);
+void ward_reflection_close(struct ward_stream *stream); /* any stream */
 
 #endif

@@ -388,8 +388,26 @@ static void who_does_not_read_is_not_read_from(void **state)
         rig_pump(&rig);
     }
     assert_string_equal(answer->status, "0");
+    assert_int_equal(rig.session->held, 0);
     expect_case(answer, MANY - 1, ANSWER(FILE_DESCRIPTOR_RESPONSE));
     free(bytes);
+}
+
+static void what_it_holds_counts_with_all_else(void **state)
+{
+    (void)state;
+    uint8_t bytes[512];
+    struct rig_body body = {.bytes = WARD_BYTES(bytes, put_list(bytes, 0)), .open = true};
+    int32_t stream = rig_call(&rig, &(struct rig_call){.path = REFLECT}, &body);
+    rig_feed(&rig);
+    assert_int_equal(rig.session->held, body.bytes.size);
+    rig.shared.held.max = 0;
+    rig.shared.held.bytes += 64u << 20; /* others took all there is */
+    rig_pump(&rig);
+    rig.shared.held.bytes -= 64u << 20;
+    assert_string_equal(rig_answer_of(&rig, stream)->status, "8");
+    assert_int_equal(rig.session->held, 0);
+    assert_int_equal(rig.shared.held.bytes, 0);
 }
 
 static void too_many_streams_that_stay_are_refused(void **state)
@@ -488,6 +506,7 @@ int main(void)
         T(without_reflection_there_is_no_such_method),
         T(questions_of_a_stream_are_counted),
         T(who_does_not_read_is_not_read_from),
+        T(what_it_holds_counts_with_all_else),
         T(too_many_streams_that_stay_are_refused),
         T(a_stream_that_idles_ends),
         T(its_own_deadline_cancels_it),
