@@ -15,22 +15,60 @@ static struct {
     struct ward_fork_hook *first;
 } watched = {.lock = PTHREAD_MUTEX_INITIALIZER, .once = PTHREAD_ONCE_INIT};
 
-/* Writers first, or a busy process could never fork. Then a thread must not ask twice. */
-static pthread_rwlock_t gate = PTHREAD_RWLOCK_WRITER_NONRECURSIVE_INITIALIZER_NP;
-static _Thread_local unsigned inside;
+/* Counted by hand: a child may unlock a mutex that its parent's thread held, but no rwlock. */
+static struct {
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    unsigned inside;
+    bool forking; /* nobody enters: a busy process must be able to fork */
+} gate = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
+static _Thread_local unsigned depth; /* of this thread, inside */
 
 void ward_fork_enter(void)
 {
-    if (inside++ == 0) {
-        (void)pthread_rwlock_rdlock(&gate); /* fails only for misuse */
+    if (depth++ > 0) {
+        return;
     }
+    (void)pthread_mutex_lock(&gate.lock);
+    while (gate.forking) {
+        (void)pthread_cond_wait(&gate.changed, &gate.lock);
+    }
+    gate.inside++;
+    (void)pthread_mutex_unlock(&gate.lock);
 }
 
 void ward_fork_leave(void)
 {
-    if (--inside == 0) {
-        (void)pthread_rwlock_unlock(&gate);
+    if (--depth > 0) {
+        return;
     }
+    (void)pthread_mutex_lock(&gate.lock);
+    gate.inside--;
+    if (gate.forking) {
+        (void)pthread_cond_broadcast(&gate.changed);
+    }
+    (void)pthread_mutex_unlock(&gate.lock);
+}
+
+/* Held from here to the end of the fork. A callback of the application's that forks from within is
+ * not waited for: it holds no lock of OpenSSL's itself. */
+static void close_gate(void)
+{
+    (void)pthread_mutex_lock(&gate.lock);
+    while (gate.forking) { /* another thread forks */
+        (void)pthread_cond_wait(&gate.changed, &gate.lock);
+    }
+    gate.forking = true;
+    while (gate.inside > (depth > 0 ? 1u : 0u)) {
+        (void)pthread_cond_wait(&gate.changed, &gate.lock);
+    }
+}
+
+static void open_gate(void)
+{
+    gate.forking = false;
+    (void)pthread_cond_broadcast(&gate.changed);
+    (void)pthread_mutex_unlock(&gate.lock);
 }
 
 ward_status ward_fork_random(uint8_t *out, size_t size)
@@ -41,24 +79,18 @@ ward_status ward_fork_random(uint8_t *out, size_t size)
     return status;
 }
 
-/* A callback of the application's may fork from within: it holds no lock of OpenSSL's itself, and
- * of the others nothing can be known. */
 static void before(void)
 {
     (void)pthread_mutex_lock(&watched.lock);
     for (struct ward_fork_hook *hook = watched.first; hook != NULL; hook = hook->next) {
         hook->before(hook);
     }
-    if (inside == 0) { /* last: whoever holds a hook's lock may enter, nobody inside wants one */
-        (void)pthread_rwlock_wrlock(&gate);
-    }
+    close_gate(); /* last: whoever holds a hook's lock may enter, nobody inside wants one */
 }
 
 static void parent(void)
 {
-    if (inside == 0) {
-        (void)pthread_rwlock_unlock(&gate);
-    }
+    open_gate();
     for (struct ward_fork_hook *hook = watched.first; hook != NULL; hook = hook->next) {
         hook->parent(hook);
     }
@@ -67,9 +99,9 @@ static void parent(void)
 
 static void child(void)
 {
-    static const pthread_rwlock_t open = PTHREAD_RWLOCK_WRITER_NONRECURSIVE_INITIALIZER_NP;
-    gate = open; /* whoever held it is not here */
-    inside = 0;
+    ward_condition_init(&gate.changed); /* those who wait for it are not here */
+    gate.inside = depth > 0 ? 1 : 0;
+    open_gate();
     for (struct ward_fork_hook *hook = watched.first; hook != NULL; hook = hook->next) {
         hook->child(hook);
     }

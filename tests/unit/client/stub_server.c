@@ -443,6 +443,9 @@ struct stub_server *stub_start_apart(const struct pki *pki, stub_handler handler
     if (process == 0) {
         (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
         (void)accept_all(server);
+        for (unsigned i = 0; i < atomic_load(&server->connections); i++) {
+            (void)pthread_join(server->threads[i], NULL);
+        }
         _exit(0);
     }
     server->process = process;
