@@ -12,14 +12,19 @@
 #define KINDS_ANY (KINDS_APPLICATION | KINDS_OFFICER_OR_AUDITOR | 1u << WARD_ROLE_ADMINISTRATOR)
 #define KINDS_SYSTEM 0u /* the daemon's own: no rule can give it */
 
+enum guarding { GUARD_NEVER, GUARD_MAY, GUARD_ALWAYS, GUARD_AT_ONCE };
+
 static const struct {
     struct ward_bytes name;
     enum ward_object_kind object;
     unsigned kinds;
+    enum guarding guarding;
 } actions[WARD_ACTION_COUNT] = {
-#define WARD_ACTION_ROW(e, name, object, kinds) \
-    [WARD_ACTION_##                             \
-        e] = {{(const uint8_t *)(name), sizeof(name) - 1}, WARD_OBJECT_##object, KINDS_##kinds},
+#define WARD_ACTION_ROW(e, name, object, kinds, guard)                \
+    [WARD_ACTION_##e] = {{(const uint8_t *)(name), sizeof(name) - 1}, \
+                         WARD_OBJECT_##object,                        \
+                         KINDS_##kinds,                               \
+                         GUARD_##guard},
     WARD_ACTIONS(WARD_ACTION_ROW)
 #undef WARD_ACTION_ROW
 };
@@ -47,12 +52,12 @@ enum ward_object_kind ward_action_object(enum ward_action action)
 
 bool ward_action_always_guarded(enum ward_action action)
 {
-    return action == WARD_ACTION_KEY_ROTATE || action == WARD_ACTION_IDENTITY_UNREVOKE;
+    return action < WARD_ACTION_COUNT && actions[action].guarding == GUARD_ALWAYS;
 }
 
 bool ward_action_at_once(enum ward_action action)
 {
-    return action == WARD_ACTION_IDENTITY_REVOKE;
+    return action < WARD_ACTION_COUNT && actions[action].guarding == GUARD_AT_ONCE;
 }
 
 bool ward_action_allows_kind(enum ward_action action, enum ward_role_kind kind)
@@ -74,5 +79,6 @@ bool ward_action_on_data_keys(enum ward_action action)
 
 bool ward_action_guardable(enum ward_action action)
 {
-    return action == WARD_ACTION_KEY_CREATE || ward_action_always_guarded(action);
+    return action < WARD_ACTION_COUNT &&
+           (actions[action].guarding == GUARD_MAY || actions[action].guarding == GUARD_ALWAYS);
 }

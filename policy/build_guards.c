@@ -70,8 +70,8 @@ static ward_status build_guard(struct ward_build *build, const struct doc_guard 
     if (!ward_action_find(ward_bytes_str(from->action), &guard->action) ||
         !ward_action_guardable(guard->action)) {
         return ward_yaml_refuse(policy->text, from->action, build->error,
-                                "\"%.64s\" cannot be guarded: key.rotate, key.create and "
-                                "identity.unrevoke can",
+                                "\"%.64s\" cannot be guarded: it is no action that an officer "
+                                "proposes, or one that runs at once",
                                 from->action);
     }
     bool keyed = ward_action_object(guard->action) == WARD_OBJECT_KEY;

@@ -131,9 +131,10 @@ static void a_request_without_a_known_method_is_refused(void **state)
     for (unsigned i = 0; i < WARD_ACTION_COUNT; i++) {
         assert_true(ward_action_find(ward_bytes_str(ward_action_name(i)), &action));
         assert_int_equal(action, i);
-        bool guarded = i == WARD_ACTION_KEY_ROTATE || i == WARD_ACTION_IDENTITY_UNREVOKE;
-        assert_int_equal(ward_action_always_guarded(i), guarded);
-        assert_int_equal(ward_action_at_once(i), i == WARD_ACTION_IDENTITY_REVOKE);
+        assert_false(ward_action_always_guarded(i) && ward_action_at_once(i));
+        bool changes = ward_action_always_guarded(i) || ward_action_at_once(i);
+        assert_true(!changes || ward_action_allows_kind(i, WARD_ROLE_OFFICER));
+        assert_false(changes && ward_action_allows_kind(i, WARD_ROLE_APPLICATION));
     }
 }
 
