@@ -15,17 +15,27 @@ static const char *const kind_names[KINDS] = {"application", "officer", "auditor
 static const struct {
     const char *action, *kinds;
 } given[] = {
-    {"data-key.generate", "A..."}, {"data-key.generate-without-plaintext", "A..."},
-    {"data-key.rewrap", "A..."},   {"data-key.batch", "A..."},
-    {"data-key.unwrap", "A..."},   {"record.put", "A..."},
-    {"record.get", "A..."},        {"key.create", ".O.."},
-    {"key.rotate", ".O.."},        {"key.describe", "AOUM"},
-    {"key.list", "AOUM"},          {"approval.list", ".OU."},
-    {"approval.show", ".OU."},     {"approval.submit", ".O.."},
-    {"approval.approve", ".O.."},  {"approval.reject", ".O.."},
-    {"audit.export", "..U."},      {"audit.checkpoint", ".OU."},
-    {"identity.revoke", ".O.."},   {"identity.unrevoke", ".O.."},
-    {"identity.list", ".OU."},     {"server.reflect", "AOUM"},
+    {"data-key.generate", "A..."},  {"data-key.generate-without-plaintext", "A..."},
+    {"data-key.rewrap", "A..."},    {"data-key.batch", "A..."},
+    {"data-key.unwrap", "A..."},    {"record.put", "A..."},
+    {"record.get", "A..."},         {"emergency.open", "A..."},
+    {"key.create", ".O.."},         {"key.rotate", ".O.."},
+    {"key.change", ".O.."},         {"key.disable", ".O.."},
+    {"key.enable", ".O.."},         {"key.suspend", ".O.."},
+    {"key.resume", ".O.."},         {"key.deactivate", ".O.."},
+    {"key.compromise", ".O.."},     {"key.destroy", ".O.."},
+    {"key.cancel-destroy", ".O.."}, {"key.rewrap", ".O.."},
+    {"key.rekey", ".O.."},          {"key.usage", ".OU."},
+    {"key.describe", "AOUM"},       {"key.list", "AOUM"},
+    {"policy.apply", ".O.."},       {"policy.show", ".OU."},
+    {"approval.list", ".OU."},      {"approval.show", ".OU."},
+    {"approval.submit", ".O.."},    {"approval.approve", ".O.."},
+    {"approval.reject", ".O.."},    {"approval.withdraw", ".O.."},
+    {"approval.execute", ".O.."},   {"approval.review", ".O.."},
+    {"identity.revoke", ".O.."},    {"identity.unrevoke", ".O.."},
+    {"identity.list", ".OU."},      {"emergency.list", ".OU."},
+    {"audit.export", "..U."},       {"audit.checkpoint", ".OU."},
+    {"server.reflect", "AOUM"},
 };
 
 static bool kind_may(const char *action, unsigned kind)
@@ -298,9 +308,9 @@ static void conditions_hold_for_every_action_with_a_context(void **state)
             L("roles:") L("- name: apps") L("  kind: application")
                 L("  members: [\"spiffe://t.w/app\"]") L("  rules:") L("  - name: all")
                     L("    actions: [data-key.generate, data-key.generate-without-plaintext, "
-                      "data-key.unwrap, data-key.rewrap, data-key.batch, record.put, record.get]")
-                        L("    keys: [\"app/**\"]") L("    collections: [fhir]")
-                            L("    context: [{key: purpose, values: [TREAT]}, {key: tenant}]"));
+                      "data-key.unwrap, data-key.rewrap, data-key.batch, record.put, record.get, "
+                      "emergency.open]") L("    keys: [\"app/**\"]") L("    collections: [fhir]")
+                        L("    context: [{key: purpose, values: [TREAT]}, {key: tenant}]"));
     static const struct ward_decide_pair contexts[][2] = {
         {PAIR("purpose", "TREAT"), PAIR("tenant", "n")},
         {PAIR("purpose", "HMARKT"), PAIR("tenant", "n")},
@@ -326,7 +336,7 @@ static void conditions_hold_for_every_action_with_a_context(void **state)
         }
         assert_false(decide_as(policy, APP, action, object_of(action)).allowed);
     }
-    assert_int_equal(with_context, 7);
+    assert_int_equal(with_context, 8);
 }
 
 static void a_value_outside_the_closed_list_is_refused(void **state)
