@@ -1,44 +1,33 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* CreateKey and RotateKey. Guarded, they end in a proposal and change nothing; unguarded (creation,
  * where policy says so), they run: intent, key object, outcome. A rotation is always guarded. */
-#include "policy/name.h"
-#include "server/op/data_key.h"
+#include "server/op/drafting.h"
 #include "server/op/key_making.h"
-#include "server/op/proposing.h"
-#include "server/work/batch.h"
 #include "server/work/worker.h"
 
 struct change_notes {
     struct ward_key_making making;
-    struct ward_guard guard;
+    struct ward_draft draft;
     struct ward_read *rows; /* of a rotation: what will have to be rewrapped */
-    struct ward_proposal proposal;
-    struct ward_store_proposal row;
 };
 
-static ward_status decide_change(struct ward_request *request, enum ward_action action,
-                                 struct ward_bytes name, struct change_notes **ret)
+static ward_status decide_change(struct ward_request *request, struct ward_bytes name,
+                                 struct change_notes **ret)
 {
-    struct ward_decision decision = ward_request_ask(request, action, name, NULL);
-    request->rule = decision.rule;
-    if (ward_name_valid(name)) {
-        WARD_TRY(ward_op_key_object(request->arena, name, 0, &request->object));
-    }
-    WARD_TRY(decision.status);
+    WARD_TRY(ward_drafting_ask_key(request, name, 0));
     if (request->work == NULL) {
         request->work = WARD_ARENA_NEW(request->arena, struct change_notes);
         WARD_ENSURE(request->work != NULL, WARD_E_EXHAUSTED);
     }
     *ret = request->work;
-    (*ret)->guard = ward_policy_guard(request->state->policy, action, name);
-    return WARD_OK;
+    return ward_drafting_guard(request, name, &(*ret)->draft);
 }
 
 static ward_status decide_create(struct ward_request *request)
 {
     const struct ward_key_create *in = request->in;
     struct change_notes *notes;
-    WARD_TRY(decide_change(request, WARD_ACTION_KEY_CREATE, in->name, &notes));
+    WARD_TRY(decide_change(request, in->name, &notes));
     if (request->step > 0) {
         return WARD_OK; /* decided again after the effect: what was made stays what it is */
     }
@@ -54,8 +43,7 @@ static ward_status decide_rotate(struct ward_request *request)
 {
     const struct ward_key_rotate *in = request->in;
     struct change_notes *notes;
-    WARD_TRY(decide_change(request, WARD_ACTION_KEY_ROTATE, in->name, &notes));
-    WARD_ENSURE(notes->guard.approvals > 0, WARD_E_INTERNAL); /* policy never leaves it unguarded */
+    WARD_TRY(decide_change(request, in->name, &notes));
     return ward_key_making_rotate(request->state, in->name, &notes->making);
 }
 
@@ -68,76 +56,48 @@ static ward_status read_rows(struct ward_request *request, struct ward_digest *d
     return WARD_OK;
 }
 
-static void add_number(struct ward_proposal_param *params, size_t *n, const char *name,
-                       int64_t number)
-{
-    params[(*n)++] = (struct ward_proposal_param){.name = ward_bytes_str(name), .number = number};
-}
-
 static ward_status describe_proposal(struct ward_request *request, struct change_notes *notes)
 {
-    struct ward_proposal *proposal = &notes->proposal;
-    *proposal = (struct ward_proposal){.action = ward_bytes_str(ward_action_name(request->action)),
-                                       .object = notes->making.name};
-    if (notes->making.rotate) {
-        char id[WARD_ID_TEXT_SIZE];
-        ward_id_print(&notes->making.ref.id, id);
-        add_number(proposal->parameters, &proposal->n_parameters, "from_version",
-                   notes->making.from_version);
-        struct ward_proposal_param *key_id = &proposal->parameters[proposal->n_parameters++];
-        *key_id = (struct ward_proposal_param){.name = WARD_BYTES_LITERAL("key_id")};
-        WARD_TRY(ward_arena_copy(request->arena, ward_bytes_str(id), &key_id->text));
-        uint64_t rows = 0;
-        for (size_t i = 0; i < notes->rows->rows.n; i++) {
-            rows += notes->rows->rows.counts[i];
-        }
-        add_number(proposal->consequences, &proposal->n_consequences, "new_version",
-                   notes->making.ref.version);
-        add_number(proposal->consequences, &proposal->n_consequences, "subject_keys_to_rewrap",
-                   (int64_t)rows);
+    struct ward_draft *draft = &notes->draft;
+    const struct ward_key_making *making = &notes->making;
+    ward_drafting_begin(request, making->name, draft);
+    if (!making->rotate) {
+        ward_drafting_number(draft, "purpose", making->purpose);
+        ward_drafting_number(draft, "rotation_period_days", making->rotation_period_days);
         return WARD_OK;
     }
-    add_number(proposal->parameters, &proposal->n_parameters, "purpose", notes->making.purpose);
-    add_number(proposal->parameters, &proposal->n_parameters, "rotation_period_days",
-               notes->making.rotation_period_days);
-    return WARD_OK;
+    WARD_TRY(notes->rows->status);
+    uint64_t rows = 0;
+    for (size_t i = 0; i < notes->rows->rows.n; i++) {
+        rows += notes->rows->rows.counts[i];
+    }
+    ward_drafting_number(draft, "from_version", making->from_version);
+    ward_drafting_consequence(draft, "new_version", making->ref.version);
+    ward_drafting_consequence(draft, "subject_keys_to_rewrap", rows);
+    return ward_drafting_id(draft, "key_id", &making->ref.id, request->arena);
 }
 
 /* Guarded: the proposal is all. Unguarded: the intent is written next. */
 static ward_status finish_proposal(struct ward_request *request, struct ward_worker *worker)
 {
     struct change_notes *notes = request->work;
-    int64_t now = ward_wall_us(worker->pipeline->clock);
-    notes->making.created_us = now;
-    if (notes->guard.approvals == 0) {
+    notes->making.created_us = ward_wall_us(worker->pipeline->clock);
+    if (notes->draft.guard.approvals == 0) {
         return WARD_OK;
-    }
-    if (notes->rows != NULL && !ward_ok(notes->rows->status)) {
-        return notes->rows->status;
     }
     WARD_TRY(describe_proposal(request, notes));
     struct ward_key_outcome *out = request->out =
         WARD_ARENA_NEW(request->arena, struct ward_key_outcome);
     WARD_ENSURE(out != NULL, WARD_E_EXHAUSTED);
-    WARD_TRY(ward_proposing_make(request, now, &notes->guard, &notes->proposal, &notes->row,
-                                 &out->proposal));
-    char id[WARD_ID_TEXT_SIZE];
-    struct ward_bytes text;
-    ward_id_print(&notes->row.id, id);
-    WARD_TRY(ward_arena_copy(request->arena, ward_bytes_str(id), &text));
-    ward_request_detail_text(request, "proposal", text);
-    request->last = true;
-    return WARD_OK;
+    return ward_drafting_make(request, worker, &notes->draft, &out->proposal);
 }
 
 static ward_status commit_first(struct ward_request *request, struct ward_batch *batch)
 {
     struct change_notes *notes = request->work;
-    if (notes->guard.approvals == 0) {
-        return ward_key_making_intent(&notes->making, request->state, batch);
-    }
-    struct ward_effect effect = {.kind = WARD_EFFECT_PROPOSAL, .proposal = notes->row};
-    return ward_batch_effect(batch, &effect);
+    return notes->draft.guard.approvals == 0
+               ? ward_key_making_intent(&notes->making, request->state, batch)
+               : ward_drafting_commit(&notes->draft, batch);
 }
 
 static ward_status finish_effect(struct ward_request *request, struct ward_worker *worker)
