@@ -58,20 +58,25 @@ roles:
     members: ["person:alice", "person:bob"]
     rules:
       - name: keys
-        actions: [key.create, key.rotate, key.describe, key.list]
+        actions: [key.create, key.rotate, key.change, key.disable, key.enable, key.suspend, key.resume,
+                  key.deactivate, key.compromise, key.destroy, key.cancel-destroy, key.rewrap, key.rekey,
+                  key.usage, key.describe, key.list]
         keys: ["**"]
       - name: four-eyes
-        actions: [approval.list, approval.show, approval.submit, approval.approve, approval.reject]
+        actions: [approval.list, approval.show, approval.submit, approval.approve, approval.reject,
+                  approval.withdraw, approval.execute, approval.review]
       - name: revocations
         actions: [identity.revoke, identity.unrevoke, identity.list]
+      - name: policies
+        actions: [policy.apply, policy.show, emergency.list]
   - name: auditors
     kind: auditor
     members: ["person:carol"]
     rules:
       - name: log
-        actions: [audit.export, audit.checkpoint, approval.list, approval.show, identity.list]
+        actions: [audit.export, audit.checkpoint, approval.list, approval.show, identity.list, policy.show, emergency.list]
       - name: inventory
-        actions: [key.describe, key.list]
+        actions: [key.describe, key.list, key.usage]
         keys: ["**"]
 guards:
   - action: key.rotate
