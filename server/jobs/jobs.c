@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Two threads: ticks (checkpoint, epoch, summary, recovery) and rewrap, which may be long. They
- * decide nothing; what they ask for is decided and audited like any request. */
+/* The thread of the ticks: checkpoint, epoch, summary, recovery. Rewrap, which may be long, has one
+ * of its own. They decide nothing; what they ask for is decided and audited like any request. */
 #include "server/jobs/jobs.h"
 
 #include <stdlib.h>
@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "server/jobs/follow.h"
 #include "server/jobs/internal.h"
+#include "server/jobs/rewrap.h"
 #include "server/jobs/rotation.h"
 #include "server/limits.h"
 #include "server/op/system.h"
@@ -19,18 +20,17 @@
 #define PURGE_TICKS 50
 #define RECOVER_TICKS 600
 #define ATTEST_TICKS 36000
-#define REWRAP_ARENA (64u << 20)
 #define SMALL_ARENA (1u << 20)
 #define SNAPSHOT_ARENA (256u << 20)
 
 struct ward_jobs {
     struct ward_jobs_config config;
-    pthread_t ticker, rewrapper;
-    bool ticking, rewrapping;
+    pthread_t ticker;
+    bool ticking;
     struct ward_follower *follower;
+    struct ward_rewrapper *rewrapper;
     struct ward_store_reader *reader;
     atomic_bool stopping;
-    atomic_ullong rewrapped;
     uint64_t signed_size;
     unsigned long long overloaded_told;
     struct ward_throttled throttled[WARD_THROTTLED_TOLD_MAX];
@@ -232,130 +232,13 @@ static void *tick(void *argument)
     return NULL;
 }
 
-/* ---- rewrap ---- */
-
-/* One page; ret_in holds what it found. */
-static ward_status rewrap_page(struct ward_jobs *jobs, struct ward_bytes key,
-                               const struct ward_id *after, bool from_start,
-                               struct ward_rewrap *ret_in)
-{
-    struct ward_request *request;
-    WARD_TRY(
-        ward_internal_new(&ward_op_rewrap, sizeof(struct ward_rewrap), REWRAP_ARENA, &request));
-    struct ward_rewrap *in = request->in;
-    in->key = key;
-    in->after = *after;
-    in->from_start = from_start;
-    ward_status status = ward_internal_run(jobs->config.pipeline, request);
-    *ret_in = *in;
-    ward_request_free(request);
-    return status;
-}
-
-/* From the first row to the last, then once more from the start: rows that were written under the
- * old version while we walked cannot exist (the epoch forbids it), but the statement is proven, not
- * inferred. */
-static bool rewrap_key(struct ward_jobs *jobs, const struct ward_key *key)
-{
-    struct ward_id after = {0};
-    bool from_start = true;
-    unsigned rounds = 0;
-    while (!jobs->stopping) {
-        struct ward_rewrap page;
-        ward_status status = rewrap_page(jobs, key->name, &after, from_start, &page);
-        if (!ward_ok(status)) {
-            tell_failure("a page of the rewrap failed; it is tried again", status);
-            return false;
-        }
-        jobs->rewrapped += page.rows;
-        if (page.rows == 0 && from_start) {
-            return true;
-        }
-        from_start = page.rows == 0;
-        after = page.rows == 0 ? (struct ward_id){0} : page.after;
-        if (from_start && ++rounds > 3) {
-            ward_log(WARD_LOG_ERROR,
-                     "some subject keys cannot be rewrapped; their old key version stays needed");
-            return true;
-        }
-    }
-    return false;
-}
-
-/* The versions that each key was last brought up to, by its place in the keyring. */
-struct rewrap_memory {
-    struct ward_id *ids;
-    uint32_t *versions;
-    size_t n, max;
-};
-
-static bool up_to_date(const struct rewrap_memory *memory, const struct ward_key *key)
-{
-    for (size_t i = 0; i < memory->n; i++) {
-        if (ward_id_eq(&memory->ids[i], &key->id)) {
-            return memory->versions[i] == key->active->version;
-        }
-    }
-    return false;
-}
-
-static void remember(struct rewrap_memory *memory, const struct ward_key *key)
-{
-    for (size_t i = 0; i < memory->n; i++) {
-        if (ward_id_eq(&memory->ids[i], &key->id)) {
-            memory->versions[i] = key->active->version;
-            return;
-        }
-    }
-    if (memory->n == memory->max) {
-        size_t more = memory->max == 0 ? 16 : memory->max * 2;
-        struct ward_id *ids = reallocarray(memory->ids, more, sizeof(*ids));
-        if (ids != NULL) {
-            memory->ids = ids;
-        }
-        uint32_t *versions = reallocarray(memory->versions, more, sizeof(*versions));
-        if (versions != NULL) {
-            memory->versions = versions;
-        }
-        if (ids == NULL || versions == NULL) {
-            return; /* only means that the key is looked at again */
-        }
-        memory->max = more;
-    }
-    memory->ids[memory->n] = key->id;
-    memory->versions[memory->n++] = key->active->version;
-}
-
-static void *rewrap(void *argument)
-{
-    struct ward_jobs *jobs = argument;
-    struct rewrap_memory memory = {0};
-    while (!jobs->stopping) {
-        struct ward_state *state = ward_state_slot_get(jobs->config.pipeline->states);
-        for (size_t i = 0; i < state->n_keys && !jobs->stopping; i++) {
-            const struct ward_key *key = &state->keys[i];
-            bool candidate = key->purpose == WARD_PURPOSE_RECORDS && key->n_versions > 1 &&
-                             key->enabled && key->active != NULL && !up_to_date(&memory, key);
-            if (candidate && rewrap_key(jobs, key)) {
-                remember(&memory, key);
-            }
-        }
-        ward_state_unref(state);
-        pause_ms(TICK_MS);
-    }
-    free(memory.ids);
-    free(memory.versions);
-    return NULL;
-}
-
 static ward_status start_threads(struct ward_jobs *jobs)
 {
     WARD_TRY(ward_store_reader_open(jobs->config.store, &jobs->reader));
     WARD_TRY(ward_follower_start(&jobs->config, &jobs->follower));
     jobs->ticking = pthread_create(&jobs->ticker, NULL, tick, jobs) == 0;
     WARD_ENSURE(jobs->ticking, WARD_E_UNAVAILABLE);
-    jobs->rewrapping = pthread_create(&jobs->rewrapper, NULL, rewrap, jobs) == 0;
-    WARD_ENSURE(jobs->rewrapping, WARD_E_UNAVAILABLE);
+    WARD_TRY(ward_rewrapper_start(&jobs->config, &jobs->rewrapper));
     return WARD_OK;
 }
 
@@ -380,9 +263,7 @@ void ward_jobs_stop(struct ward_jobs *jobs)
         return;
     }
     jobs->stopping = true;
-    if (jobs->rewrapping) {
-        (void)pthread_join(jobs->rewrapper, NULL);
-    }
+    ward_rewrapper_stop(jobs->rewrapper);
     if (jobs->ticking) {
         (void)pthread_join(jobs->ticker, NULL);
     }
@@ -393,5 +274,5 @@ void ward_jobs_stop(struct ward_jobs *jobs)
 
 uint64_t ward_jobs_rewrapped(const struct ward_jobs *jobs)
 {
-    return jobs->rewrapped;
+    return ward_rewrapper_rows(jobs->rewrapper);
 }
