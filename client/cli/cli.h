@@ -22,6 +22,8 @@ struct cli {
     uint32_t timeout_ms;                    /* 0: the library's */
     struct cli_profile profile;             /* loaded by cli_connect and cli_profile */
     ward_client *client;
+    struct ward_buffer
+        *describe; /* a verb shall write its options there and go no further; or NULL */
 };
 
 typedef int (*cli_run)(struct cli *cli, int argc, char **argv);
@@ -41,7 +43,9 @@ struct cli_noun {
 
 extern const struct cli_noun cli_noun_key, cli_noun_data_key, cli_noun_record, cli_noun_approval,
     cli_noun_identity, cli_noun_audit, cli_noun_seal, cli_noun_open, cli_noun_status,
-    cli_noun_bench;
+    cli_noun_bench, cli_noun_completion;
+/* All of them, in the order of the help. */
+const struct cli_noun *const *cli_nouns(size_t *ret_n);
 
 /* The whole program but for main's frame; argp ends the process on --help, --version and misuse. */
 int cli_main(int argc, char **argv);

@@ -4,6 +4,7 @@
 #include "client/cli/cli.h"
 
 #include <argp.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -177,8 +178,24 @@ static error_t parse_verb(int key, char *value, struct argp_state *state)
     return ARGP_ERR_UNKNOWN;
 }
 
+/* See completion.h. */
+static void describe(struct ward_buffer *to, const struct cli_syntax *syntax)
+{
+    ward_buffer_printf(to, "%s\n", syntax->args == NULL ? "" : syntax->args);
+    for (size_t i = 0; i < syntax->n_options; i++) {
+        const struct cli_option *option = &syntax->options[i];
+        const char letter[] = {option->letter, 0};
+        ward_buffer_printf(to, "%s\t%s\t%s\t%s\n", option->name, letter,
+                           option->value == NULL ? "" : option->value, option->help);
+    }
+    pthread_exit(NULL);
+}
+
 void cli_parse(struct cli *cli, int argc, char **argv, const struct cli_syntax *syntax)
 {
+    if (cli->describe != NULL) {
+        describe(cli->describe, syntax);
+    }
     struct argp_option options[OPTIONS_MAX + 1] = {0};
     for (size_t i = 0; i < syntax->n_options && i < OPTIONS_MAX; i++) {
         options[i] = (struct argp_option){

@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-extern const struct argp cli_global_argp; /* input: struct cli */
+extern const struct argp cli_global_argp; /* input: struct cli; its options are all long ones */
 /* Decimal digits only. */
 bool cli_number(const char *text, uint64_t min, uint64_t max, uint64_t *ret);
 
