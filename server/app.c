@@ -338,7 +338,7 @@ static ward_status start_stages(struct ward_app *app, struct ward_kek_session *t
         if (session == NULL) {
             WARD_TRY(ward_kek_session_open(app->kek, &session));
         }
-        WARD_TRY(ward_worker_new(&app->pipeline, WARD_TAKE(session), &app->workers[i]));
+        WARD_TRY(ward_worker_new(&app->pipeline, WARD_TAKE(session), i > 0, &app->workers[i]));
         WARD_TRY(ward_worker_start(app->workers[i]));
     }
     for (unsigned i = 0; i < app->config->database_readers; i++) {

@@ -305,7 +305,7 @@ static ward_status take_hsm(const struct reading *reading, const struct doc_hsm 
         return ward_yaml_refuse(reading->text, doc->module, reading->error,
                                 "hsm: give one of token_label and token_serial");
     }
-    config->hsm_workers = 1;
+    config->hsm_workers = 2;
     config->hsm_deadline_ms = 2000;
     config->hsm_working_copies = true;
     config->hsm_working_copies_max = 1024;

@@ -9,6 +9,8 @@
     66304u /* identities and roles whose rates are kept: all that fit a policy */
 #define WARD_THROTTLED_TOLD_MAX 256u /* identities told of in a second; others in the next */
 #define WARD_OVERLOAD_RETRY_MS 200u  /* when those who were refused for it may come again */
+#define WARD_SPARE_AFTER_US 4000     /* of work waits: another ward-hsm joins */
+#define WARD_PACE_ITEMS_MIN 8        /* a crossing of fewer says nothing about the device's pace */
 #define WARD_WORK_BATCH_MAX 64u      /* requests that one crossing to the HSM serves */
 #define WARD_READ_BATCH_MAX 128u
 #define WARD_COMMIT_BATCH_MAX 1024u      /* requests in one transaction */

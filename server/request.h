@@ -68,6 +68,7 @@ struct ward_request {
     /* Owned by the pipeline. */
     struct ward_state *state; /* policy, keyring and epoch under which it is decided; a reference */
     unsigned step, attempts, redecided; /* attempts: after conflicts in the database */
+    uint32_t cost;                      /* keys or records that it asks for; 1 for all else */
     bool last;  /* this step is the last, whatever the operation's count says */
     void *work; /* the operation's own notes between stages, in the arena */
     const struct ward_new_replay *replay; /* goes in with the last step's rows; NULL: none */

@@ -22,7 +22,7 @@ hsm:
   token_label: ward
   pin_file: $hsm_dir/pin
   helper: $build/backends/pkcs11/ward-hsm
-  workers: 1
+  workers: 2
   deadline_ms: 2000
   working_copies: true
 policy:

@@ -7,12 +7,18 @@
 #include "server/limits.h"
 #include "server/replay.h"
 
+static uint32_t weigh(const struct ward_link *link)
+{
+    return WARD_CONTAINER(link, const struct ward_request, link)->cost;
+}
+
 void ward_pipeline_init(struct ward_pipeline *pipeline, struct ward_state_slot *states,
                         const struct ward_clock *clock)
 {
     *pipeline = (struct ward_pipeline){.states = states, .clock = clock};
     ward_queue_init(&pipeline->reads, WARD_QUEUE_MAX);
     ward_queue_init(&pipeline->work, WARD_QUEUE_MAX);
+    pipeline->work.weigh = weigh;
     ward_queue_init(&pipeline->commits, WARD_QUEUE_MAX);
 }
 
@@ -87,6 +93,12 @@ static void renew_state(struct ward_pipeline *pipeline, struct ward_request *req
     request->state = ward_state_slot_get(pipeline->states);
 }
 
+static uint32_t cost_of(const struct ward_request *request)
+{
+    bool counts = !request->undecodable && request->op != NULL && request->op->cost != NULL;
+    return counts ? request->op->cost(request) : 1;
+}
+
 /* Within the limits of its roles? What is not is answered at once and has no entry of its own: the
  * throttle counts it for one. Charged once, whatever becomes of the request. */
 static bool admitted(struct ward_pipeline *pipeline, struct ward_request *request)
@@ -100,10 +112,9 @@ static bool admitted(struct ward_pipeline *pipeline, struct ward_request *reques
     if (limits == NULL) {
         return true;
     }
-    bool counts = !request->undecodable && request->op != NULL && request->op->cost != NULL;
     const struct ward_throttle_ask ask = {.limits = limits,
                                           .identity = identity,
-                                          .cost = counts ? request->op->cost(request) : 1,
+                                          .cost = request->cost,
                                           .now_us = request->received_us,
                                           .wall_us = request->received_wall_us};
     ward_status status = ward_throttle_take(pipeline->throttle, &ask, &request->retry_after_ms);
@@ -144,6 +155,7 @@ void ward_pipeline_submit(struct ward_pipeline *pipeline, struct ward_list *requ
         struct ward_request *request = WARD_CONTAINER(link, struct ward_request, link);
         request->undecodable = !ward_ok(request->status);
         request->refused = request->undecodable;
+        request->cost = cost_of(request);
         request->received_us = ward_monotonic_us(pipeline->clock);
         request->received_wall_us = ward_wall_us(pipeline->clock);
         renew_state(pipeline, request);

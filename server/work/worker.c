@@ -184,13 +184,27 @@ static void ask_for_proof(struct ward_worker *worker)
     }
 }
 
+/* How much must wait before a spare worker joins: as much as this one's device does in a while. */
+static void learn_pace(struct ward_worker *worker, int64_t spent_us)
+{
+    if (worker->spare || worker->n_items < WARD_PACE_ITEMS_MIN) {
+        return;
+    }
+    double pace = (double)spent_us / (double)worker->n_items;
+    worker->us_per_item = worker->us_per_item == 0 ? pace : worker->us_per_item * 0.9 + pace * 0.1;
+    double weight = WARD_SPARE_AFTER_US / (worker->us_per_item + 0.01);
+    ward_queue_spare_from(&worker->pipeline->work, (size_t)weight + 1);
+}
+
 static void cross(struct ward_worker *worker)
 {
     if (worker->n_items == 0) {
         return;
     }
     ask_for_proof(worker);
+    int64_t began_us = ward_monotonic_us(worker->pipeline->clock);
     ward_status status = run_items(worker);
+    learn_pace(worker, ward_monotonic_us(worker->pipeline->clock) - began_us);
     bool away = !ward_ok(status);
     if (away) {
         ward_log_status(WARD_LOG_WARN,
@@ -242,12 +256,19 @@ static void turn(struct ward_worker *worker, struct ward_request **requests, siz
     ward_pipeline_flush(worker->pipeline, &routes);
 }
 
+static bool take(struct ward_worker *worker, struct ward_list *ret)
+{
+    struct ward_queue *work = &worker->pipeline->work;
+    return worker->spare ? ward_queue_pop_spare(work, WARD_WORK_BATCH_MAX, ret)
+                         : ward_queue_pop(work, WARD_WORK_BATCH_MAX, ret);
+}
+
 static void *run(void *argument)
 {
     struct ward_worker *worker = argument;
     struct ward_request *requests[WARD_WORK_BATCH_MAX];
     struct ward_list batch = {0};
-    while (ward_queue_pop(&worker->pipeline->work, WARD_WORK_BATCH_MAX, &batch)) {
+    while (take(worker, &batch)) {
         size_t n = 0;
         for (struct ward_link *link; (link = ward_list_pop(&batch)) != NULL;) {
             requests[n++] = WARD_CONTAINER(link, struct ward_request, link);
@@ -268,7 +289,7 @@ static void worker_free(struct ward_worker *worker)
 }
 
 ward_status ward_worker_new(struct ward_pipeline *pipeline, struct ward_kek_session *take_session,
-                            struct ward_worker **ret)
+                            bool spare, struct ward_worker **ret)
 {
     struct ward_worker *worker = calloc(1, sizeof(*worker));
     if (worker == NULL) {
@@ -277,6 +298,7 @@ ward_status ward_worker_new(struct ward_pipeline *pipeline, struct ward_kek_sess
     }
     worker->pipeline = pipeline;
     worker->session = take_session;
+    worker->spare = spare;
     worker->items = calloc(WARD_KEK_BATCH_MAX, sizeof(*worker->items));
     atomic_init(&worker->device_ok, true);
     worker->needs = calloc(WARD_KEK_BATCH_MAX, sizeof(*worker->needs));

@@ -10,6 +10,8 @@ struct ward_worker {
     pthread_t thread;
     struct ward_pipeline *pipeline;
     struct ward_kek_session *session;
+    bool spare;
+    double us_per_item; /* the device's pace of late; 0: not known yet */
     struct ward_record_crypto crypto;
     struct ward_kek_item *items; /* WARD_KEK_BATCH_MAX */
     size_t n_items;
@@ -17,9 +19,10 @@ struct ward_worker {
     atomic_bool device_ok;          /* the last crossing went through */
 };
 
-/* Takes the session over, also on failure. Does not start the thread. */
+/* Takes the session over, also on failure. Does not start the thread. spare: it joins when the
+ * others cannot keep up, see queue.h; the first one must not be. */
 ward_status ward_worker_new(struct ward_pipeline *pipeline, struct ward_kek_session *take_session,
-                            struct ward_worker **ret);
+                            bool spare, struct ward_worker **ret);
 ward_status ward_worker_start(struct ward_worker *worker);
 void ward_worker_join(struct ward_worker *worker); /* after the queue was closed; NULL is fine */
 

@@ -368,7 +368,7 @@ void core_node_start(struct core_node *node, struct core_world *world, const cha
                 node->pipeline.budget = node->wraps;
             }
         }
-        assert_ok(ward_worker_new(&node->pipeline, session, &node->workers[i]));
+        assert_ok(ward_worker_new(&node->pipeline, session, false, &node->workers[i]));
         assert_ok(ward_worker_start(node->workers[i]));
         assert_ok(ward_reader_start(&node->pipeline, world->store, &node->readers[i]));
     }

@@ -100,7 +100,7 @@ static void the_least_configuration_has_its_defaults(void **state)
     assert_null(config->metrics_listen);
     assert_int_equal(config->log_level, WARD_LOG_INFO);
     assert_int_equal(config->database_readers, 2);
-    assert_int_equal(config->hsm_workers, 1);
+    assert_int_equal(config->hsm_workers, 2);
     assert_int_equal(config->hsm_deadline_ms, 2000);
     assert_true(config->hsm_working_copies);
     assert_true(config->hsm_wrap_proof);

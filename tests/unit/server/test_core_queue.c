@@ -99,10 +99,62 @@ static void a_closed_queue_takes_nothing_and_drains(void **state)
     ward_queue_fini(&queue);
 }
 
+static uint32_t ten(const struct ward_link *link)
+{
+    (void)link;
+    return 10;
+}
+
+static void a_spare_joins_when_enough_waits(void **state)
+{
+    (void)state;
+    struct ward_queue queue;
+    struct ward_list in = list_of(0, 10), out = {0};
+    ward_queue_init(&queue, 100);
+    queue.weigh = ten;
+    ward_queue_push(&queue, &in, false);
+    assert_int_equal(queue.weight, 100);
+    ward_queue_spare_from(&queue, 100);
+    assert_true(ward_queue_pop_spare(&queue, 4, &out));
+    assert_int_equal(out.size, 4);
+    assert_int_equal(queue.weight, 60);
+    assert_true(ward_queue_pop(&queue, 100, &out));
+    assert_int_equal(queue.weight, 0);
+    ward_queue_fini(&queue);
+}
+
+/* Whoever ought to take it does not come: with a device that hangs. */
+static void a_spare_takes_what_nobody_else_takes(void **state)
+{
+    (void)state;
+    struct ward_queue queue;
+    struct ward_list in = list_of(0, 3), out = {0};
+    ward_queue_init(&queue, 100);
+    ward_queue_push(&queue, &in, false);
+    assert_true(ward_queue_pop_spare(&queue, 100, &out));
+    assert_int_equal(out.size, 3);
+    ward_queue_close(&queue);
+    assert_false(ward_queue_pop_spare(&queue, 100, &out));
+    ward_queue_fini(&queue);
+}
+
 struct consumer {
     struct ward_queue *queue;
     unsigned long sum, n;
 };
+
+static void *consume_spare(void *argument)
+{
+    struct consumer *consumer = argument;
+    struct ward_list out = {0};
+    while (ward_queue_pop_spare(consumer->queue, 7, &out)) {
+        while (out.size > 0) {
+            consumer->sum += next(&out);
+            consumer->n++;
+        }
+    }
+    return NULL;
+}
 
 static void *consume(void *argument)
 {
@@ -117,7 +169,7 @@ static void *consume(void *argument)
     return NULL;
 }
 
-static void every_item_reaches_one_of_many_sleepers(void **state)
+static void every_item_reaches_one_of_a_worker_and_two_spares(void **state)
 {
     (void)state;
     struct ward_queue queue;
@@ -126,7 +178,8 @@ static void every_item_reaches_one_of_many_sleepers(void **state)
     ward_queue_init(&queue, ITEMS);
     for (size_t i = 0; i < 3; i++) {
         consumers[i] = (struct consumer){.queue = &queue};
-        assert_int_equal(pthread_create(&threads[i], NULL, consume, &consumers[i]), 0);
+        assert_int_equal(
+            pthread_create(&threads[i], NULL, i == 0 ? consume : consume_spare, &consumers[i]), 0);
     }
     for (size_t i = 0; i < ITEMS; i += 20) {
         struct ward_list in = list_of(i, 20);
@@ -155,7 +208,9 @@ int main(void)
         cmocka_unit_test(what_does_not_fit_stays_with_the_caller_in_order),
         cmocka_unit_test(an_empty_push_is_nothing),
         cmocka_unit_test(a_closed_queue_takes_nothing_and_drains),
-        cmocka_unit_test(every_item_reaches_one_of_many_sleepers),
+        cmocka_unit_test(every_item_reaches_one_of_a_worker_and_two_spares),
+        cmocka_unit_test(a_spare_joins_when_enough_waits),
+        cmocka_unit_test(a_spare_takes_what_nobody_else_takes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
