@@ -253,8 +253,9 @@ ward_status ward_state_wrapping_version(const struct ward_key *key,
     if (!key->enabled) {
         return WARD_REFUSAL(WARD_E_STATE, "key: disabled");
     }
-    if (key->active == NULL) {
-        return WARD_REFUSAL(WARD_E_STATE, "key: has no active version");
+    if (key->active == NULL) { /* the newest one's state says why */
+        WARD_ENSURE(key->n_versions > 0, WARD_E_STATE);
+        return ward_key_state_check(key->versions[key->n_versions - 1].state, WARD_KEY_WRAP);
     }
     *ret = key->active;
     return WARD_OK;

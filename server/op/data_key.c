@@ -116,9 +116,7 @@ ward_status ward_op_find_wrapping(const struct ward_state *state, struct ward_by
         if (*ret_version == NULL) {
             return WARD_REFUSAL(WARD_E_NOT_FOUND, "version: no such version of this key");
         }
-        if (!ward_key_state_may_wrap((*ret_version)->state)) {
-            return WARD_REFUSAL(WARD_E_STATE, "version: this version's state forbids wrapping");
-        }
+        WARD_TRY(ward_key_state_check((*ret_version)->state, WARD_KEY_WRAP));
     }
     *ret = key;
     return WARD_OK;

@@ -25,10 +25,7 @@ static ward_status decide_source(struct ward_request *request,
     const struct ward_op_issued issued = {WARD_ACTION_DATA_KEY_REWRAP, item->wrapped,
                                           &item->context, many};
     WARD_TRY(ward_op_find_issued(request, i, &issued, &note->from, &item->key, &version));
-    if (!ward_key_state_may_rewrap(version->state)) {
-        return WARD_REFUSAL(WARD_E_STATE, "key: this version's state forbids rewrapping");
-    }
-    return WARD_OK;
+    return ward_key_state_check(version->state, WARD_KEY_REWRAP);
 }
 
 /* The item's name in the entry, once it is known where it shall go: "key:A#1->key:B#2". */

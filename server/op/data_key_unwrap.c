@@ -22,9 +22,7 @@ static ward_status decide_item(struct ward_request *request, struct ward_unwrap_
     const struct ward_op_issued issued = {WARD_ACTION_DATA_KEY_UNWRAP, item->wrapped,
                                           &item->context, many};
     WARD_TRY(ward_op_find_issued(request, i, &issued, parsed, &item->key, &version));
-    if (!ward_key_state_may_unwrap(version->state)) {
-        return WARD_REFUSAL(WARD_E_STATE, "key: this version's state forbids unwrapping");
-    }
+    WARD_TRY(ward_key_state_check(version->state, WARD_KEY_UNWRAP));
     item->version = parsed->version;
     return WARD_OK;
 }

@@ -60,10 +60,10 @@ ward_status ward_subject_key_plan(struct ward_request *request, struct ward_work
     WARD_ENSURE(key != NULL, WARD_E_CIPHERTEXT);
     const struct ward_key_version *version = ward_key_version_find(key, parsed.version);
     WARD_ENSURE(version != NULL, WARD_E_CIPHERTEXT);
-    if (!key->enabled ||
-        !(ward_key_state_may_unwrap(version->state) || ward_key_state_may_rewrap(version->state))) {
-        return WARD_REFUSAL(WARD_E_STATE, "key: the state of the collection's key forbids reading");
+    if (!key->enabled) {
+        return WARD_REFUSAL(WARD_E_STATE, "key: disabled");
     }
+    WARD_TRY(ward_key_state_check(version->state, WARD_KEY_UNWRAP));
     struct ward_kek_item *kek;
     WARD_TRY(ward_worker_add(worker, request, &kek));
     kek->verb = WARD_KEK_UNWRAP;

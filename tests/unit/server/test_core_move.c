@@ -152,7 +152,7 @@ static void a_version_must_be_one_that_wraps(void **state)
     core_rotate_fully(&node, "app/keys");
     struct ward_request *old = moving(issued.wrapped, 1);
     items_of(old)->to_version = 1;
-    stays(old, WARD_E_STATE, "version: this version's state forbids wrapping");
+    stays(old, WARD_E_STATE, "key: this version is deactivated; only an active one wraps");
     struct ward_request *none = moving(issued.wrapped, 1);
     items_of(none)->to_version = 3;
     stays(none, WARD_E_NOT_FOUND, "version: no such version of this key");
@@ -171,13 +171,17 @@ static void a_key_leaves_every_state_but_suspended_and_what_comes_after(void **s
     core_rotate_fully(&node, "app/keys"); /* the first version is deactivated */
     static const uint8_t states[] = {WARD_KEY_DEACTIVATED, WARD_KEY_COMPROMISED, WARD_KEY_SUSPENDED,
                                      WARD_KEY_PENDING_DESTRUCTION, WARD_KEY_DESTROYED};
+    static const char *const texts[] = {
+        [2] = "key: this version is suspended; nothing is rewrapped from it",
+        [3] = "key: this version is pending destruction; nothing is rewrapped from it",
+        [4] = "key: this version is destroyed; nothing is rewrapped from it"};
     for (size_t i = 0; i < sizeof(states); i++) {
         if (i > 0) {
             core_set_state(&node, "app/keys", 1, states[i - 1], states[i]);
         }
         struct ward_request *request = moving(issued.wrapped, 1);
         if (i > 1) {
-            stays(request, WARD_E_STATE, "key: this version's state forbids rewrapping");
+            stays(request, WARD_E_STATE, texts[i]);
             continue;
         }
         assert_ok(core_run(&node, request));

@@ -133,7 +133,8 @@ static void only_an_enabled_key_with_an_active_version_wraps(void **state)
             assert_string_equal(ward_status_refusal(status), "key: disabled");
         } else if (i % 3 == 0) {
             assert_code(status, WARD_E_STATE);
-            assert_string_equal(ward_status_refusal(status), "key: has no active version");
+            assert_string_equal(ward_status_refusal(status),
+                                "key: this version is suspended; only an active one wraps");
         } else {
             assert_ok(status);
             assert_int_equal(version->version, 2);
