@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "backends/pkcs11/kek_pkcs11.h"
+#include "base/failpoint.h"
 #include "server/work/attestation.h"
 #include "server/work/budget.h"
 #include "server/index_key.h"
@@ -428,7 +429,7 @@ static ward_status start(struct ward_app *app)
         ward_kek_session_close(session);
         return status;
     }
-    ward_pipeline_init(&app->pipeline, &app->states, &ward_clock_system);
+    ward_pipeline_init(&app->pipeline, &app->states, ward_failpoint_clock());
     app->pipeline.attestation = app->attestation;
     app->pipeline.complete = complete;
     app->pipeline.complete_context = app;

@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 
+#include "base/failpoint.h"
 #include "policy/key_state.h"
 #include "proto/wire_limits.h"
 #include "server/work/batch.h"
@@ -83,6 +84,7 @@ ward_status ward_key_making_of_proposal(const struct ward_state *state,
 ward_status ward_key_making_intent(const struct ward_key_making *making,
                                    const struct ward_state *state, struct ward_batch *batch)
 {
+    WARD_TRY(ward_failpoint("making.before-intent"));
     struct ward_effect effect = {.kind = WARD_EFFECT_INTENT};
     effect.intent = (struct ward_store_intent){.id = making->intent,
                                                .kek = making->ref.id,
@@ -110,6 +112,7 @@ static ward_status prove(const struct ward_key_making *making, struct ward_worke
 
 ward_status ward_key_making_effect(const struct ward_key_making *making, struct ward_worker *worker)
 {
+    WARD_TRY(ward_failpoint("making.after-intent"));
     char label[WARD_NAME_MAX + 32];
     (void)snprintf(label, sizeof(label), "ward %.*s v%u", (int)making->name.size,
                    (const char *)making->name.data,
@@ -118,6 +121,7 @@ ward_status ward_key_making_effect(const struct ward_key_making *making, struct 
     if (!ward_ok(status) && status.code != WARD_E_EXISTS) {
         return status;
     }
+    WARD_TRY(ward_failpoint("making.object-made"));
     struct ward_kek_attest attest;
     WARD_TRY(ward_kek_attest(worker->session, &making->ref, &attest));
     bool good = attest.present && attest.sensitive && attest.non_extractable &&
@@ -126,11 +130,13 @@ ward_status ward_key_making_effect(const struct ward_key_making *making, struct 
         return WARD_REFUSAL(WARD_E_STATE,
                             "key: the HSM made it with attributes that Ward does not accept");
     }
-    return prove(making, worker);
+    WARD_TRY(prove(making, worker));
+    return ward_failpoint("making.proven");
 }
 
 ward_status ward_key_making_outcome(const struct ward_key_making *making, struct ward_batch *batch)
 {
+    WARD_TRY(ward_failpoint("making.before-outcome"));
     if (!making->rotate) {
         struct ward_effect kek = {.kind = WARD_EFFECT_KEK};
         kek.kek = (struct ward_store_kek){.id = making->ref.id,

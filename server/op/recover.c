@@ -2,6 +2,7 @@
 /* What a crash left between an intent and its outcome. An approved proposal is finished: officers
  * agreed to it, which their signatures say and no row by itself. What cannot be finished is undone,
  * and so is a bare creation: its caller was told that it failed, or nothing. */
+#include "base/failpoint.h"
 #include "policy/key_state.h"
 #include "server/op/key_making.h"
 #include "server/op/votes.h"
@@ -166,6 +167,7 @@ static ward_status undo(struct ward_request *request, struct ward_worker *worker
     if (!ward_ok(status) && status.code != WARD_E_NOT_FOUND) {
         return status;
     }
+    WARD_TRY(ward_failpoint("recover.object-undone"));
     ward_request_detail_text(request, "recovered", WARD_BYTES_LITERAL("undone"));
     return WARD_OK;
 }

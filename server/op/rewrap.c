@@ -2,6 +2,7 @@
 /* One page of a rewrap: the HSM opens each subject key under its old version and wraps it under the
  * active one, proven, without anything in plain leaving its process; rows move by compare and swap.
  * The page that finds nothing from the very start states that no row is below the version. */
+#include "base/failpoint.h"
 #include "proto/wrapped_key.h"
 #include "server/limits.h"
 #include "server/op/data_key.h"
@@ -110,6 +111,7 @@ static ward_status finish(struct ward_request *request, struct ward_worker *work
     struct ward_rewrap *in = request->in;
     struct rewrap_notes *notes = request->work;
     const struct ward_read *read = request->reads[0];
+    WARD_TRY(ward_failpoint("rewrap.after-hsm"));
     notes->n = 0;
     for (size_t i = 0; i < request->n_items; i++) {
         const struct ward_kek_item *kek = ward_worker_item(worker, request, i);
@@ -142,6 +144,7 @@ static ward_status finish(struct ward_request *request, struct ward_worker *work
 static ward_status commit(struct ward_request *request, struct ward_batch *batch)
 {
     const struct rewrap_notes *notes = request->work;
+    WARD_TRY(ward_failpoint("rewrap.before-commit"));
     for (size_t i = 0; i < notes->n; i++) {
         WARD_TRY(ward_batch_rewrapped(batch, &notes->rows[i]));
     }

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "base/failpoint.h"
 #include "base/log.h"
 #include "server/audit/entry.h"
 #include "server/limits.h"
@@ -259,6 +260,11 @@ static ward_status fill(struct ward_committer *c, struct group *group)
     return status;
 }
 
+static bool administrative(const struct group *group)
+{
+    return group->n == 1 && group->requests[0]->op != NULL && group->requests[0]->op->alone;
+}
+
 static enum ward_commit_outcome attempt(struct ward_committer *c, struct group *group,
                                         ward_status *status)
 {
@@ -291,6 +297,13 @@ static enum ward_commit_outcome attempt(struct ward_committer *c, struct group *
         .tree = &c->next.tree,
         .ret_rewrapped = &c->batch.rewrapped_done,
     };
+    if (administrative(group)) {
+        *status = ward_failpoint("administrative.before-commit");
+        if (!ward_ok(*status)) {
+            ward_store_unlock(c->writer);
+            return WARD_COMMIT_UNAVAILABLE;
+        }
+    }
     return ward_store_commit(c->writer, &c->commit, status);
 }
 
@@ -300,6 +313,9 @@ static void settle(struct ward_committer *c, struct group *group)
 {
     if (group->n == 0) {
         return;
+    }
+    if (administrative(group)) {
+        (void)ward_failpoint("administrative.after-commit"); /* only a kill means anything here */
     }
     c->head = c->next;
     c->head.epoch += c->batch.bump_epoch;

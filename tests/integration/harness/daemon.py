@@ -146,6 +146,11 @@ def sanitized(name: str) -> bool:
     return any(mark in symbols for mark in ("__asan_", "__tsan_", "__ubsan_"))
 
 
+def has_failpoints() -> bool:
+    """Was it built with -Dfailpoints=true?"""
+    return b"WARD_FAILPOINT" in find_binary("wardd").read_bytes()
+
+
 def find_binary(name: str) -> pathlib.Path:
     build = pathlib.Path(os.environ.get("WARD_BUILD", pathlib.Path(__file__).resolve().parents[3] / ".state/build"))
     for path in (build / "server" / name, build / "client/cli" / name, build / "backends/pkcs11" / name, *build.rglob(name)):

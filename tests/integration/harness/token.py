@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """A SoftHSM2 token in a folder of its own."""
+import json
 import os
 import pathlib
 import secrets
@@ -37,3 +38,19 @@ class Token:
 
     def put_back(self) -> None:
         (self.folder / "away").rename(self.tokens)
+
+    def _look(self, *words) -> str:
+        ran = subprocess.run([ROOT / "tests/support/token_objects.py", module(), self.pin_file, *words], env=self.environment(),
+                             check=False, capture_output=True, text=True)
+        assert ran.returncode == 0, ran.stderr
+        return ran.stdout
+
+    def keys(self) -> dict:
+        """CKA_ID in hex -> label, of every AES key in the token."""
+        return {found: label for kind, found, label in json.loads(self._look()) if kind == 4}
+
+    def make_key(self, identifier: str, label: str) -> None:
+        self._look("make", identifier, label)
+
+    def remove_key(self, identifier: str) -> None:
+        self._look("remove", identifier)

@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: Apache-2.0
+"""HSM and database share no transaction: the daemon is killed at every step between the two, and a restart puts
+right what it left. WARD_KILL_ROUNDS says how often at each; a few by default."""
+import contextlib
+import os
+
+import grpc
+import pytest
+from harness import log
+from harness.daemon import has_failpoints
+from harness.processes import wait_until
+
+ROUNDS = int(os.environ.get("WARD_KILL_ROUNDS", "1"))
+MAKING = ["making.before-intent", "making.after-intent", "making.object-made", "making.proven", "making.before-outcome"]
+# An approved rotation commits four times: draft, submission, the last vote with its intent, outcome.
+ROTATION = [*MAKING, *(f"administrative.{when}-commit=kill@{number}" for number in (1, 2, 3, 4) for when in ("before", "after"))]
+CREATION = [*MAKING, *(f"administrative.{when}-commit=kill@{number}" for number in (1, 2) for when in ("before", "after"))]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def failpoints():
+    if not has_failpoints():
+        if os.environ.get("CI") == "true":
+            pytest.fail("built without -Dfailpoints=true")
+        pytest.skip("built without -Dfailpoints=true")
+
+
+def versions(own) -> dict:
+    """CKA_ID in hex -> state of every version that the database names and that is not destroyed."""
+    rows = own.postgres.sql("SELECT replace(kek::text, '-', ''), version, state FROM ward.kek_version WHERE state <> 7")
+    return {key + f"{int(number):08x}": int(state) for key, number, state in (row.split("|") for row in rows.split("\n"))}
+
+
+def intents(own) -> int:
+    return int(own.postgres.sql("SELECT count(*) FROM ward.intent"))
+
+
+def active(own, key: str) -> int:
+    found = own.postgres.sql(f"SELECT v.version FROM ward.kek_version v JOIN ward.kek k ON k.id = v.kek "
+                             f"WHERE k.name = '{key}' AND v.state = 2")
+    return int(found) if found else 0
+
+
+def reconciled(own) -> None:
+    """No intent is left, and the token holds exactly the keys that the database names."""
+    wait_until(lambda: intents(own) == 0, 20, "what the crash left is taken up")
+    assert set(own.token.keys()) == set(versions(own))
+
+
+def die_at(own, point: str, act) -> None:
+    """The daemon, told to die there, does so while it acts."""
+    daemon = own.daemons[0]
+    daemon.stop()
+    daemon.start(environment={"WARD_FAILPOINT": point if "=" in point else f"{point}=kill"})
+    with contextlib.suppress(grpc.RpcError):
+        act()
+    wait_until(lambda: not daemon.running(), 10, f"{point} kills the daemon")
+    assert daemon.process.returncode == -9
+    daemon.kill()
+    daemon.start()
+
+
+def rotate(own, key: str) -> None:
+    officer_a, officer_b = own.client("officer-a", timeout=5), own.client("officer-b", timeout=5)
+    try:
+        officer_b.approve(officer_a.submit(officer_a.propose_rotation(key)))
+    finally:
+        officer_a.close()
+        officer_b.close()
+
+
+@pytest.mark.parametrize("point", ROTATION)
+def test_a_rotation_dies_at(own, point):
+    app = own.client("app", timeout=10)
+    app.patient = True
+    kept = [app.generate("app/demo")]
+    for _ in range(ROUNDS):
+        before = active(own, "app/demo")
+        begun = int(own.postgres.sql("SELECT count(*) FROM ward.proposal WHERE state = 4"))
+        die_at(own, point, lambda: rotate(own, "app/demo"))
+        reconciled(own)
+        after, executed = active(own, "app/demo"), int(own.postgres.sql("SELECT count(*) FROM ward.proposal WHERE state = 4"))
+        assert after in (before, before + 1)
+        assert executed - begun == after - before, "what officers approved is done, or is still to be done"
+        if point.startswith("making") and point != "making.before-intent" or point.endswith(("after-commit=kill@3", "commit=kill@4")):
+            assert after == before + 1, "an approved rotation is finished"
+        else:
+            assert after == before
+        kept.append(app.generate("app/demo"))
+        for plaintext, wrapped in kept:
+            assert app.unwrap(wrapped) == plaintext
+    app.close()
+
+
+@pytest.mark.parametrize("point", CREATION)
+def test_a_creation_dies_at(own, point):
+    for number in range(ROUNDS):
+        key = "app/born-" + "".join(c if c.isalnum() else "-" for c in point) + f"-{number}"
+
+        def create(key=key) -> None:
+            officer = own.client("officer-a", timeout=5)
+            try:
+                officer.create_key(key)
+            finally:
+                officer.close()
+        die_at(own, point, create)
+        reconciled(own)
+        made = active(own, key) == 1
+        assert made == point.endswith("after-commit=kill@2"), "its caller was told nothing, so it is there wholly or not at all"
+        if not made:
+            create()
+        app = own.client("app")
+        plaintext, wrapped = app.generate(key)
+        assert app.unwrap(wrapped) == plaintext
+        app.close()
+
+
+def test_recovery_itself_dies_and_is_taken_up_again(own):
+    for _ in range(ROUNDS):
+        officer = own.client("officer-a", timeout=5)
+        key = f"app/twice-{intents(own)}-{len(versions(own))}"
+        daemon = own.daemons[0]
+        daemon.stop()
+        daemon.start(environment={"WARD_FAILPOINT": "making.proven=kill"})
+        with contextlib.suppress(grpc.RpcError):
+            officer.create_key(key)
+        wait_until(lambda: not daemon.running(), 10, "dies in the middle")
+        daemon.kill()
+        for point in ("administrative.before-commit=kill", "recover.object-undone=kill", "administrative.before-commit=kill@2"):
+            daemon.spawn(environment={"WARD_FAILPOINT": point})
+            wait_until(lambda: not daemon.running(), 20, f"recovery dies at {point}")
+            daemon.kill()
+        daemon.start()
+        reconciled(own)
+        assert active(own, key) == 0
+        officer.close()
+
+
+def test_another_daemon_takes_over_what_one_left(own):
+    first = own.daemons[0]
+    first.stop()
+    first.start(environment={"WARD_FAILPOINT": "making.object-made=kill"})
+    before = active(own, "app/other")
+    with contextlib.suppress(grpc.RpcError):
+        rotate(own, "app/other")
+    wait_until(lambda: not first.running(), 10, "it dies")
+    first.kill()
+    assert intents(own) == 1
+    second = own.daemon("node-2")
+    second.start()
+    assert intents(own) == 1, "it may be under way: the other leaves it alone"
+    second.stop()
+    second.start(environment={"WARD_CLOCK_OFFSET_S": "301"})
+    reconciled(own)
+    assert active(own, "app/other") == before + 1
+    second.stop()
+    first.start()
+
+
+@pytest.mark.parametrize("point", ["rewrap.after-hsm", "rewrap.before-commit"])
+def test_a_rewrap_dies_at(own, point):
+    app = own.client("app", timeout=20)
+    app.patient = True
+    records = [(f"subject-{n}", f"record-{point}-{n}", b'{"resourceType":"Patient","n":%d}' % n) for n in range(8)]
+    for subject, record, data in records:
+        app.put(subject, record, data)
+    for _ in range(ROUNDS):
+        die_at(own, f"{point}=kill", lambda: (rotate(own, "phi/records"), wait_until(
+            lambda: not own.daemons[0].running(), 20, "the rewrap begins")))
+        newest = active(own, "phi/records")
+        wait_until(lambda newest=newest: own.postgres.sql(
+            f"SELECT count(*) FROM ward.subject_key s JOIN ward.kek k ON k.id = s.kek WHERE k.name = 'phi/records' "
+            f"AND s.kek_version < {newest}") == "0", 20, "the rewrap is resumed")
+        for subject, record, data in records:
+            assert app.get(subject, record).json == data
+    app.close()
+
+
+def test_the_log_tells_all_of_it(own):
+    entries = log.verify(own.client("auditor", timeout=30), own.genesis["log_vkey"])
+    taken_up = [entry for entry in entries if entry["action"] == "system.recover"]
+    assert {entry["detail"]["recovered"] for entry in taken_up if entry["outcome"] == "allowed"} == {"finished", "undone"}
+    made = [(entry["detail"]["key_id"], entry["detail"]["to_version"]) for entry in entries
+            if entry["outcome"] == "allowed" and "to_version" in entry.get("detail", {})]
+    assert len(made) == len(set(made)), "no version is told of twice"
+    assert {key.replace("-", "") + f"{number:08x}" for key, number in made} >= {
+        found for found, state in versions(own).items() if state == 2 and int(found[-8:], 16) > 1}
