@@ -245,19 +245,25 @@ static void rolled_back(void *context, uint64_t size, uint64_t acknowledged)
     (void)kill(getpid(), SIGTERM);
 }
 
-#define WRAPS_LINES 20 /* of so many keys is told, however many there are */
+#define KEY_LINES 20 /* of so many keys is told, however many there are */
 
-static void write_wraps(struct ward_app *app, struct ward_buffer *out)
+static void write_keys(struct ward_app *app, struct ward_buffer *out)
 {
-    struct ward_wraps_left left[WRAPS_LINES];
+    struct ward_key_left left[KEY_LINES];
     struct ward_state *state = ward_state_slot_get(&app->states);
-    size_t due, n = ward_rotation_fewest_left(&app->pipeline, state, left, WRAPS_LINES, &due);
+    size_t n = ward_rotation_fewest_left(&app->pipeline, state, left, KEY_LINES);
     for (size_t i = 0; i < n; i++) {
         ward_metrics_key_line(out, "ward_key_wraps_left", i == 0, left[i].key->name,
-                              left[i].version, (double)left[i].left);
+                              left[i].version, (double)left[i].wraps_left);
     }
+    n = ward_rotation_oldest(&app->pipeline, state, left, KEY_LINES);
+    for (size_t i = 0; i < n; i++) {
+        ward_metrics_key_line(out, "ward_key_period_used", i == 0, left[i].key->name,
+                              left[i].version, left[i].period_used);
+    }
+    ward_metrics_line(out, "ward_keys_due_for_rotation", "gauge",
+                      (double)ward_rotation_n_due(&app->pipeline, state));
     ward_state_unref(state);
-    ward_metrics_line(out, "ward_keys_due_for_rotation", "gauge", (double)due);
 }
 
 static void write_metrics(void *context, struct ward_buffer *out)
@@ -297,7 +303,7 @@ static void write_metrics(void *context, struct ward_buffer *out)
                       (double)rpc.turned_away);
     ward_metrics_line(out, "ward_connections_dead_total", "counter", (double)rpc.dead);
     ward_metrics_line(out, "ward_held_bytes", "gauge", (double)rpc.held_bytes);
-    write_wraps(app, out);
+    write_keys(app, out);
     ward_metrics_line(out, "ward_queue_work", "gauge",
                       (double)ward_queue_size(&app->pipeline.work));
     ward_metrics_line(out, "ward_queue_reads", "gauge",

@@ -2,7 +2,8 @@
 /* The daemon's timers: each a thread that sends requests by identity "system" down the one path.
  *   every 300 ms   the epoch, in case another daemon moved it: revocations cut connections soon
  *   every second   a checkpoint, when there is news
- *                  rotation of a version that has wrapped as often as it should
+ *                  rotation of a version that is old enough, has wrapped as often as it should, or
+ *                  is compromised
  *   every 5 s      the kept answers of changes go when they are a day old
  *   every 10 s     the summary of attempts without an identity, when there were any
  *   after a change the rewrap of subject keys that are below their key's active version

@@ -1,24 +1,35 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The part of the ticks that looks after how often keys have wrapped. */
+/* The part of the ticks that looks after how long and how often keys have wrapped. */
 #ifndef WARD_SERVER_JOBS_ROTATION_H
 #define WARD_SERVER_JOBS_ROTATION_H
 
 #include "server/rpc/pipeline.h"
 
-struct ward_wraps_left {
+/* An active version and how much of what it may be is left. */
+struct ward_key_left {
     const struct ward_key *key; /* of the state */
     uint32_t version;
-    uint64_t left;
+    uint64_t wraps_left;
+    double period_used; /* its age against the key's period; 0: the key has none */
 };
 
-/* Rotates what has reached the soft limit, one after the other, and forgets versions that wrap no
- * more. Does nothing where wraps are not counted. trimmed_epoch is the caller's, 0 at first. */
+/* When the active version is due by its key's period: up to a tenth of it early, by the key's id,
+ * so that keys that were made together are not rotated together; never late. INT64_MAX: never. */
+int64_t ward_rotation_due_us(const struct ward_key *key);
+
+/* Rotates what is due, one after the other and some at a time, and forgets versions that wrap no
+ * more. Wraps are looked at where they are counted. trimmed_epoch is the caller's, 0 at first. */
 void ward_rotation_tick(struct ward_pipeline *pipeline, struct ward_store_reader *reader,
                         uint64_t *trimmed_epoch);
 /* The active versions with the fewest wraps left as far as this node knows, fewest first, at most
- * `max`. ret_due: how many are past the soft limit. */
+ * `max`; none where wraps are not counted. */
 size_t ward_rotation_fewest_left(const struct ward_pipeline *pipeline,
-                                 const struct ward_state *state, struct ward_wraps_left *ret,
-                                 size_t max, size_t *ret_due);
+                                 const struct ward_state *state, struct ward_key_left *ret,
+                                 size_t max);
+/* Those that have used most of their period, most first, at most `max`. */
+size_t ward_rotation_oldest(const struct ward_pipeline *pipeline, const struct ward_state *state,
+                            struct ward_key_left *ret, size_t max);
+/* How many are due, for whatever reason. */
+size_t ward_rotation_n_due(const struct ward_pipeline *pipeline, const struct ward_state *state);
 
 #endif

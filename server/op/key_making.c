@@ -26,6 +26,17 @@ ward_status ward_key_making_create(const struct ward_state *state, struct ward_b
     return ward_id_random(&ret->intent);
 }
 
+/* The one that the next version follows: it wraps, or it was the last to and is compromised. */
+static ward_status version_before(const struct ward_key *key, const struct ward_key_version **ret)
+{
+    const struct ward_key_version *newest = &key->versions[key->n_versions - 1];
+    if (key->enabled && key->active == NULL && newest->state == WARD_KEY_COMPROMISED) {
+        *ret = newest;
+        return WARD_OK;
+    }
+    return ward_state_wrapping_version(key, ret);
+}
+
 ward_status ward_key_making_rotate(const struct ward_state *state, struct ward_bytes name,
                                    struct ward_key_making *ret)
 {
@@ -36,13 +47,14 @@ ward_status ward_key_making_rotate(const struct ward_state *state, struct ward_b
     if (key->purpose == WARD_PURPOSE_SYSTEM) {
         return WARD_REFUSAL(WARD_E_STATE, "key: Ward's own key is not rotated this way");
     }
-    const struct ward_key_version *active;
-    WARD_TRY(ward_state_wrapping_version(key, &active));
+    const struct ward_key_version *before;
+    WARD_TRY(version_before(key, &before));
     *ret = (struct ward_key_making){.rotate = true,
+                                    .from_compromised = before->state == WARD_KEY_COMPROMISED,
                                     .name = key->name,
                                     .purpose = key->purpose,
                                     .rotation_period_days = key->rotation_period_days,
-                                    .from_version = active->version};
+                                    .from_version = before->version};
     ret->ref = (struct ward_kek_ref){key->id, key->versions[key->n_versions - 1].version + 1};
     return ward_id_random(&ret->intent);
 }
@@ -147,7 +159,7 @@ ward_status ward_key_making_outcome(const struct ward_key_making *making, struct
                                           .rotation_period_days = making->rotation_period_days,
                                           .created_us = making->created_us};
         WARD_TRY(ward_batch_effect(batch, &kek));
-    } else {
+    } else if (!making->from_compromised) {
         struct ward_effect old = {.kind = WARD_EFFECT_KEK_STATE};
         old.kek_state.kek = making->ref.id;
         old.kek_state.version = making->from_version;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A version that has wrapped as often as it should is rotated by the daemon itself: intent, key
- * object, outcome, as for an approved rotation. Nobody approves it, since nothing else can be done;
- * it makes a new version and ends nothing that the old one opens. Whichever daemon writes the
- * intent first does it. */
+/* A version that has wrapped as often as it should, is as old as it should become, or is
+ * compromised, is rotated by the daemon itself: intent, key object, outcome, as for an approved
+ * rotation. Nobody approves it: it makes a new version and ends nothing that the old one opens.
+ * Whichever daemon writes the intent first does it. */
 #include "server/op/data_key.h"
 #include "server/op/key_making.h"
 #include "server/op/system.h"
@@ -41,7 +41,19 @@ static ward_status finish_effect(struct ward_request *request, struct ward_worke
     const struct ward_rotate_due *in = request->in;
     WARD_TRY(ward_key_making_effect(request->work, worker));
     WARD_TRY(ward_key_making_tell(request->work, request));
-    ward_request_detail(request, "wraps", (int64_t)in->wraps);
+    switch (in->reason) {
+    case WARD_ROTATION_BUDGET:
+        ward_request_detail_text(request, "why", WARD_BYTES_LITERAL("budget"));
+        ward_request_detail(request, "wraps", (int64_t)in->wraps);
+        break;
+    case WARD_ROTATION_PERIOD:
+        ward_request_detail_text(request, "why", WARD_BYTES_LITERAL("period"));
+        ward_request_detail(request, "age_days", in->age_days);
+        break;
+    case WARD_ROTATION_COMPROMISED:
+        ward_request_detail_text(request, "why", WARD_BYTES_LITERAL("compromised"));
+        break;
+    }
     return WARD_OK;
 }
 

@@ -27,11 +27,19 @@ struct ward_recover {
     struct ward_store_intent intent;
 };
 
-/* The version has wrapped so often that the key gets another. */
+enum ward_rotation_reason {
+    WARD_ROTATION_BUDGET,      /* the version has wrapped as often as it should */
+    WARD_ROTATION_PERIOD,      /* it is as old as it should become */
+    WARD_ROTATION_COMPROMISED, /* it wraps no more, and what it protects has nowhere to go */
+};
+
+/* The version is due to be followed by another. */
 struct ward_rotate_due {
     struct ward_id key;
     uint32_t from_version;
-    uint64_t wraps;
+    enum ward_rotation_reason reason;
+    uint64_t wraps;   /* BUDGET */
+    int64_t age_days; /* PERIOD */
 };
 
 struct ward_attestation;

@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The daemon's own rotation by period and after a compromise: when, how often, by whom, and what
+ * the entry says. Time is turned by hand. */
+#include "server/jobs/rotation.h"
+#include "tests/unit/server/core_ask.h"
+#include "tests/unit/server/core_log.h"
+
+#define DAY_US (24LL * 3600 * 1000000)
+
+static struct core_world world;
+static struct core_node node, second;
+
+static int start(void **state)
+{
+    (void)state;
+    core_world_init(&world);
+    world.wraps = (struct ward_budget_limits){.soft = 1u << 20, .hard = 1u << 21, .block = 64};
+    core_node_start(&node, &world, "node-1");
+    core_make_key(&node, "app/keys", WARD_PURPOSE_DATA_KEYS);
+    return 0;
+}
+
+static int stop(void **state)
+{
+    (void)state;
+    core_node_stop(&node);
+    core_world_fini(&world);
+    return 0;
+}
+
+static void tick(struct core_node *at)
+{
+    struct ward_store_reader *reader = NULL;
+    uint64_t epoch = 0;
+    assert_ok(ward_store_reader_open(world.store, &reader));
+    core_node_refresh_now(at);
+    ward_rotation_tick(&at->pipeline, reader, &epoch);
+    ward_store_reader_close(reader);
+}
+
+static void pass_days(int64_t days)
+{
+    atomic_fetch_add(&world.clock.ahead_us, days * DAY_US);
+}
+
+/* How many entries say that the daemon rotated, and that it did for this reason. */
+static size_t rotations(const char *outcome, const char *why)
+{
+    struct core_log log;
+    size_t n = 0;
+    core_log_open(&log, &world);
+    for (size_t i = 0; i < log.n; i++) {
+        n += strcmp(core_text(log.leaves[i], "action"), "system.rotate") == 0 &&
+             strcmp(core_text(log.leaves[i], "outcome"), outcome) == 0 &&
+             strcmp(core_detail(log.leaves[i], "why"), why) == 0;
+    }
+    core_log_close(&log);
+    return n;
+}
+
+static void make_key_with(const char *name, uint32_t days)
+{
+    struct ward_request *request =
+        core_request(&world, &world.officer_a, &ward_op_key_create, sizeof(struct ward_key_create));
+    *(struct ward_key_create *)request->in =
+        (struct ward_key_create){.name = ward_bytes_str(name),
+                                 .purpose = WARD_PURPOSE_DATA_KEYS,
+                                 .rotation_period_days = days};
+    assert_ok(core_run_free(&node, request));
+}
+
+/* ---- when ---- */
+
+static void a_key_is_due_at_most_a_tenth_early_and_never_late(void **state)
+{
+    (void)state;
+    const struct ward_key_version active = {.version = 1, .state = WARD_KEY_ACTIVE};
+    int64_t first = INT64_MAX, last = 0, period = 100 * DAY_US;
+    for (unsigned i = 0; i < 1000; i++) {
+        struct ward_key key = {
+            .rotation_period_days = 100, .versions = &active, .n_versions = 1, .active = &active};
+        assert_ok(ward_id_random(&key.id));
+        int64_t due = ward_rotation_due_us(&key);
+        assert_int_equal(due, ward_rotation_due_us(&key)); /* every daemon says the same */
+        assert_true(due > period - period / 10 && due <= period);
+        first = due < first ? due : first;
+        last = due > last ? due : last;
+    }
+    assert_true(last - first > 8 * DAY_US); /* and they are spread */
+}
+
+static void a_key_without_a_period_or_an_active_version_is_never_due(void **state)
+{
+    (void)state;
+    const struct ward_key_version active = {.version = 1, .state = WARD_KEY_ACTIVE};
+    const struct ward_key never = {.versions = &active, .n_versions = 1, .active = &active};
+    const struct ward_key none = {.rotation_period_days = 1};
+    assert_true(ward_rotation_due_us(&never) == INT64_MAX);
+    assert_true(ward_rotation_due_us(&none) == INT64_MAX);
+    const struct ward_key longest = {.rotation_period_days = UINT32_MAX,
+                                     .versions = &active,
+                                     .n_versions = 1,
+                                     .active = &active};
+    assert_true(ward_rotation_due_us(&longest) > 0);
+}
+
+/* ---- rotating ---- */
+
+static void a_version_is_rotated_by_its_period(void **state)
+{
+    (void)state;
+    pass_days(328);
+    tick(&node);
+    assert_int_equal(core_active_version(&node, "app/keys"), 1);
+    pass_days(37);
+    tick(&node);
+    assert_int_equal(core_active_version(&node, "app/keys"), 2);
+    tick(&node);
+    assert_int_equal(core_active_version(&node, "app/keys"), 2);
+    pass_days(365);
+    tick(&node);
+    assert_int_equal(core_active_version(&node, "app/keys"), 3);
+    assert_int_equal(rotations("allowed", "period"), 2);
+    assert_int_equal(rotations("allowed", "budget"), 0);
+}
+
+static void periods_are_each_keys_own(void **state)
+{
+    (void)state;
+    make_key_with("app/monthly", 30);
+    make_key_with("app/never", 0);
+    pass_days(31);
+    tick(&node);
+    assert_int_equal(core_active_version(&node, "app/monthly"), 2);
+    assert_int_equal(core_active_version(&node, "app/keys"), 1);
+    pass_days(4000);
+    tick(&node);
+    assert_int_equal(core_active_version(&node, "app/monthly"), 3);
+    assert_int_equal(core_active_version(&node, "app/keys"), 2);
+    assert_int_equal(core_active_version(&node, "app/never"), 1);
+}
+
+static void two_nodes_rotate_a_version_once(void **state)
+{
+    (void)state;
+    core_node_start(&second, &world, "node-2");
+    pass_days(366);
+    struct ward_store_reader *reader = NULL;
+    uint64_t epoch = 0;
+    assert_ok(ward_store_reader_open(world.store, &reader));
+    ward_rotation_tick(&node.pipeline, reader, &epoch);
+    epoch = 0;
+    ward_rotation_tick(&second.pipeline, reader, &epoch); /* its state may be the old one */
+    ward_store_reader_close(reader);
+    tick(&second);
+    tick(&node);
+    assert_int_equal(core_active_version(&node, "app/keys"), 2);
+    assert_int_equal(rotations("allowed", "period"), 1);
+    core_node_stop(&second);
+}
+
+static void one_that_fails_is_tried_again_later(void **state)
+{
+    (void)state;
+    pass_days(366);
+    fake_kek_set_fault(world.kek, FAKE_KEK_CREATE_AWAY);
+    tick(&node);
+    fake_kek_set_fault(world.kek, FAKE_KEK_FINE);
+    tick(&node);
+    assert_int_equal(core_active_version(&node, "app/keys"), 1);
+    size_t n;
+    assert_ok(core_recover_all(&node, &n));
+    assert_int_equal(n, 1);
+    atomic_fetch_add(&world.clock.ahead_us, 61 * 1000000LL);
+    tick(&node);
+    assert_int_equal(core_active_version(&node, "app/keys"), 2);
+}
+
+static void set_state(const char *name, uint32_t version, uint8_t from, uint8_t to)
+{
+    struct ward_state *now = ward_state_slot_get(&node.states);
+    struct ward_effect effect = {.kind = WARD_EFFECT_KEK_STATE};
+    effect.kek_state.kek = ward_state_key(now, ward_bytes_str(name))->id;
+    ward_state_unref(now);
+    effect.kek_state.version = version;
+    effect.kek_state.from = from;
+    effect.kek_state.to = to;
+    assert_int_equal(core_world_write(&world, &effect, 1, true, ",\"outcome\":\"allowed\"}"),
+                     WARD_COMMITTED);
+    core_node_refresh_now(&node);
+}
+
+static void a_compromised_version_is_followed_by_a_new_one_and_stays_compromised(void **state)
+{
+    (void)state;
+    set_state("app/keys", 1, WARD_KEY_ACTIVE, WARD_KEY_COMPROMISED);
+    tick(&node);
+    assert_int_equal(core_active_version(&node, "app/keys"), 2);
+    struct ward_state *now = ward_state_slot_get(&node.states);
+    const struct ward_key *key = ward_state_key(now, ward_bytes_str("app/keys"));
+    assert_int_equal(ward_key_version_find(key, 1)->state, WARD_KEY_COMPROMISED);
+    ward_state_unref(now);
+    tick(&node);
+    assert_int_equal(core_active_version(&node, "app/keys"), 2);
+    assert_int_equal(rotations("allowed", "compromised"), 1);
+}
+
+static void a_suspended_version_is_not_followed(void **state)
+{
+    (void)state;
+    set_state("app/keys", 1, WARD_KEY_ACTIVE, WARD_KEY_SUSPENDED);
+    pass_days(4000);
+    tick(&node);
+    assert_int_equal(core_active_version(&node, "app/keys"), 0);
+    assert_int_equal(rotations("allowed", "period") + rotations("allowed", "compromised"), 0);
+}
+
+static void the_oldest_are_told_first(void **state)
+{
+    (void)state;
+    make_key_with("app/monthly", 30);
+    make_key_with("app/never", 0);
+    pass_days(15);
+    struct ward_state *now = ward_state_slot_get(&node.states);
+    struct ward_key_left left[2];
+    assert_int_equal(ward_rotation_oldest(&node.pipeline, now, left, 1), 1);
+    assert_int_equal(ward_rotation_oldest(&node.pipeline, now, left, 2), 2);
+    assert_true(ward_bytes_eq(left[0].key->name, ward_bytes_str("app/monthly")));
+    assert_true(left[0].period_used > 0.49 && left[0].period_used < 0.51);
+    assert_true(ward_bytes_eq(left[1].key->name, ward_bytes_str("app/keys")));
+    assert_int_equal(ward_rotation_n_due(&node.pipeline, now), 0);
+    pass_days(16);
+    assert_int_equal(ward_rotation_n_due(&node.pipeline, now), 1);
+    ward_state_unref(now);
+}
+
+int main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, start, stop)
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_key_is_due_at_most_a_tenth_early_and_never_late),
+        cmocka_unit_test(a_key_without_a_period_or_an_active_version_is_never_due),
+        T(a_version_is_rotated_by_its_period),
+        T(periods_are_each_keys_own),
+        T(two_nodes_rotate_a_version_once),
+        T(one_that_fails_is_tried_again_later),
+        T(a_compromised_version_is_followed_by_a_new_one_and_stays_compromised),
+        T(a_suspended_version_is_not_followed),
+        T(the_oldest_are_told_first),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
