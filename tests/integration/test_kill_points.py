@@ -12,9 +12,10 @@ from harness.processes import wait_until
 
 ROUNDS = int(os.environ.get("WARD_KILL_ROUNDS", "1"))
 MAKING = ["making.before-intent", "making.after-intent", "making.object-made", "making.proven", "making.before-outcome"]
+COMMITS = ["administrative.before-commit", "administrative.after-commit"]
 # An approved rotation commits four times: draft, submission, the last vote with its intent, outcome.
-ROTATION = [*MAKING, *(f"administrative.{when}-commit=kill@{number}" for number in (1, 2, 3, 4) for when in ("before", "after"))]
-CREATION = [*MAKING, *(f"administrative.{when}-commit=kill@{number}" for number in (1, 2) for when in ("before", "after"))]
+ROTATION = [*MAKING, *(f"{point}=kill@{number}" for number in (1, 2, 3, 4) for point in COMMITS)]
+CREATION = [*MAKING, *(f"{point}=kill@{number}" for number in (1, 2) for point in COMMITS)]
 
 
 @pytest.fixture(scope="module", autouse=True)
