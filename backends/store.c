@@ -7,6 +7,7 @@
 #define ROWS_MAX 65536u
 #define BYTES_MAX (64u * 1024 * 1024)
 #define PAGE_MAX 65536u
+#define NODE_MAX 256u
 
 void ward_store_close(struct ward_store *store)
 {
@@ -52,6 +53,11 @@ ward_status ward_store_epoch(struct ward_store_reader *reader, uint64_t *ret)
 {
     *ret = 0;
     return reader->store->ops->epoch(reader, ret);
+}
+
+static bool node_is_sound(struct ward_bytes node)
+{
+    return node.size > 0 && node.size <= NODE_MAX;
 }
 
 /* Clears what the read will write; false when what it asks cannot be. */
@@ -103,6 +109,24 @@ static bool prepare_read(struct ward_read *r)
         r->replay.response = (struct ward_bytes){0};
         r->replay.created_us = 0;
         return r->replay.identity.size > 0 && r->replay.request_id.size > 0;
+    case WARD_READ_POLICY:
+        r->policy.policy = (struct ward_store_policy){0};
+        return r->policy.version <= INT32_MAX;
+    case WARD_READ_POLICIES:
+        r->policies.policies = NULL;
+        r->policies.n = 0;
+        return true;
+    case WARD_READ_KEY_USE:
+        r->key_use.uses = NULL;
+        r->key_use.n = 0;
+        return true;
+    case WARD_READ_NODES:
+        r->nodes.nodes = NULL;
+        r->nodes.n = 0;
+        return true;
+    case WARD_READ_HEARTBEAT:
+        return node_is_sound(r->heartbeat.node) && r->heartbeat.epoch <= INT64_MAX &&
+               r->heartbeat.now_us > 0;
     case WARD_READ_RESERVE:
         r->reserve.granted = 0;
         r->reserve.total = 0;
@@ -164,10 +188,24 @@ static bool audit_is_sound(const struct ward_commit *c)
            c->leaves.size <= BYTES_MAX && leaves_add_up(c->leaves, c->n_leaves);
 }
 
+/* Counts are part of what a commit did, so they come with its entries and never without. */
+static bool uses_are_sound(const struct ward_commit *c)
+{
+    bool sound =
+        c->n_uses == 0 || (c->n_uses <= ROWS_MAX && c->n_leaves > 0 && node_is_sound(c->node));
+    for (size_t i = 0; sound && i < c->n_uses; i++) {
+        const struct ward_new_use *u = &c->uses[i];
+        sound = u->version > 0 && u->version <= INT32_MAX && u->issued <= INT32_MAX &&
+                u->opened <= INT32_MAX && u->last_opened_us >= 0;
+    }
+    return sound;
+}
+
 static bool rows_are_sound(const struct ward_commit *c)
 {
     bool sound = c->n_subject_keys <= ROWS_MAX && c->n_records <= ROWS_MAX &&
-                 c->n_rewrapped <= ROWS_MAX && c->n_effects <= ROWS_MAX && c->n_replays <= ROWS_MAX;
+                 c->n_rewrapped <= ROWS_MAX && c->n_effects <= ROWS_MAX &&
+                 c->n_replays <= ROWS_MAX && uses_are_sound(c);
     for (size_t i = 0; sound && i < c->n_subject_keys; i++) {
         const struct ward_new_subject_key *k = &c->subject_keys[i];
         sound = k->generation > 0 && k->generation <= INT32_MAX && k->kek_version > 0 &&

@@ -12,7 +12,7 @@
 #include "base/status.h"
 #include "base/wipe_alloc.h"
 
-#define WARD_SCHEMA_VERSION 2
+#define WARD_SCHEMA_VERSION 3
 #define WARD_HASH_SIZE 32
 #define WARD_REPLAY_RESPONSE_MAX (64u * 1024)
 #define WARD_PURGE_MAX 10000u /* replays that one purge deletes, the oldest first */
@@ -33,7 +33,18 @@ struct ward_store_kek_version {
     uint32_t version;
     uint8_t state; /* enum ward_key_state */
     int64_t created_us;
-    uint64_t wraps; /* reserved by all nodes so far; never fewer than were made */
+    uint64_t wraps;     /* reserved by all nodes so far; never fewer than were made */
+    int64_t changed_us; /* the last transition; its creation before there was one */
+    uint8_t prior;      /* the state before pending-destruction, else 0 */
+    int64_t due_us;     /* pending-destruction: when it may be destroyed, else 0 */
+};
+
+struct ward_store_policy {
+    uint32_t version;
+    struct ward_bytes text;
+    uint8_t hash[WARD_HASH_SIZE];
+    struct ward_id proposal;       /* all zero: genesis */
+    int64_t created_us, ceased_us; /* ceased: when the next one came, 0 for the one in force */
 };
 
 struct ward_store_index_key {
@@ -100,8 +111,25 @@ enum ward_read_kind {
     WARD_READ_AUDIT,          /* leaves from start to end */
     WARD_READ_CHECKPOINT,     /* the newest */
     WARD_READ_REPLAY,         /* what a request was answered; not found is OK */
-    WARD_READ_RESERVE,        /* the one that writes: takes a block of a version's wraps, durably,
-                                 in a transaction of its own; NOT_FOUND: no such version */
+    WARD_READ_POLICY,         /* one version of the policy; 0: the newest */
+    WARD_READ_POLICIES,       /* all versions, ascending */
+    WARD_READ_KEY_USE,        /* what each version of a KEK was used for, over all nodes */
+    WARD_READ_NODES,          /* every daemon that ever sent a heartbeat, by name */
+    /* Two that write, durably, each in a transaction of its own. */
+    WARD_READ_RESERVE,   /* takes a block of a version's wraps; NOT_FOUND: no such version */
+    WARD_READ_HEARTBEAT, /* tells which epoch a daemon has in force */
+};
+
+struct ward_store_key_use {
+    uint32_t version;
+    uint64_t issued, opened; /* data keys given out under it; keys that it opened */
+    int64_t last_opened_us;  /* 0: never */
+};
+
+struct ward_store_node {
+    struct ward_bytes name;
+    uint64_t epoch; /* in force there when it was seen last */
+    int64_t seen_us;
 };
 
 struct ward_store_subject_key {
@@ -121,7 +149,9 @@ enum ward_proposal_state {
     WARD_PROPOSAL_OPEN = 2,
     WARD_PROPOSAL_EXECUTING = 3,
     WARD_PROPOSAL_EXECUTED = 4,
-    WARD_PROPOSAL_REJECTED = 5
+    WARD_PROPOSAL_REJECTED = 5,
+    WARD_PROPOSAL_APPROVED = 6, /* enough signatures; waits for `execute` */
+    WARD_PROPOSAL_WITHDRAWN = 7
 };
 
 struct ward_store_proposal {
@@ -191,6 +221,29 @@ struct ward_read {
             struct ward_bytes note;
         } checkpoint;
         struct {
+            uint32_t version; /* in */
+            struct ward_store_policy policy;
+        } policy;
+        struct {
+            bool texts; /* in: false leaves the texts empty */
+            const struct ward_store_policy *policies;
+            size_t n;
+        } policies;
+        struct {
+            struct ward_id kek;
+            const struct ward_store_key_use *uses; /* ascending; none for one never used */
+            size_t n;
+        } key_use;
+        struct {
+            const struct ward_store_node *nodes;
+            size_t n;
+        } nodes;
+        struct {
+            struct ward_bytes node;
+            uint64_t epoch;
+            int64_t now_us; /* an older one than was told already changes nothing */
+        } heartbeat;
+        struct {
             struct ward_bytes identity, request_id;
             bool found; /* written */
             uint8_t digest[WARD_HASH_SIZE];
@@ -242,10 +295,22 @@ struct ward_new_replay { /* one that is there already makes the commit conflict 
     int64_t created_us;
 };
 
+/* What a version was used for in one commit: added to the row of this node, so that daemons never
+ * wait for each other. */
+struct ward_new_use {
+    struct ward_id kek;
+    uint32_t version;
+    uint64_t issued, opened;
+    int64_t last_opened_us; /* 0: opened nothing; the larger one stays */
+};
+
 enum ward_effect_kind {                          /* administrative: one transaction of their own */
                         WARD_EFFECT_KEK,         /* insert */
                         WARD_EFFECT_KEK_VERSION, /* insert */
-                        WARD_EFFECT_KEK_STATE,   /* compare and swap of a version's state */
+                        WARD_EFFECT_KEK_STATE,   /* compare and swap of a version's state, and of
+                                                    all that came with it */
+                        WARD_EFFECT_KEK_ENABLED, /* compare and swap */
+                        WARD_EFFECT_KEK_PERIOD,  /* compare and swap, in days */
                         WARD_EFFECT_INTENT,      /* insert */
                         WARD_EFFECT_INTENT_DONE, /* delete */
                         WARD_EFFECT_PROPOSAL,    /* insert */
@@ -254,7 +319,8 @@ enum ward_effect_kind {                          /* administrative: one transact
                         WARD_EFFECT_CHECKPOINT,     /* insert; a size that is there already is left
                                                        alone */
                         WARD_EFFECT_DEPLOYMENT,     /* insert; genesis */
-                        WARD_EFFECT_POLICY,         /* insert version with text */
+                        WARD_EFFECT_POLICY,         /* insert version with text; the one that it
+                                                       follows must be in force, and ceases */
                         WARD_EFFECT_INDEX_KEY,      /* insert */
                         WARD_EFFECT_REVOCATION,     /* insert */
                         WARD_EFFECT_UNREVOCATION,   /* delete */
@@ -270,8 +336,19 @@ struct ward_effect {
         struct {
             struct ward_id kek;
             uint32_t version;
-            uint8_t from, to;
+            uint8_t from, from_prior; /* as the version is now, in every member */
+            int64_t from_due_us, from_changed_us;
+            uint8_t to, prior; /* as it shall be */
+            int64_t due_us, changed_us;
         } kek_state;
+        struct {
+            struct ward_id kek;
+            bool from, to;
+        } kek_enabled;
+        struct {
+            struct ward_id kek;
+            uint32_t from, to;
+        } kek_period;
         struct ward_store_intent intent;
         struct {
             struct ward_id id;
@@ -295,7 +372,9 @@ struct ward_effect {
             uint32_t version;
             struct ward_bytes text;
             uint8_t hash[WARD_HASH_SIZE];
+            struct ward_id proposal; /* all zero: genesis */
             int64_t created_us;
+            bool follows; /* version - 1; false: it is the first */
         } policy;
         struct ward_store_index_key index_key;
         struct ward_store_revocation revocation;
@@ -323,6 +402,9 @@ struct ward_commit {
     size_t n_rewrapped;
     const struct ward_new_replay *replays;
     size_t n_replays;
+    const struct ward_new_use *uses; /* a version no more than once; of this node */
+    size_t n_uses;
+    struct ward_bytes node;
     const struct ward_effect *effects; /* in order */
     size_t n_effects;
     bool bump_epoch;
@@ -372,7 +454,7 @@ struct ward_store_ops {
     ward_status (*head)(struct ward_store_writer *writer, bool lock, struct ward_head *ret);
     void (*unlock)(struct ward_store_writer *writer); /* rolls back what head(lock) began */
     /* One transaction: head and audit row, effects in their order, subject keys, records, rewraps,
-     * replays.
+     * replays, uses.
      * It ends the lock, however it ends. ret_status says more for the log. */
     enum ward_commit_outcome (*commit)(struct ward_store_writer *writer,
                                        const struct ward_commit *commit, ward_status *ret_status);
@@ -415,8 +497,8 @@ ward_status ward_store_resolve(struct ward_store_writer *writer, const struct wa
  * (migration). */
 ward_status ward_store_postgres_open(const char *conninfo, struct ward_store **ret);
 /* Creates or migrates the schema with the owner's role and grants the daemon's role what it needs:
- * SELECT, INSERT; UPDATE of head, kek, kek_version, proposal, subject_key; DELETE of intent,
- * replay, revocation.
+ * SELECT, INSERT; UPDATE of head, kek, kek_version, policy's ceased_us, proposal, subject_key,
+ * key_use, node; DELETE of intent, replay, revocation.
  * Idempotent. */
 ward_status ward_store_postgres_migrate(const char *owner_conninfo, const char *daemon_role);
 /* backends/memory: for tests; nothing outlives it. */

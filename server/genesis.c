@@ -86,8 +86,11 @@ static ward_status add_effects(struct genesis *g, struct ward_batch *batch)
                                       .created_us = g->now_us};
     WARD_TRY(ward_batch_effect(batch, &kek));
     struct ward_effect version = {.kind = WARD_EFFECT_KEK_VERSION};
-    version.kek_version = (struct ward_store_kek_version){
-        .kek = g->system_kek.id, .version = 1, .state = WARD_KEY_ACTIVE, .created_us = g->now_us};
+    version.kek_version = (struct ward_store_kek_version){.kek = g->system_kek.id,
+                                                          .version = 1,
+                                                          .state = WARD_KEY_ACTIVE,
+                                                          .created_us = g->now_us,
+                                                          .changed_us = g->now_us};
     WARD_TRY(ward_batch_effect(batch, &version));
     struct ward_effect index = {.kind = WARD_EFFECT_INDEX_KEY};
     index.index_key =

@@ -117,11 +117,17 @@ static ward_status fill(struct ward_state *state, const struct ward_store_snapsh
         WARD_ARENA_ARRAY(state->arena, struct ward_key_version, snapshot->n_versions);
     WARD_ENSURE(versions != NULL, WARD_E_EXHAUSTED);
     for (size_t i = 0; i < snapshot->n_versions; i++) {
-        WARD_ENSURE(ward_key_state_valid(snapshot->versions[i].state), WARD_E_STATE);
+        WARD_ENSURE(ward_key_state_valid(snapshot->versions[i].state) &&
+                        (snapshot->versions[i].prior == 0 ||
+                         ward_key_state_valid(snapshot->versions[i].prior)),
+                    WARD_E_STATE);
         versions[i] = (struct ward_key_version){.version = snapshot->versions[i].version,
                                                 .state = snapshot->versions[i].state,
                                                 .created_us = snapshot->versions[i].created_us,
-                                                .wraps = snapshot->versions[i].wraps};
+                                                .wraps = snapshot->versions[i].wraps,
+                                                .changed_us = snapshot->versions[i].changed_us,
+                                                .prior = snapshot->versions[i].prior,
+                                                .due_us = snapshot->versions[i].due_us};
     }
     attach_versions(state, snapshot, versions);
     return copy_revocations(state, snapshot);
@@ -245,6 +251,25 @@ const struct ward_key_version *ward_key_version_find(const struct ward_key *key,
         }
     }
     return NULL;
+}
+
+struct ward_effect ward_key_version_move(const struct ward_key *key,
+                                         const struct ward_key_version *version,
+                                         enum ward_key_state to, int64_t due_us, int64_t now_us)
+{
+    bool pending = to == WARD_KEY_PENDING_DESTRUCTION;
+    struct ward_effect effect = {.kind = WARD_EFFECT_KEK_STATE};
+    effect.kek_state.kek = key->id;
+    effect.kek_state.version = version->version;
+    effect.kek_state.from = (uint8_t)version->state;
+    effect.kek_state.from_prior = (uint8_t)version->prior;
+    effect.kek_state.from_due_us = version->due_us;
+    effect.kek_state.from_changed_us = version->changed_us;
+    effect.kek_state.to = (uint8_t)to;
+    effect.kek_state.prior = pending ? (uint8_t)version->state : 0;
+    effect.kek_state.due_us = pending ? due_us : 0;
+    effect.kek_state.changed_us = now_us;
+    return effect;
 }
 
 ward_status ward_state_wrapping_version(const struct ward_key *key,

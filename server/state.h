@@ -21,7 +21,10 @@ struct ward_key_version {
     uint32_t version;
     enum ward_key_state state;
     int64_t created_us;
-    uint64_t wraps; /* reserved by all daemons when this state was read */
+    uint64_t wraps;            /* reserved by all daemons when this state was read */
+    int64_t changed_us;        /* the last transition */
+    enum ward_key_state prior; /* before pending-destruction, else 0 */
+    int64_t due_us;            /* pending-destruction: when it may be destroyed, else 0 */
 };
 
 struct ward_key {
@@ -77,6 +80,11 @@ const struct ward_key *ward_state_key(const struct ward_state *state, struct war
 const struct ward_key *ward_state_key_by_id(const struct ward_state *state,
                                             const struct ward_id *id);
 const struct ward_key_version *ward_key_version_find(const struct ward_key *key, uint32_t version);
+/* The effect that moves the version as it is here to another state. due_us counts for
+ * pending-destruction alone, which remembers the state before. */
+struct ward_effect ward_key_version_move(const struct ward_key *key,
+                                         const struct ward_key_version *version,
+                                         enum ward_key_state to, int64_t due_us, int64_t now_us);
 /* NULL: it is not revoked. kind: enum ward_revocation_kind; value as the store has it. */
 const struct ward_store_revocation *ward_state_revocation(const struct ward_state *state,
                                                           uint8_t kind, struct ward_bytes value);

@@ -45,11 +45,49 @@ static ward_status move_kek_version(struct ward_memory_state *state,
     struct ward_store_kek_version key = {.kek = effect->kek_state.kek,
                                          .version = effect->kek_state.version};
     const struct ward_store_kek_version *old = ward_memory_get(state, WARD_TABLE_KEK_VERSION, &key);
-    WARD_ENSURE(old != NULL && old->state == effect->kek_state.from, WARD_E_CONFLICT);
+    WARD_ENSURE(old != NULL && old->state == effect->kek_state.from &&
+                    old->prior == effect->kek_state.from_prior &&
+                    old->due_us == effect->kek_state.from_due_us &&
+                    old->changed_us == effect->kek_state.from_changed_us,
+                WARD_E_CONFLICT);
     struct ward_store_kek_version *moved = copy_row(state, old, sizeof(*old));
     WARD_ENSURE(moved != NULL, WARD_E_EXHAUSTED);
     moved->state = effect->kek_state.to;
+    moved->prior = effect->kek_state.prior;
+    moved->due_us = effect->kek_state.due_us;
+    moved->changed_us = effect->kek_state.changed_us;
     return ward_memory_replace(state, WARD_TABLE_KEK_VERSION, moved);
+}
+
+/* Puts `next` in the place of the KEK of its id, under both of its keys. */
+static ward_status replace_kek(struct ward_memory_state *state, const struct ward_store_kek *next)
+{
+    const struct ward_store_kek *kek = copy_row(state, next, sizeof(*next));
+    WARD_ENSURE(kek != NULL, WARD_E_EXHAUSTED);
+    WARD_TRY(ward_memory_replace(state, WARD_TABLE_KEK_NAME, kek));
+    return ward_memory_replace(state, WARD_TABLE_KEK, kek);
+}
+
+static ward_status set_kek_enabled(struct ward_memory_state *state,
+                                   const struct ward_effect *effect)
+{
+    struct ward_store_kek key = {.id = effect->kek_enabled.kek};
+    const struct ward_store_kek *old = ward_memory_get(state, WARD_TABLE_KEK, &key);
+    WARD_ENSURE(old != NULL && old->enabled == effect->kek_enabled.from, WARD_E_CONFLICT);
+    struct ward_store_kek next = *old;
+    next.enabled = effect->kek_enabled.to;
+    return replace_kek(state, &next);
+}
+
+static ward_status set_kek_period(struct ward_memory_state *state, const struct ward_effect *effect)
+{
+    struct ward_store_kek key = {.id = effect->kek_period.kek};
+    const struct ward_store_kek *old = ward_memory_get(state, WARD_TABLE_KEK, &key);
+    WARD_ENSURE(old != NULL && old->rotation_period_days == effect->kek_period.from,
+                WARD_E_CONFLICT);
+    struct ward_store_kek next = *old;
+    next.rotation_period_days = effect->kek_period.to;
+    return replace_kek(state, &next);
 }
 
 static ward_status insert_intent(struct ward_memory_state *state,
@@ -131,11 +169,29 @@ static ward_status insert_deployment(struct ward_memory_state *state,
     return ward_memory_insert(state, WARD_TABLE_DEPLOYMENT, deployment);
 }
 
+/* The version before must be the one in force, and ceases as the next one comes. */
+static ward_status cease_policy(struct ward_memory_state *state, const struct ward_effect *effect)
+{
+    struct ward_store_policy key = {.version = effect->policy.version - 1};
+    const struct ward_store_policy *old = ward_memory_get(state, WARD_TABLE_POLICY, &key);
+    WARD_ENSURE(old != NULL && old->ceased_us == 0, WARD_E_CONFLICT);
+    struct ward_store_policy *ceased = copy_row(state, old, sizeof(*old));
+    WARD_ENSURE(ceased != NULL, WARD_E_EXHAUSTED);
+    ceased->ceased_us = effect->policy.created_us;
+    return ward_memory_replace(state, WARD_TABLE_POLICY, ceased);
+}
+
 static ward_status insert_policy(struct ward_memory_state *state, const struct ward_effect *effect)
 {
-    struct ward_memory_policy from = {.version = effect->policy.version,
-                                      .text = effect->policy.text};
-    struct ward_memory_policy *policy = copy_row(state, &from, sizeof(from));
+    if (effect->policy.follows) {
+        WARD_TRY(cease_policy(state, effect));
+    }
+    struct ward_store_policy from = {.version = effect->policy.version,
+                                     .text = effect->policy.text,
+                                     .proposal = effect->policy.proposal,
+                                     .created_us = effect->policy.created_us};
+    memcpy(from.hash, effect->policy.hash, WARD_HASH_SIZE);
+    struct ward_store_policy *policy = copy_row(state, &from, sizeof(from));
     WARD_ENSURE(policy != NULL, WARD_E_EXHAUSTED);
     WARD_TRY(own(state, &policy->text));
     return ward_memory_insert(state, WARD_TABLE_POLICY, policy);
@@ -182,6 +238,10 @@ static ward_status apply_effect(struct ward_memory_state *state, const struct wa
         return insert_kek_version(state, &effect->kek_version);
     case WARD_EFFECT_KEK_STATE:
         return move_kek_version(state, effect);
+    case WARD_EFFECT_KEK_ENABLED:
+        return set_kek_enabled(state, effect);
+    case WARD_EFFECT_KEK_PERIOD:
+        return set_kek_period(state, effect);
     case WARD_EFFECT_INTENT:
         return insert_intent(state, &effect->intent);
     case WARD_EFFECT_INTENT_DONE:
@@ -271,6 +331,26 @@ static ward_status insert_replay(struct ward_memory_state *state,
     return ward_memory_insert(state, WARD_TABLE_REPLAY, replay);
 }
 
+static ward_status add_use(struct ward_memory_state *state, const struct ward_new_use *use,
+                           struct ward_bytes node)
+{
+    struct ward_memory_key_use from = {.use = *use, .node = node};
+    struct ward_memory_key_use *row = copy_row(state, &from, sizeof(from));
+    WARD_ENSURE(row != NULL, WARD_E_EXHAUSTED);
+    const struct ward_memory_key_use *old = ward_memory_get(state, WARD_TABLE_KEY_USE, row);
+    if (old == NULL) {
+        WARD_TRY(own(state, &row->node));
+        return ward_memory_insert(state, WARD_TABLE_KEY_USE, row);
+    }
+    row->node = old->node;
+    row->use.issued += old->use.issued;
+    row->use.opened += old->use.opened;
+    if (row->use.last_opened_us < old->use.last_opened_us) {
+        row->use.last_opened_us = old->use.last_opened_us;
+    }
+    return ward_memory_replace(state, WARD_TABLE_KEY_USE, row);
+}
+
 static ward_status apply_rows(struct ward_memory_state *state, const struct ward_commit *commit,
                               uint32_t *ret_rewrapped)
 {
@@ -292,6 +372,9 @@ static ward_status apply_rows(struct ward_memory_state *state, const struct ward
     }
     for (size_t i = 0; i < commit->n_replays; i++) {
         WARD_TRY(insert_replay(state, &commit->replays[i]));
+    }
+    for (size_t i = 0; i < commit->n_uses; i++) {
+        WARD_TRY(add_use(state, &commit->uses[i], commit->node));
     }
     return WARD_OK;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Reads: copies of rows into the caller's arena. Changes nothing but the count of a version's
- * wraps. */
+ * wraps; see read_keys.c for more. */
 #include "backends/memory/state.h"
 
 #include <stdlib.h>
@@ -212,6 +212,11 @@ static int newest_first(const void *a, const void *b)
     return newer(y, x->created_us, &x->id);
 }
 
+static bool is_open(uint8_t state)
+{
+    return state < WARD_PROPOSAL_EXECUTED || state == WARD_PROPOSAL_APPROVED;
+}
+
 static ward_status read_proposals(const struct ward_memory_state *state, struct ward_read *r)
 {
     const struct ward_memory_rows *rows = &ROWS(state, WARD_TABLE_PROPOSAL);
@@ -223,7 +228,7 @@ static ward_status read_proposals(const struct ward_memory_state *state, struct 
         const struct ward_store_proposal *row = rows->rows[i];
         bool page = r->proposals.before_us == 0 ||
                     newer(row, r->proposals.before_us, &r->proposals.before_id) < 0;
-        if (page && (r->proposals.all || row->state < WARD_PROPOSAL_EXECUTED)) {
+        if (page && (r->proposals.all || is_open(row->state))) {
             found[n++] = row;
         }
     }
@@ -358,6 +363,12 @@ static ward_status answer(struct ward_memory_state *state, struct ward_read *r)
         return read_replay(state, r);
     case WARD_READ_RESERVE:
         return reserve(state, r);
+    case WARD_READ_POLICY:
+    case WARD_READ_POLICIES:
+    case WARD_READ_KEY_USE:
+    case WARD_READ_NODES:
+    case WARD_READ_HEARTBEAT:
+        return ward_memory_answer_keys(state, r);
     }
     WARD_FAIL(WARD_E_INTERNAL);
 }

@@ -89,7 +89,7 @@ ward_status ward_memory_snapshot(const struct ward_memory_state *state, struct w
     WARD_TRY(own(&b, &snapshot.deployment.origin));
     WARD_TRY(own(&b, &snapshot.deployment.log_public_key));
     if (policy->n > 0) {
-        const struct ward_memory_policy *newest = policy->rows[policy->n - 1];
+        const struct ward_store_policy *newest = policy->rows[policy->n - 1];
         snapshot.policy_version = newest->version;
         snapshot.policy_text = newest->text;
         WARD_TRY(own(&b, &snapshot.policy_text));

@@ -43,12 +43,17 @@ static int compare_intent_objects(const struct ward_store_intent *a,
     return order != 0 ? order : compare_u64(a->effect, b->effect);
 }
 
-/* One identity agrees once: proposing and approving are the same key, rejecting is another. */
+static uint8_t once_of(uint8_t decision)
+{
+    return decision <= 1 ? 0 : decision;
+}
+
+/* One identity agrees once: proposing and approving are the same key, all else has its own. */
 static int compare_votes(const struct ward_memory_vote *a, const struct ward_memory_vote *b)
 {
     int order = compare_ids(&a->proposal, &b->proposal);
     order = order != 0 ? order : ward_bytes_cmp(a->vote.identity, b->vote.identity);
-    return order != 0 ? order : (a->vote.decision == 2) - (b->vote.decision == 2);
+    return order != 0 ? order : compare_u64(once_of(a->vote.decision), once_of(b->vote.decision));
 }
 
 static int compare_replays(const struct ward_new_replay *a, const struct ward_new_replay *b)
@@ -64,6 +69,14 @@ static int compare_revocations(const struct ward_store_revocation *a,
     return order != 0 ? order : ward_bytes_cmp(a->value, b->value);
 }
 
+static int compare_key_uses(const struct ward_memory_key_use *a,
+                            const struct ward_memory_key_use *b)
+{
+    int order = compare_ids(&a->use.kek, &b->use.kek);
+    order = order != 0 ? order : compare_u64(a->use.version, b->use.version);
+    return order != 0 ? order : ward_bytes_cmp(a->node, b->node);
+}
+
 #define AS(type, p) ((const struct type *)(p))
 #define FIELD(compare, type, member) compare(AS(type, a)->member, AS(type, b)->member)
 #define ID_FIELD(type, member) compare_ids(&AS(type, a)->member, &AS(type, b)->member)
@@ -74,7 +87,7 @@ static int compare(enum ward_memory_table table, const void *a, const void *b)
     case WARD_TABLE_DEPLOYMENT:
         return 0; /* one row */
     case WARD_TABLE_POLICY:
-        return FIELD(compare_u64, ward_memory_policy, version);
+        return FIELD(compare_u64, ward_store_policy, version);
     case WARD_TABLE_KEK:
         return ID_FIELD(ward_store_kek, id);
     case WARD_TABLE_KEK_NAME:
@@ -106,6 +119,10 @@ static int compare(enum ward_memory_table table, const void *a, const void *b)
         return compare_replays(a, b);
     case WARD_TABLE_REVOCATION:
         return compare_revocations(a, b);
+    case WARD_TABLE_KEY_USE:
+        return compare_key_uses(a, b);
+    case WARD_TABLE_NODE:
+        return FIELD(ward_bytes_cmp, ward_store_node, name);
     case WARD_MEMORY_TABLES:
         break;
     }

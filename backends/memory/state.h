@@ -25,12 +25,14 @@ enum ward_memory_table {
     WARD_TABLE_AUDIT,
     WARD_TABLE_REPLAY,
     WARD_TABLE_REVOCATION,
+    WARD_TABLE_KEY_USE,
+    WARD_TABLE_NODE,
     WARD_MEMORY_TABLES, /* how many */
 };
 
-struct ward_memory_policy {
-    uint32_t version;
-    struct ward_bytes text;
+struct ward_memory_key_use {
+    struct ward_new_use use; /* all that this node ever did */
+    struct ward_bytes node;
 };
 struct ward_memory_subject_key {
     struct ward_new_subject_key key;
@@ -84,6 +86,8 @@ ward_status ward_memory_remove(struct ward_memory_state *state, enum ward_memory
 ward_status ward_memory_apply(struct ward_memory_state *state, const struct ward_commit *commit,
                               uint32_t *ret_rewrapped, enum ward_commit_outcome *ret_outcome);
 
+/* read_keys.c */
+ward_status ward_memory_answer_keys(struct ward_memory_state *state, struct ward_read *read);
 /* reads.c */
 void ward_memory_answer(struct ward_memory_state *state, struct ward_read *read);
 ward_status ward_memory_snapshot(const struct ward_memory_state *state, struct ward_arena *arena,

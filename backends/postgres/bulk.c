@@ -36,6 +36,14 @@ static int compare_replays(const void *a, const void *b)
     return order != 0 ? order : ward_bytes_cmp(x->request_id, y->request_id);
 }
 
+static int compare_uses(const void *a, const void *b)
+{
+    const struct ward_new_use *x = *(const struct ward_new_use *const *)a;
+    const struct ward_new_use *y = *(const struct ward_new_use *const *)b;
+    int order = memcmp(x->kek.bytes, y->kek.bytes, sizeof(x->kek.bytes));
+    return order != 0 ? order : (x->version > y->version) - (x->version < y->version);
+}
+
 static void freep(void *p)
 {
     free(*(void **)p);
@@ -126,4 +134,32 @@ ward_status ward_pg_send_replays(struct ward_pg_conn *conn, const struct ward_co
     ARRAY(conn, WARD_PG_BYTEA, n, ward_pg_array_bytes, r[i]->response);
     ARRAY(conn, WARD_PG_INT8, n, ward_pg_array_i64, r[i]->created_us);
     return ward_pg_send(conn, WARD_PG_INSERT_REPLAYS);
+}
+
+#define FEW_USES 16u
+
+/* Nearly every commit of data keys comes through here, with one or two versions: their order needs
+ * no memory of its own. */
+ward_status ward_pg_send_uses(struct ward_pg_conn *conn, const struct ward_commit *commit)
+{
+    size_t n = commit->n_uses;
+    const struct ward_new_use *few[FEW_USES];
+    ward_auto(freep) const struct ward_new_use **many = NULL;
+    const struct ward_new_use **u = few;
+    if (n > FEW_USES) {
+        many = (const struct ward_new_use **)calloc(n, sizeof(*many));
+        WARD_ENSURE(many != NULL, WARD_E_EXHAUSTED);
+        u = many;
+    }
+    for (size_t i = 0; i < n; i++) {
+        u[i] = &commit->uses[i];
+    }
+    qsort(u, n, sizeof(*u), compare_uses);
+    ARRAY(conn, WARD_PG_UUID, n, ward_pg_array_bytes, ward_id_view(&u[i]->kek));
+    ARRAY(conn, WARD_PG_INT4, n, ward_pg_array_u32, u[i]->version);
+    ARRAY(conn, WARD_PG_INT8, n, ward_pg_array_i64, (int64_t)u[i]->issued);
+    ARRAY(conn, WARD_PG_INT8, n, ward_pg_array_i64, (int64_t)u[i]->opened);
+    ARRAY(conn, WARD_PG_INT8, n, ward_pg_array_i64, u[i]->last_opened_us);
+    ward_pg_add_bytes(&conn->params, commit->node);
+    return ward_pg_send(conn, WARD_PG_ADD_USES);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* One batch, one transaction, one round trip: BEGIN, audit row and head, effects, COMMIT, sync. A
- * batch of entries alone is one statement, which the sync commits: BEGIN and COMMIT would cost a
- * fifth of it. What fails aborts all behind it, the COMMIT too. What this file must never do is
+ * batch of entries and counts alone does without BEGIN and COMMIT, which would cost a fifth of it:
+ * all before a sync is one transaction, and the sync commits it. What fails aborts all behind it,
+ * the COMMIT too. What this file must never do is
  * call a commit undone that may have happened: once COMMIT or that sync was queued, a connection
  * that dies makes the outcome UNKNOWN. */
 #include "backends/postgres/store_postgres.h"
@@ -32,7 +33,7 @@ static ward_status send_head(struct ward_pg_writer *writer, const struct ward_co
     return ward_pg_send(conn, WARD_PG_ADVANCE_HEAD);
 }
 
-static bool is_one_statement(const struct ward_pg_writer *writer, const struct ward_commit *commit)
+static bool is_ended_by_sync(const struct ward_pg_writer *writer, const struct ward_commit *commit)
 {
     return !writer->locked && commit->n_leaves > 0 && commit->n_effects == 0 &&
            commit->n_subject_keys == 0 && commit->n_records == 0 && commit->n_rewrapped == 0 &&
@@ -47,7 +48,7 @@ static ward_status send_all(struct ward_pg_writer *writer, const struct ward_com
     struct ward_pg_conn *conn = &writer->conn;
     size_t n = 0;
     *ret_rewrap = -1;
-    if (!writer->locked && !is_one_statement(writer, commit)) {
+    if (!writer->locked && !is_ended_by_sync(writer, commit)) {
         WARD_TRY(ward_pg_send(conn, WARD_PG_BEGIN));
         n++;
     }
@@ -71,6 +72,10 @@ static ward_status send_all(struct ward_pg_writer *writer, const struct ward_com
     }
     if (commit->n_replays > 0) {
         WARD_TRY(ward_pg_send_replays(conn, commit));
+        n++;
+    }
+    if (commit->n_uses > 0) {
+        WARD_TRY(ward_pg_send_uses(conn, commit));
         n++;
     }
     *ret_n = n;
@@ -117,20 +122,22 @@ static void read_commit(struct ward_pg_conn *conn, struct answer *answer)
     }
 }
 
-/* The statement's own answer comes before the sync commits it. */
-static void read_one_statement(struct ward_pg_conn *conn, struct answer *answer)
+/* The statements' own answers come before the sync commits them. */
+static void read_until_sync(struct ward_pg_conn *conn, size_t n, struct answer *answer)
 {
-    ward_auto(ward_pg_clearp) PGresult *result = NULL;
     *answer = (struct answer){.outcome = WARD_COMMITTED};
-    ward_status status = ward_pg_result(conn, &result);
-    if (!ward_ok(status)) {
-        failed(answer, status);
-        if (conn->pg != NULL && !ward_ok(ward_pg_end(conn))) {
-            ward_pg_drop(conn); /* what was answered before stands */
+    for (size_t i = 0; i < n; i++) {
+        ward_auto(ward_pg_clearp) PGresult *result = NULL;
+        ward_status status = ward_pg_result(conn, &result);
+        if (!ward_ok(status)) {
+            failed(answer, status);
+            if (conn->pg != NULL && !ward_ok(ward_pg_end(conn))) {
+                ward_pg_drop(conn); /* what was answered before stands */
+            }
+            return;
         }
-        return;
     }
-    status = ward_pg_end(conn);
+    ward_status status = ward_pg_end(conn);
     if (!ward_ok(status)) {
         failed_to_commit(answer, status);
     }
@@ -203,8 +210,8 @@ static void run(struct ward_pg_writer *writer, const struct ward_commit *commit,
                                   .status = status};
         return;
     }
-    bool one = is_one_statement(writer, commit);
-    status = one ? WARD_OK : ward_pg_send(conn, WARD_PG_COMMIT);
+    bool plain = is_ended_by_sync(writer, commit);
+    status = plain ? WARD_OK : ward_pg_send(conn, WARD_PG_COMMIT);
     if (ward_ok(status)) {
         status = ward_pg_sync(conn);
     }
@@ -212,8 +219,8 @@ static void run(struct ward_pg_writer *writer, const struct ward_commit *commit,
         *answer = (struct answer){.outcome = WARD_COMMIT_UNKNOWN, .status = status};
         return;
     }
-    if (one) {
-        read_one_statement(conn, answer);
+    if (plain) {
+        read_until_sync(conn, n, answer);
     } else {
         read_all(conn, n, rewrap, answer);
     }

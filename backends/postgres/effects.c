@@ -25,7 +25,38 @@ static ward_status send_kek_version(struct ward_pg_conn *conn,
     ward_pg_add_i16(p, version->state);
     ward_pg_add_i64(p, version->created_us);
     ward_pg_add_u64(p, version->wraps);
+    ward_pg_add_i64(p, version->changed_us);
+    ward_pg_add_i16(p, version->prior);
+    ward_pg_add_i64(p, version->due_us);
     return ward_pg_send(conn, WARD_PG_INSERT_KEK_VERSION);
+}
+
+static ward_status send_kek_state(struct ward_pg_conn *conn, const struct ward_effect *effect)
+{
+    struct ward_pg_params *p = &conn->params;
+    ward_pg_add_bytes(p, ward_id_view(&effect->kek_state.kek));
+    ward_pg_add_u32(p, effect->kek_state.version);
+    ward_pg_add_i16(p, effect->kek_state.from);
+    ward_pg_add_i16(p, effect->kek_state.from_prior);
+    ward_pg_add_i64(p, effect->kek_state.from_due_us);
+    ward_pg_add_i64(p, effect->kek_state.from_changed_us);
+    ward_pg_add_i16(p, effect->kek_state.to);
+    ward_pg_add_i16(p, effect->kek_state.prior);
+    ward_pg_add_i64(p, effect->kek_state.due_us);
+    ward_pg_add_i64(p, effect->kek_state.changed_us);
+    return ward_pg_send(conn, WARD_PG_MOVE_KEK_VERSION);
+}
+
+static ward_status send_policy(struct ward_pg_conn *conn, const struct ward_effect *effect)
+{
+    struct ward_pg_params *p = &conn->params;
+    ward_pg_add_u32(p, effect->policy.version);
+    ward_pg_add_bytes(p, effect->policy.text);
+    ward_pg_add_bytes(p, WARD_BYTES_ARRAY(effect->policy.hash));
+    ward_pg_add_i64(p, effect->policy.created_us);
+    ward_pg_add_bytes(p, ward_id_view(&effect->policy.proposal));
+    return ward_pg_send(conn,
+                        effect->policy.follows ? WARD_PG_FOLLOW_POLICY : WARD_PG_INSERT_POLICY);
 }
 
 static ward_status send_intent(struct ward_pg_conn *conn, const struct ward_store_intent *intent)
@@ -102,11 +133,17 @@ ward_status ward_pg_send_effect(struct ward_pg_conn *conn, const struct ward_eff
     case WARD_EFFECT_KEK_VERSION:
         return send_kek_version(conn, &effect->kek_version);
     case WARD_EFFECT_KEK_STATE:
-        ward_pg_add_bytes(p, ward_id_view(&effect->kek_state.kek));
-        ward_pg_add_u32(p, effect->kek_state.version);
-        ward_pg_add_i16(p, effect->kek_state.from);
-        ward_pg_add_i16(p, effect->kek_state.to);
-        return ward_pg_send(conn, WARD_PG_MOVE_KEK_VERSION);
+        return send_kek_state(conn, effect);
+    case WARD_EFFECT_KEK_ENABLED:
+        ward_pg_add_bytes(p, ward_id_view(&effect->kek_enabled.kek));
+        ward_pg_add_bool(p, effect->kek_enabled.from);
+        ward_pg_add_bool(p, effect->kek_enabled.to);
+        return ward_pg_send(conn, WARD_PG_SET_KEK_ENABLED);
+    case WARD_EFFECT_KEK_PERIOD:
+        ward_pg_add_bytes(p, ward_id_view(&effect->kek_period.kek));
+        ward_pg_add_u32(p, effect->kek_period.from);
+        ward_pg_add_u32(p, effect->kek_period.to);
+        return ward_pg_send(conn, WARD_PG_SET_KEK_PERIOD);
     case WARD_EFFECT_INTENT:
         return send_intent(conn, &effect->intent);
     case WARD_EFFECT_INTENT_DONE:
@@ -129,11 +166,7 @@ ward_status ward_pg_send_effect(struct ward_pg_conn *conn, const struct ward_eff
     case WARD_EFFECT_DEPLOYMENT:
         return send_deployment(conn, &effect->deployment);
     case WARD_EFFECT_POLICY:
-        ward_pg_add_u32(p, effect->policy.version);
-        ward_pg_add_bytes(p, effect->policy.text);
-        ward_pg_add_bytes(p, WARD_BYTES_ARRAY(effect->policy.hash));
-        ward_pg_add_i64(p, effect->policy.created_us);
-        return ward_pg_send(conn, WARD_PG_INSERT_POLICY);
+        return send_policy(conn, effect);
     case WARD_EFFECT_INDEX_KEY:
         ward_pg_add_bytes(p, effect->index_key.name);
         ward_pg_add_bytes(p, effect->index_key.wrapped);

@@ -118,6 +118,12 @@ static ward_status send_one(struct ward_pg_conn *conn, const struct ward_read *r
         return ward_pg_send(conn, WARD_PG_READ_AUDIT);
     case WARD_READ_CHECKPOINT:
         return ward_pg_send(conn, WARD_PG_READ_CHECKPOINT);
+    case WARD_READ_POLICY:
+    case WARD_READ_POLICIES:
+    case WARD_READ_KEY_USE:
+    case WARD_READ_NODES:
+    case WARD_READ_HEARTBEAT:
+        return ward_pg_send_keys(conn, r);
     case WARD_READ_SUBJECT_KEY:
     case WARD_READ_RECORD_VERSION:
     case WARD_READ_RECORD:
@@ -148,6 +154,11 @@ ward_status ward_pg_query_send(struct ward_pg_conn *conn, const struct ward_pg_q
     case WARD_READ_PROPOSALS:
     case WARD_READ_AUDIT:
     case WARD_READ_CHECKPOINT:
+    case WARD_READ_POLICY:
+    case WARD_READ_POLICIES:
+    case WARD_READ_KEY_USE:
+    case WARD_READ_NODES:
+    case WARD_READ_HEARTBEAT:
         return send_one(conn, query->reads[0]);
     }
     WARD_FAIL(WARD_E_INTERNAL);
@@ -288,6 +299,12 @@ ward_status ward_pg_query_take(const struct ward_pg_query *query, const PGresult
         return ward_pg_take_audit(query, result);
     case WARD_READ_CHECKPOINT:
         return take_checkpoint(query->reads[0], result);
+    case WARD_READ_POLICY:
+    case WARD_READ_POLICIES:
+    case WARD_READ_KEY_USE:
+    case WARD_READ_NODES:
+    case WARD_READ_HEARTBEAT:
+        return ward_pg_take_keys(query->reads[0], result);
     }
     WARD_FAIL(WARD_E_INTERNAL);
 }

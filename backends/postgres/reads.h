@@ -25,6 +25,9 @@ struct ward_read *ward_pg_query_read(const struct ward_pg_query *query, struct w
 /* read_proposals.c */
 ward_status ward_pg_take_proposals_by_id(const struct ward_pg_query *query, const PGresult *result);
 ward_status ward_pg_take_proposals_page(const struct ward_pg_query *query, const PGresult *result);
+/* read_keys.c */
+ward_status ward_pg_send_keys(struct ward_pg_conn *conn, const struct ward_read *read);
+ward_status ward_pg_take_keys(struct ward_read *read, const PGresult *result);
 /* read_audit.c */
 ward_status ward_pg_take_audit(const struct ward_pg_query *query, const PGresult *result);
 

@@ -98,6 +98,9 @@ static ward_status read_versions(const PGresult *result, struct ward_arena *aren
             .state = (uint8_t)ward_pg_i16(&row, 2),
             .created_us = ward_pg_i64(&row, 3),
             .wraps = ward_pg_u64(&row, 4),
+            .changed_us = ward_pg_i64(&row, 5),
+            .prior = (uint8_t)ward_pg_i16(&row, 6),
+            .due_us = ward_pg_i64(&row, 7),
         };
     }
     ret->versions = versions;
@@ -194,7 +197,7 @@ static ward_status read_snapshot(struct ward_pg_conn *conn, struct ward_arena *a
         {WARD_PG_BEGIN_SNAPSHOT, read_nothing},
         {WARD_PG_EPOCH, read_epoch},
         {WARD_PG_DEPLOYMENT, read_deployment},
-        {WARD_PG_POLICY, read_policy},
+        {WARD_PG_POLICY_IN_FORCE, read_policy},
         {WARD_PG_KEKS, read_keks},
         {WARD_PG_KEK_VERSIONS, read_versions},
         {WARD_PG_INDEX_KEYS, read_index_keys},

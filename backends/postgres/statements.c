@@ -25,6 +25,8 @@ struct statement {
     "v.identity, v.decision, v.signature, v.certificate, v.created_us "
 #define VOTES "LEFT JOIN ward.vote v ON v.proposal = p.id "
 
+#define POLICY_COLUMNS "version, hash, proposal, created_us, ceased_us"
+
 #define CAS_END " RETURNING 1) SELECT ward.expect_one((SELECT count(*) FROM moved))"
 
 static const struct statement statements[WARD_PG_STATEMENTS] = {
@@ -39,14 +41,16 @@ static const struct statement statements[WARD_PG_STATEMENTS] = {
                             "SELECT id, origin, genesis_policy_hash, schema_version, log_key, "
                             "log_algorithm, log_public_key, created_us FROM ward.deployment",
                             R},
-    [WARD_PG_POLICY] = {"policy",
-                        "SELECT version, text FROM ward.policy ORDER BY version DESC LIMIT 1", R},
+    [WARD_PG_POLICY_IN_FORCE] =
+        {"policy_in_force", "SELECT version, text FROM ward.policy ORDER BY version DESC LIMIT 1",
+         R},
     [WARD_PG_KEKS] = {"keks",
                       "SELECT id, name, backend, purpose, enabled, rotation_period_days, "
                       "created_us FROM ward.kek ORDER BY name",
                       R},
     [WARD_PG_KEK_VERSIONS] = {"kek_versions",
-                              "SELECT kek, version, state, created_us, wraps FROM ward.kek_version "
+                              "SELECT kek, version, state, created_us, wraps, changed_us, prior, "
+                              "due_us FROM ward.kek_version "
                               "ORDER BY kek, version",
                               R},
     [WARD_PG_INDEX_KEYS] = {"index_keys", "SELECT name, wrapped FROM ward.index_key ORDER BY name",
@@ -105,7 +109,8 @@ static const struct statement statements[WARD_PG_STATEMENTS] = {
     [WARD_PG_READ_PROPOSALS_PAGE] =
         {"read_proposals_page",
          "SELECT 1::bigint, " PROPOSAL_COLUMNS "FROM (SELECT * FROM ward.proposal "
-         "WHERE (created_us, id) < ($1::bigint, $2::uuid) AND (state < 4 OR $3::boolean) "
+         "WHERE (created_us, id) < ($1::bigint, $2::uuid) AND (state IN (1, 2, 3, 6) OR "
+         "$3::boolean) "
          "ORDER BY created_us DESC, id DESC LIMIT $4::integer) p " VOTES
          "ORDER BY p.created_us DESC, p.id DESC, v.created_us, v.identity",
          R},
@@ -128,6 +133,24 @@ static const struct statement statements[WARD_PG_STATEMENTS] = {
          "FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS w (identity, request_id, ord) "
          "JOIN ward.replay r ON r.identity = w.identity AND r.request_id = w.request_id",
          R},
+    [WARD_PG_READ_POLICY] =
+        {"read_policy",
+         "SELECT " POLICY_COLUMNS ", text FROM ward.policy "
+         "WHERE version <= CASE $1::integer WHEN 0 THEN 2147483647 ELSE $1::integer END "
+         "AND version >= $1::integer ORDER BY version DESC LIMIT 1",
+         R},
+    [WARD_PG_READ_POLICIES] = {"read_policies",
+                               "SELECT " POLICY_COLUMNS
+                               ", CASE WHEN $1::boolean THEN text ELSE ''::bytea END "
+                               "FROM ward.policy ORDER BY version",
+                               R},
+    [WARD_PG_READ_KEY_USE] = {"read_key_use",
+                              "SELECT version, sum(issued)::bigint, sum(opened)::bigint, "
+                              "max(last_opened_us) FROM ward.key_use WHERE kek = $1::uuid "
+                              "GROUP BY version ORDER BY version",
+                              R},
+    [WARD_PG_READ_NODES] = {"read_nodes",
+                            "SELECT name, epoch, seen_us FROM ward.node ORDER BY name", R},
     /* The rows are locked first, in one order, so that what is granted is reckoned from what others
      * left. Durable before any entry that tells of these wraps, whose commit flushes the same log
      * further. */
@@ -142,6 +165,13 @@ static const struct statement statements[WARD_PG_STATEMENTS] = {
                          "WHERE v.kek = old.kek AND v.version = old.version "
                          "RETURNING old.ord, old.granted, v.wraps",
                          R},
+
+    [WARD_PG_HEARTBEAT] = {"heartbeat",
+                           "INSERT INTO ward.node AS n (name, epoch, seen_us) "
+                           "VALUES ($1::text, $2::bigint, $3::bigint) ON CONFLICT (name) DO UPDATE "
+                           "SET epoch = excluded.epoch, seen_us = excluded.seen_us "
+                           "WHERE n.seen_us <= excluded.seen_us",
+                           R},
 
     [WARD_PG_HEAD] = {"head", HEAD_COLUMNS, W},
     [WARD_PG_HEAD_LOCK] = {"head_lock", HEAD_COLUMNS " FOR UPDATE", W},
@@ -194,21 +224,46 @@ static const struct statement statements[WARD_PG_STATEMENTS] = {
                                 "$3::bytea[], $4::bytea[], $5::bigint[])",
                                 W},
 
+    /* Adds to what is there, in the order of the key. */
+    [WARD_PG_ADD_USES] =
+        {"add_uses",
+         "INSERT INTO ward.key_use AS u (kek, version, node, issued, opened, last_opened_us) "
+         "SELECT n.kek, n.version, $6::text, n.issued, n.opened, n.last_opened_us "
+         "FROM unnest($1::uuid[], $2::integer[], $3::bigint[], $4::bigint[], $5::bigint[]) "
+         "AS n (kek, version, issued, opened, last_opened_us) "
+         "ON CONFLICT (kek, version, node) DO UPDATE SET "
+         "issued = u.issued + excluded.issued, opened = u.opened + excluded.opened, "
+         "last_opened_us = greatest(u.last_opened_us, excluded.last_opened_us)",
+         W},
+
     [WARD_PG_INSERT_KEK] = {"insert_kek",
                             "INSERT INTO ward.kek (id, name, backend, purpose, enabled, "
                             "rotation_period_days, created_us) VALUES ($1::uuid, $2::text, "
                             "$3::text, $4::smallint, $5::boolean, $6::integer, $7::bigint)",
                             W},
-    [WARD_PG_INSERT_KEK_VERSION] = {"insert_kek_version",
-                                    "INSERT INTO ward.kek_version (kek, version, state, "
-                                    "created_us, wraps) VALUES ($1::uuid, $2::integer, "
-                                    "$3::smallint, $4::bigint, $5::bigint)",
-                                    W},
-    [WARD_PG_MOVE_KEK_VERSION] = {"move_kek_version",
-                                  "WITH moved AS (UPDATE ward.kek_version SET state = "
-                                  "$4::smallint WHERE kek = $1::uuid AND version = $2::integer "
-                                  "AND state = $3::smallint" CAS_END,
-                                  W},
+    [WARD_PG_INSERT_KEK_VERSION] =
+        {"insert_kek_version",
+         "INSERT INTO ward.kek_version (kek, version, state, "
+         "created_us, wraps, changed_us, prior, due_us) VALUES ($1::uuid, $2::integer, "
+         "$3::smallint, $4::bigint, $5::bigint, $6::bigint, $7::smallint, $8::bigint)",
+         W},
+    [WARD_PG_MOVE_KEK_VERSION] =
+        {"move_kek_version",
+         "WITH moved AS (UPDATE ward.kek_version SET state = $7::smallint, "
+         "prior = $8::smallint, due_us = $9::bigint, changed_us = $10::bigint "
+         "WHERE kek = $1::uuid AND version = $2::integer "
+         "AND state = $3::smallint AND prior = $4::smallint "
+         "AND due_us = $5::bigint AND changed_us = $6::bigint" CAS_END,
+         W},
+    [WARD_PG_SET_KEK_ENABLED] = {"set_kek_enabled",
+                                 "WITH moved AS (UPDATE ward.kek SET enabled = $3::boolean "
+                                 "WHERE id = $1::uuid AND enabled = $2::boolean" CAS_END,
+                                 W},
+    [WARD_PG_SET_KEK_PERIOD] =
+        {"set_kek_period",
+         "WITH moved AS (UPDATE ward.kek SET rotation_period_days = $3::integer "
+         "WHERE id = $1::uuid AND rotation_period_days = $2::integer" CAS_END,
+         W},
     [WARD_PG_INSERT_INTENT] = {"insert_intent",
                                "INSERT INTO ward.intent (id, effect, kek, version, proposal, "
                                "node, created_us) VALUES ($1::uuid, $2::smallint, $3::uuid, "
@@ -243,10 +298,20 @@ static const struct statement statements[WARD_PG_STATEMENTS] = {
                                    "$3::bytea, $4::integer, $5::uuid, $6::smallint, $7::bytea, "
                                    "$8::bigint)",
                                    W},
-    [WARD_PG_INSERT_POLICY] = {"insert_policy",
-                               "INSERT INTO ward.policy (version, text, hash, created_us) "
-                               "VALUES ($1::integer, $2::bytea, $3::bytea, $4::bigint)",
-                               W},
+    [WARD_PG_INSERT_POLICY] =
+        {"insert_policy",
+         "INSERT INTO ward.policy (version, text, hash, created_us, proposal) "
+         "VALUES ($1::integer, $2::bytea, $3::bytea, $4::bigint, $5::uuid)",
+         W},
+    /* The version before must be the one in force, and ceases as this one comes. */
+    [WARD_PG_FOLLOW_POLICY] =
+        {"follow_policy",
+         "WITH moved AS (UPDATE ward.policy SET ceased_us = $4::bigint "
+         "WHERE version = $1::integer - 1 AND ceased_us = 0 RETURNING 1), "
+         "added AS (INSERT INTO ward.policy (version, text, hash, created_us, proposal) "
+         "VALUES ($1::integer, $2::bytea, $3::bytea, $4::bigint, $5::uuid)) "
+         "SELECT ward.expect_one((SELECT count(*) FROM moved))",
+         W},
     [WARD_PG_INSERT_INDEX_KEY] = {"insert_index_key",
                                   "INSERT INTO ward.index_key (name, wrapped) "
                                   "VALUES ($1::text, $2::bytea)",

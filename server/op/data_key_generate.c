@@ -10,6 +10,7 @@
 #include "server/audit/entry.h"
 #include "server/op/data_key.h"
 #include "server/op/messages.h"
+#include "server/work/batch.h"
 #include "server/work/worker.h"
 
 struct generate_note {
@@ -155,6 +156,20 @@ static ward_status finish(struct ward_request *request, struct ward_worker *work
     return WARD_OK;
 }
 
+/* An item's keys are of one version; those of an item that failed did not go out. */
+static ward_status commit(struct ward_request *request, struct ward_batch *batch)
+{
+    const struct ward_generate *in = request->in;
+    const struct generate_note *notes = request->work;
+    for (size_t i = 0; i < in->n; i++) {
+        if (ward_ok(in->items[i].status)) {
+            WARD_TRY(ward_batch_use(batch, &notes[i].key->id, notes[i].version->version,
+                                    in->items[i].count, 0, request->received_wall_us));
+        }
+    }
+    return WARD_OK;
+}
+
 /* An item that is bad on its own asks for nothing, but somebody looked at it. */
 static uint32_t cost(const struct ward_request *request)
 {
@@ -170,6 +185,6 @@ const struct ward_op ward_op_generate = {
     .action = WARD_ACTION_DATA_KEY_GENERATE,
     .cost = cost,
     .decide = decide,
-    .steps = {{.plan = plan, .finish = finish}},
+    .steps = {{.plan = plan, .finish = finish, .commit = commit}},
     .n_steps = 1,
 };

@@ -7,6 +7,7 @@
 #include "server/audit/entry.h"
 #include "server/op/data_key.h"
 #include "server/op/messages.h"
+#include "server/work/batch.h"
 #include "server/work/worker.h"
 
 struct rewrap_note {
@@ -172,6 +173,25 @@ static ward_status finish(struct ward_request *request, struct ward_worker *work
     return WARD_OK;
 }
 
+/* What went back as it came was opened and not issued anew. */
+static ward_status commit(struct ward_request *request, struct ward_batch *batch)
+{
+    const struct ward_data_key_rewrap *in = request->in;
+    const struct rewrap_note *notes = request->work;
+    for (size_t i = 0; i < in->n; i++) {
+        if (!ward_ok(in->items[i].status)) {
+            continue;
+        }
+        WARD_TRY(ward_batch_use(batch, &notes[i].from.key_id, notes[i].from.version, 0, 1,
+                                request->received_wall_us));
+        if (!in->items[i].unchanged) {
+            WARD_TRY(ward_batch_use(batch, &notes[i].to.key_id, notes[i].to.version, 1, 0,
+                                    request->received_wall_us));
+        }
+    }
+    return WARD_OK;
+}
+
 static uint32_t cost(const struct ward_request *request)
 {
     return (uint32_t)((const struct ward_data_key_rewrap *)request->in)->n;
@@ -181,6 +201,6 @@ const struct ward_op ward_op_data_key_rewrap = {
     .action = WARD_ACTION_DATA_KEY_REWRAP,
     .cost = cost,
     .decide = decide,
-    .steps = {{.plan = plan, .finish = finish}},
+    .steps = {{.plan = plan, .finish = finish, .commit = commit}},
     .n_steps = 1,
 };

@@ -7,6 +7,7 @@
 #include "server/audit/entry.h"
 #include "server/op/data_key.h"
 #include "server/op/messages.h"
+#include "server/work/batch.h"
 #include "server/work/worker.h"
 
 struct unwrap_note {
@@ -89,6 +90,19 @@ static ward_status finish(struct ward_request *request, struct ward_worker *work
     return WARD_OK;
 }
 
+static ward_status commit(struct ward_request *request, struct ward_batch *batch)
+{
+    const struct ward_unwrap *in = request->in;
+    const struct unwrap_note *notes = request->work;
+    for (size_t i = 0; i < in->n; i++) {
+        if (ward_ok(in->items[i].status)) {
+            WARD_TRY(ward_batch_use(batch, &notes[i].parsed.key_id, notes[i].parsed.version, 0, 1,
+                                    request->received_wall_us));
+        }
+    }
+    return WARD_OK;
+}
+
 static uint32_t cost(const struct ward_request *request)
 {
     return (uint32_t)((const struct ward_unwrap *)request->in)->n;
@@ -98,6 +112,6 @@ const struct ward_op ward_op_unwrap = {
     .action = WARD_ACTION_DATA_KEY_UNWRAP,
     .cost = cost,
     .decide = decide,
-    .steps = {{.plan = plan, .finish = finish}},
+    .steps = {{.plan = plan, .finish = finish, .commit = commit}},
     .n_steps = 1,
 };

@@ -55,6 +55,7 @@ ward_status ward_key_making_rotate(const struct ward_state *state, struct ward_b
                                     .purpose = key->purpose,
                                     .rotation_period_days = key->rotation_period_days,
                                     .from_version = before->version};
+    ret->old = ward_key_version_move(key, before, WARD_KEY_DEACTIVATED, 0, 0);
     ret->ref = (struct ward_kek_ref){key->id, key->versions[key->n_versions - 1].version + 1};
     return ward_id_random(&ret->intent);
 }
@@ -160,11 +161,8 @@ ward_status ward_key_making_outcome(const struct ward_key_making *making, struct
                                           .created_us = making->created_us};
         WARD_TRY(ward_batch_effect(batch, &kek));
     } else if (!making->from_compromised) {
-        struct ward_effect old = {.kind = WARD_EFFECT_KEK_STATE};
-        old.kek_state.kek = making->ref.id;
-        old.kek_state.version = making->from_version;
-        old.kek_state.from = WARD_KEY_ACTIVE;
-        old.kek_state.to = WARD_KEY_DEACTIVATED;
+        struct ward_effect old = making->old;
+        old.kek_state.changed_us = making->created_us;
         WARD_TRY(ward_batch_effect(batch, &old));
     }
     struct ward_effect version = {.kind = WARD_EFFECT_KEK_VERSION};
@@ -172,6 +170,7 @@ ward_status ward_key_making_outcome(const struct ward_key_making *making, struct
                                                           .version = making->ref.version,
                                                           .state = WARD_KEY_ACTIVE,
                                                           .created_us = making->created_us,
+                                                          .changed_us = making->created_us,
                                                           .wraps = 1}; /* the proof's */
     WARD_TRY(ward_batch_effect(batch, &version));
     struct ward_effect done = {.kind = WARD_EFFECT_INTENT_DONE};

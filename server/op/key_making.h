@@ -17,6 +17,8 @@ struct ward_key_making {
     uint32_t rotation_period_days, from_version;
     struct ward_id intent, proposal; /* proposal all zero when there is none */
     int64_t created_us;
+    struct ward_effect
+        old; /* of a rotation: what becomes of from_version; the time is its outcome's */
 };
 
 /* From the keyring: what creating or rotating would do now. */

@@ -46,7 +46,8 @@ ward_status ward_proposing_make(struct ward_request *request, int64_t now_us,
 
 static const char *state_name(const struct ward_store_proposal *row, int64_t now_us)
 {
-    bool open = row->state == WARD_PROPOSAL_DRAFT || row->state == WARD_PROPOSAL_OPEN;
+    bool open = row->state == WARD_PROPOSAL_DRAFT || row->state == WARD_PROPOSAL_OPEN ||
+                row->state == WARD_PROPOSAL_APPROVED;
     if (open && row->expires_us <= now_us) {
         return "expired";
     }
@@ -61,6 +62,10 @@ static const char *state_name(const struct ward_store_proposal *row, int64_t now
         return "executed";
     case WARD_PROPOSAL_REJECTED:
         return "rejected";
+    case WARD_PROPOSAL_APPROVED:
+        return "approved";
+    case WARD_PROPOSAL_WITHDRAWN:
+        return "withdrawn";
     }
     return "unknown";
 }

@@ -51,7 +51,7 @@ ward_status ward_subject_key_aad(const struct ward_wrapped_key *header,
 ward_status ward_subject_key_plan(struct ward_request *request, struct ward_worker *worker,
                                   const struct ward_store_subject_key *row,
                                   const uint8_t subject_hash[static WARD_HASH_SIZE],
-                                  uint8_t **ret_plain)
+                                  uint8_t **ret_plain, struct ward_kek_ref *ret_kek)
 {
     struct ward_wrapped_key parsed;
     WARD_TRY(ward_wrapped_key_parse(row->wrapped, &parsed));
@@ -73,6 +73,7 @@ ward_status ward_subject_key_plan(struct ward_request *request, struct ward_work
     kek->out = ward_arena_alloc(request->arena, WARD_KEK_PLAIN_MAX);
     WARD_ENSURE(kek->out != NULL, WARD_E_EXHAUSTED);
     *ret_plain = kek->out;
+    *ret_kek = kek->key;
     return WARD_OK;
 }
 

@@ -25,11 +25,12 @@ ward_status ward_subject_key_aad(const struct ward_wrapped_key *header,
                                  const struct ward_id *id, struct ward_arena *arena,
                                  struct ward_bytes *ret);
 
-/* Plans the unwrapping of a stored subject key. STATE when its version's state forbids it. */
+/* Plans the unwrapping of a stored subject key. STATE when its version's state forbids it.
+ * ret_plain: where it will be; ret_kek: under which version it lies. */
 ward_status ward_subject_key_plan(struct ward_request *request, struct ward_worker *worker,
                                   const struct ward_store_subject_key *row,
                                   const uint8_t subject_hash[static WARD_HASH_SIZE],
-                                  uint8_t **ret_plain);
+                                  uint8_t **ret_plain, struct ward_kek_ref *ret_kek);
 
 /* "record:COLLECTION/<16 hex of subject>/<16 hex of record>#VERSION" in the arena; version 0:
  * without; place NULL: the collection alone. */

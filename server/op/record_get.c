@@ -9,6 +9,7 @@
 #include "server/op/data_key.h"
 #include "server/op/messages.h"
 #include "server/op/record.h"
+#include "server/work/batch.h"
 #include "server/work/worker.h"
 
 struct get_item {
@@ -21,6 +22,8 @@ struct get_item {
     size_t shares; /* the item whose KEK item opens the same subject key; itself for the first */
     size_t kek;
     uint8_t *plain;
+    struct ward_kek_ref under; /* the subject key's */
+    bool opened;               /* it is the first, and its subject key opened */
 };
 
 struct get_notes {
@@ -116,11 +119,13 @@ static ward_status plan(struct ward_request *request, struct ward_worker *worker
         if (!ward_ok(in->items[i].status)) {
             continue;
         }
+        note->opened = false;
         note->shares = shared_with(in, notes, i);
         note->kek = request->n_items;
         if (note->shares == i) {
-            in->items[i].status = ward_subject_key_plan(request, worker, &note->read->record.key,
-                                                        note->place.subject_hash, &note->plain);
+            in->items[i].status =
+                ward_subject_key_plan(request, worker, &note->read->record.key,
+                                      note->place.subject_hash, &note->plain, &note->under);
         }
     }
     return WARD_OK;
@@ -131,9 +136,10 @@ static ward_status open_item(struct ward_request *request, struct ward_worker *w
 {
     struct ward_get_item *item = &((struct ward_get *)request->in)->items[i];
     struct get_item *note = &notes->items[i];
-    const struct get_item *opener = &notes->items[note->shares];
+    struct get_item *opener = &notes->items[note->shares];
     const struct ward_kek_item *kek = ward_worker_item(worker, request, opener->kek);
     WARD_TRY(ward_op_kek_status(kek->status));
+    opener->opened = true;
     WARD_ENSURE(kek->out_size == WARD_AEAD_KEY_SIZE, WARD_E_CIPHERTEXT);
     struct ward_record_binding binding = {.collection = item->collection,
                                           .version = note->read->record.version,
@@ -218,6 +224,21 @@ static ward_status finish(struct ward_request *request, struct ward_worker *work
     return WARD_OK;
 }
 
+/* A subject key counts as opened though its record then did not come out of it. */
+static ward_status commit(struct ward_request *request, struct ward_batch *batch)
+{
+    const struct ward_get *in = request->in;
+    const struct get_notes *notes = request->work;
+    for (size_t i = 0; i < in->n; i++) {
+        const struct get_item *note = &notes->items[i];
+        if (note->opened) {
+            WARD_TRY(ward_batch_use(batch, &note->under.id, note->under.version, 0, 1,
+                                    request->received_wall_us));
+        }
+    }
+    return WARD_OK;
+}
+
 static uint32_t cost(const struct ward_request *request)
 {
     return (uint32_t)((const struct ward_get *)request->in)->n;
@@ -227,6 +248,6 @@ const struct ward_op ward_op_record_get = {
     .action = WARD_ACTION_RECORD_GET,
     .cost = cost,
     .decide = decide,
-    .steps = {{.read = read, .plan = plan, .finish = finish}},
+    .steps = {{.read = read, .plan = plan, .finish = finish, .commit = commit}},
     .n_steps = 1,
 };

@@ -22,8 +22,9 @@ struct put_subject {
     bool fresh;  /* the key below is made by this request */
     bool placed; /* and stands in the batch being filled */
     struct ward_new_subject_key row;
-    uint8_t *plain; /* 32 bytes, once the HSM has answered */
-    size_t kek;     /* which of the request's KEK items */
+    uint8_t *plain;            /* 32 bytes, once the HSM has answered */
+    size_t kek;                /* which of the request's KEK items */
+    struct ward_kek_ref under; /* of one that was stored: what it lies under */
     ward_status status;
 };
 
@@ -204,8 +205,9 @@ static ward_status plan(struct ward_request *request, struct ward_worker *worker
         }
         subject->kek = request->n_items;
         if (ward_ok(subject->read->status)) {
-            subject->status = ward_subject_key_plan(
-                request, worker, &subject->read->subject_key.key, subject->hash, &subject->plain);
+            subject->status =
+                ward_subject_key_plan(request, worker, &subject->read->subject_key.key,
+                                      subject->hash, &subject->plain, &subject->under);
         } else if (subject->read->status.code == WARD_E_NOT_FOUND) {
             subject->status = plan_fresh(request, worker, subject, in->items[of].collection);
         } else {
@@ -281,7 +283,12 @@ static ward_status commit(struct ward_request *request, struct ward_batch *batch
     const struct ward_put *in = request->in;
     struct put_notes *notes = request->work;
     for (size_t s = 0; s < notes->n_subjects; s++) {
-        notes->subjects[s].placed = false; /* a batch may be filled more than once */
+        struct put_subject *subject = &notes->subjects[s];
+        subject->placed = false; /* a batch may be filled more than once */
+        if (!subject->fresh && ward_ok(subject->status)) {
+            WARD_TRY(ward_batch_use(batch, &subject->under.id, subject->under.version, 0, 1,
+                                    request->received_wall_us));
+        }
     }
     for (size_t i = 0; i < in->n; i++) {
         if (!ward_ok(in->items[i].status)) {

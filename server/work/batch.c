@@ -5,6 +5,8 @@
 
 #include <stdlib.h>
 
+#define KEPT UINT32_MAX /* the slot of an addition to a row that was there */
+
 static ward_status grow(void **array, size_t *max, size_t n, size_t item)
 {
     if (n < *max) {
@@ -24,6 +26,9 @@ void ward_batch_fini(struct ward_batch *batch)
     free(batch->records);
     free(batch->rewrapped);
     free(batch->replays);
+    free(batch->uses);
+    free(batch->use_slots);
+    free(batch->added);
     free(batch->effects);
     free(batch->touched);
     free(batch->log);
@@ -38,6 +43,7 @@ struct ward_batch_mark ward_batch_mark(const struct ward_batch *batch)
                                     .n_replays = batch->n_replays,
                                     .n_effects = batch->n_effects,
                                     .n_log = batch->n_log,
+                                    .n_added = batch->n_added,
                                     .bump_epoch = batch->bump_epoch};
 }
 
@@ -46,6 +52,22 @@ static void untouch(struct ward_batch *batch, size_t down_to)
 {
     while (batch->n_log > down_to) {
         batch->touched[batch->log[--batch->n_log]].used = false;
+    }
+}
+
+/* Newest first, as above: a row goes with the addition that made it. */
+static void unuse(struct ward_batch *batch, size_t down_to)
+{
+    while (batch->n_added > down_to) {
+        const struct ward_batch_added *added = &batch->added[--batch->n_added];
+        struct ward_new_use *use = &batch->uses[added->use];
+        use->issued -= added->issued;
+        use->opened -= added->opened;
+        use->last_opened_us = added->last_opened_us;
+        if (added->slot != KEPT) {
+            batch->use_slots[added->slot] = 0;
+            batch->n_uses--;
+        }
     }
 }
 
@@ -58,6 +80,7 @@ void ward_batch_back_out(struct ward_batch *batch, const struct ward_batch_mark 
     batch->n_effects = mark->n_effects;
     batch->bump_epoch = mark->bump_epoch;
     untouch(batch, mark->n_log);
+    unuse(batch, mark->n_added);
 }
 
 void ward_batch_reset(struct ward_batch *batch)
@@ -157,6 +180,75 @@ ward_status ward_batch_replay(struct ward_batch *batch, struct ward_digest *dige
     WARD_TRY(touch(batch, hash));
     WARD_TRY(grow((void **)&batch->replays, &batch->max_replays, batch->n_replays, sizeof(*row)));
     batch->replays[batch->n_replays++] = *row;
+    return WARD_OK;
+}
+
+/* The slot of the version's use, or the free one where it shall be. */
+static size_t use_slot(const struct ward_batch *batch, const struct ward_id *kek, uint32_t version)
+{
+    size_t mask = batch->use_slots_size - 1;
+    size_t slot = ((size_t)ward_get_u64(kek->bytes) + version) & mask; /* random ids: no hash */
+    for (;; slot = (slot + 1) & mask) {
+        uint32_t at = batch->use_slots[slot];
+        if (at == 0 ||
+            (batch->uses[at - 1].version == version && ward_id_eq(&batch->uses[at - 1].kek, kek))) {
+            return slot;
+        }
+    }
+}
+
+/* Additions remember the slots of the rows that they made, so these are told anew. */
+static ward_status grow_use_slots(struct ward_batch *batch)
+{
+    size_t size = batch->use_slots_size == 0 ? 1024 : batch->use_slots_size * 2;
+    uint32_t *larger = calloc(size, sizeof(*larger));
+    WARD_ENSURE(larger != NULL, WARD_E_EXHAUSTED);
+    free(batch->use_slots);
+    batch->use_slots = larger;
+    batch->use_slots_size = size;
+    for (size_t i = 0; i < batch->n_added; i++) {
+        struct ward_batch_added *added = &batch->added[i];
+        if (added->slot != KEPT) {
+            const struct ward_new_use *use = &batch->uses[added->use];
+            added->slot = (uint32_t)use_slot(batch, &use->kek, use->version);
+            larger[added->slot] = added->use + 1;
+        }
+    }
+    return WARD_OK;
+}
+
+ward_status ward_batch_use(struct ward_batch *batch, const struct ward_id *kek, uint32_t version,
+                           uint64_t issued, uint64_t opened, int64_t now_us)
+{
+    if (issued == 0 && opened == 0) {
+        return WARD_OK;
+    }
+    if (batch->n_uses * 2 >= batch->use_slots_size) {
+        WARD_TRY(grow_use_slots(batch));
+    }
+    WARD_TRY(grow((void **)&batch->uses, &batch->max_uses, batch->n_uses, sizeof(*batch->uses)));
+    WARD_TRY(
+        grow((void **)&batch->added, &batch->max_added, batch->n_added, sizeof(*batch->added)));
+    size_t slot = use_slot(batch, kek, version);
+    bool fresh = batch->use_slots[slot] == 0;
+    if (fresh) {
+        batch->uses[batch->n_uses] = (struct ward_new_use){.kek = *kek, .version = version};
+        batch->use_slots[slot] = (uint32_t)++batch->n_uses;
+    }
+    uint32_t at = batch->use_slots[slot] - 1;
+    struct ward_new_use *use = &batch->uses[at];
+    batch->added[batch->n_added++] = (struct ward_batch_added){
+        .use = at,
+        .slot = fresh ? (uint32_t)slot : KEPT,
+        .issued = issued,
+        .opened = opened,
+        .last_opened_us = use->last_opened_us,
+    };
+    use->issued += issued;
+    use->opened += opened;
+    if (opened > 0 && now_us > use->last_opened_us) {
+        use->last_opened_us = now_us;
+    }
     return WARD_OK;
 }
 

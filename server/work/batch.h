@@ -19,6 +19,8 @@ struct ward_batch {
     size_t n_rewrapped, max_rewrapped;
     struct ward_new_replay *replays;
     size_t n_replays, max_replays;
+    struct ward_new_use *uses; /* a version once */
+    size_t n_uses, max_uses;
     struct ward_effect *effects;
     size_t n_effects, max_effects;
     bool bump_epoch;
@@ -31,11 +33,21 @@ struct ward_batch {
     size_t touched_size; /* a power of two */
     uint32_t *log;
     size_t n_log, max_log;
+    /* Where each version's use stands: open addressing, its index plus one; and what was added to
+     * it, in order. */
+    uint32_t *use_slots;
+    size_t use_slots_size; /* a power of two */
+    struct ward_batch_added {
+        uint32_t use, slot;
+        uint64_t issued, opened;
+        int64_t last_opened_us; /* as it was before */
+    } * added;
+    size_t n_added, max_added;
 };
 
 /* Where the batch stood, so that a request can back out of it. */
 struct ward_batch_mark {
-    size_t n_subject_keys, n_records, n_rewrapped, n_replays, n_effects, n_log;
+    size_t n_subject_keys, n_records, n_rewrapped, n_replays, n_effects, n_log, n_added;
     bool bump_epoch;
 };
 
@@ -53,6 +65,10 @@ ward_status ward_batch_rewrapped(struct ward_batch *batch, const struct ward_rew
  */
 ward_status ward_batch_replay(struct ward_batch *batch, struct ward_digest *digest,
                               const struct ward_new_replay *row);
+/* Counts what a version was used for; issued and opened may both be 0. now_us counts as when it
+ * opened something, if it did. Never a conflict. */
+ward_status ward_batch_use(struct ward_batch *batch, const struct ward_id *kek, uint32_t version,
+                           uint64_t issued, uint64_t opened, int64_t now_us);
 ward_status ward_batch_effect(struct ward_batch *batch, const struct ward_effect *effect);
 
 #endif

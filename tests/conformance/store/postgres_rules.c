@@ -54,6 +54,8 @@ static void the_daemon_cannot_change_or_delete_what_was_written(void **state)
         "DELETE FROM ward.subject_key",
         "UPDATE ward.subject_key SET subject_hash = subject_hash",
         "UPDATE ward.policy SET text = ''",
+        "UPDATE ward.policy SET hash = hash",
+        "UPDATE ward.policy SET proposal = proposal",
         "DELETE FROM ward.policy",
         "UPDATE ward.vote SET decision = 1",
         "DELETE FROM ward.vote",
@@ -67,6 +69,12 @@ static void the_daemon_cannot_change_or_delete_what_was_written(void **state)
         "DELETE FROM ward.kek",
         "UPDATE ward.kek_version SET version = 2",
         "DELETE FROM ward.kek_version",
+        "UPDATE ward.kek_version SET created_us = 1",
+        "UPDATE ward.key_use SET node = 'x'",
+        "DELETE FROM ward.key_use",
+        "TRUNCATE ward.key_use",
+        "UPDATE ward.node SET name = 'x'",
+        "DELETE FROM ward.node",
         "UPDATE ward.replay SET response = ''",
         "TRUNCATE ward.replay",
         "UPDATE ward.revocation SET value = 'x'",
@@ -237,16 +245,21 @@ static void migration_is_idempotent_and_keeps_what_is_there(void **state)
     (void)a_subject_key(fx, &kek);
 }
 
+static void run_step(const char *step)
+{
+    size_t size = strlen(step) + 64;
+    char *sql = malloc(size);
+    assert_non_null(sql);
+    (void)snprintf(sql, size, "SET ROLE ward_owner; BEGIN; %s; COMMIT", step);
+    postgres_sql(&pg, sql);
+    free(sql);
+}
+
 /* A schema 1 as its program left it, with a row of everything that schema 2 looks at. */
 static void make_schema_1(void)
 {
     postgres_sql(&pg, "SET client_min_messages = error; DROP SCHEMA ward CASCADE");
-    size_t size = strlen(ward_pg_schema_001) + 64;
-    char *sql = malloc(size);
-    assert_non_null(sql);
-    (void)snprintf(sql, size, "SET ROLE ward_owner; BEGIN; %s; COMMIT", ward_pg_schema_001);
-    postgres_sql(&pg, sql);
-    free(sql);
+    run_step(ward_pg_schema_001);
     postgres_sql(
         &pg,
         "SELECT ward.grant_daemon('ward_daemon');"
@@ -302,6 +315,66 @@ static void a_long_log_makes_old_versions_due_for_rotation_and_no_more(void **st
     postgres_sql(&pg, "UPDATE ward.head SET size = 1000000000000");
     assert_ok(ward_store_postgres_migrate(pg.owner, "ward_daemon"));
     assert_int_equal(a_snapshot(fx).versions[1].wraps, 1ull << 31);
+}
+
+static void schema_2_becomes_3_with_all_that_is_in_it(void **state)
+{
+    struct fixture *fx = *state;
+    make_schema_1();
+    run_step(ward_pg_schema_002);
+    postgres_sql(&pg, "INSERT INTO ward.policy VALUES (1, sha256('p'), 'p', 7);"
+                      "INSERT INTO ward.proposal VALUES ('00000000-0000-4000-8000-000000000002', "
+                      "'{}', 'officer-a', 2, 1, 2)");
+    assert_refused(new_head(fx), WARD_E_STATE,
+                   "database: its schema is of another version; migrate it");
+    assert_ok(ward_store_postgres_migrate(pg.owner, "ward_daemon"));
+
+    struct ward_store_snapshot s = a_snapshot(fx);
+    assert_int_equal(s.deployment.schema_version, WARD_SCHEMA_VERSION);
+    assert_int_equal(s.n_versions, 2);
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(s.versions[i].changed_us, s.versions[i].created_us);
+        assert_int_equal(s.versions[i].prior, 0);
+        assert_int_equal(s.versions[i].due_us, 0);
+    }
+    struct ward_id none = {0};
+    struct ward_read policies = {.kind = WARD_READ_POLICIES, .policies.texts = true};
+    assert_ok(read_one(fx, &policies));
+    assert_int_equal(policies.policies.n, 1);
+    assert_true(ward_id_eq(&policies.policies.policies[0].proposal, &none));
+    assert_int_equal(policies.policies.policies[0].ceased_us, 0);
+    assert_bytes(policies.policies.policies[0].text, "p");
+
+    fx->head = fixture_head(fx->w);
+    struct ward_effect next = {.kind = WARD_EFFECT_POLICY};
+    next.policy.version = 2;
+    next.policy.text = ward_bytes_str("q");
+    next.policy.created_us = 9;
+    next.policy.follows = true;
+    assert_outcome(fixture_effect(fx, &next), WARD_COMMITTED);
+    struct ward_effect approved = {.kind = WARD_EFFECT_PROPOSAL_STATE};
+    approved.proposal_state.id.bytes[6] = 0x40;
+    approved.proposal_state.id.bytes[8] = 0x80;
+    approved.proposal_state.id.bytes[15] = 2;
+    approved.proposal_state.from = WARD_PROPOSAL_OPEN;
+    approved.proposal_state.to = WARD_PROPOSAL_APPROVED;
+    assert_outcome(fixture_effect(fx, &approved), WARD_COMMITTED);
+}
+
+/* Nearly every commit of data keys adds to the same row: it must stay on its page. */
+static void counting_use_leaves_no_trail(void **state)
+{
+    struct fixture *fx = *state;
+    struct ward_new_use one = {.kek = an_id(), .version = 1, .issued = 1};
+    for (int i = 0; i < 2000; i++) {
+        struct ward_commit *commit = fixture_begin(fx, 1);
+        commit->uses = &one;
+        commit->n_uses = 1;
+        commit->node = ward_bytes_str("node-a");
+        assert_outcome(fixture_commit(fx, fx->w), WARD_COMMITTED);
+    }
+    assert_in_range(postgres_number(&pg, "SELECT pg_relation_size('ward.key_use')"), 1, 65536);
+    assert_int_equal(postgres_number(&pg, "SELECT sum(issued) FROM ward.key_use"), 2000);
 }
 
 static void *migrate(void *ret)
@@ -388,6 +461,8 @@ int postgres_suite_rules(void)
         T(migration_is_idempotent_and_keeps_what_is_there),
         T(schema_1_becomes_2_with_all_that_is_in_it),
         T(a_long_log_makes_old_versions_due_for_rotation_and_no_more),
+        T(schema_2_becomes_3_with_all_that_is_in_it),
+        T(counting_use_leaves_no_trail),
         T(two_that_migrate_at_once_do_it_once),
         T(a_migration_that_fails_leaves_nothing),
         T(a_value_that_a_rule_of_the_schema_forbids_fails_the_commit),

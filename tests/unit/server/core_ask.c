@@ -187,11 +187,10 @@ void core_set_state(struct core_node *node, const char *key, uint32_t version, u
                     uint8_t to)
 {
     struct ward_state *now = ward_state_slot_get(&node->states);
-    struct ward_effect effect = {.kind = WARD_EFFECT_KEK_STATE};
-    effect.kek_state.kek = ward_state_key(now, ward_bytes_str(key))->id;
-    effect.kek_state.version = version;
-    effect.kek_state.from = from;
-    effect.kek_state.to = to;
+    const struct ward_key *found = ward_state_key(now, ward_bytes_str(key));
+    struct ward_effect effect = ward_key_version_move(found, ward_key_version_find(found, version),
+                                                      to, 1, found->created_us + 1);
+    assert_int_equal(effect.kek_state.from, from);
     ward_state_unref(now);
     assert_int_equal(core_world_write(node->world, &effect, 1, true, ",\"outcome\":\"allowed\"}"),
                      WARD_COMMITTED);

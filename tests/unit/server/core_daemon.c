@@ -164,6 +164,7 @@ static struct ward_effect policy_effect(struct core_world *world, const char *te
         fail_msg("the test's policy, line %u: %s", error.line, error.text);
     }
     effect.policy.version = ++world->policy_version;
+    effect.policy.follows = effect.policy.version > 1;
     effect.policy.text = ward_bytes_str(text);
     memcpy(effect.policy.hash, ward_policy_hash(policy), 32);
     effect.policy.created_us = wall_us(&world->clock.base);
@@ -214,10 +215,12 @@ static void genesis(struct core_world *world)
                                               .enabled = true,
                                               .rotation_period_days = 365,
                                               .created_us = now}};
-    effects[3] = (struct ward_effect){
-        .kind = WARD_EFFECT_KEK_VERSION,
-        .kek_version = {
-            .kek = system.id, .version = 1, .state = WARD_KEY_ACTIVE, .created_us = now}};
+    effects[3] = (struct ward_effect){.kind = WARD_EFFECT_KEK_VERSION,
+                                      .kek_version = {.kek = system.id,
+                                                      .version = 1,
+                                                      .state = WARD_KEY_ACTIVE,
+                                                      .created_us = now,
+                                                      .changed_us = now}};
     effects[4] = (struct ward_effect){.kind = WARD_EFFECT_INDEX_KEY,
                                       .index_key.name = WARD_BYTES_LITERAL(WARD_INDEX_KEY_NAME)};
     assert_ok(ward_index_key_make(session, &system, &deployment->id, arena,

@@ -113,6 +113,85 @@ static void a_reset_batch_is_empty(void **state)
     ward_batch_fini(&batch);
 }
 
+static void assert_use(const struct ward_batch *batch, size_t i, uint64_t issued, uint64_t opened,
+                       int64_t last_opened_us)
+{
+    assert_true(i < batch->n_uses);
+    assert_int_equal(batch->uses[i].issued, issued);
+    assert_int_equal(batch->uses[i].opened, opened);
+    assert_int_equal(batch->uses[i].last_opened_us, last_opened_us);
+}
+
+static void use_adds_up_in_one_row_a_version(void **state)
+{
+    (void)state;
+    struct ward_batch batch = {0};
+    struct ward_id a = {.bytes = {1}}, b = {.bytes = {2}};
+    assert_ok(ward_batch_use(&batch, &a, 1, 0, 0, 50)); /* nothing */
+    assert_int_equal(batch.n_uses, 0);
+    assert_ok(ward_batch_use(&batch, &a, 1, 3, 0, 50));
+    assert_ok(ward_batch_use(&batch, &b, 1, 0, 1, 60));
+    assert_ok(ward_batch_use(&batch, &a, 2, 1, 0, 70));
+    assert_ok(ward_batch_use(&batch, &a, 1, 0, 2, 80));
+    assert_ok(ward_batch_use(&batch, &a, 1, 1, 1, 40)); /* an earlier one that came later */
+    assert_int_equal(batch.n_uses, 3);
+    assert_use(&batch, 0, 4, 3, 80);
+    assert_use(&batch, 1, 0, 1, 60);
+    assert_use(&batch, 2, 1, 0, 0); /* issuing opens nothing */
+    ward_batch_reset(&batch);
+    assert_int_equal(batch.n_uses, 0);
+    assert_ok(ward_batch_use(&batch, &a, 1, 1, 0, 90));
+    assert_int_equal(batch.n_uses, 1);
+    assert_use(&batch, 0, 1, 0, 0);
+    ward_batch_fini(&batch);
+}
+
+static void backing_out_takes_back_what_was_added(void **state)
+{
+    (void)state;
+    struct ward_batch batch = {0};
+    struct ward_id a = {.bytes = {1}}, b = {.bytes = {2}};
+    assert_ok(ward_batch_use(&batch, &a, 1, 2, 1, 50));
+    struct ward_batch_mark mark = ward_batch_mark(&batch);
+    assert_ok(ward_batch_use(&batch, &a, 1, 5, 5, 99));
+    assert_ok(ward_batch_use(&batch, &b, 1, 1, 1, 99));
+    assert_ok(ward_batch_use(&batch, &b, 1, 1, 1, 99));
+    ward_batch_back_out(&batch, &mark);
+    assert_int_equal(batch.n_uses, 1);
+    assert_use(&batch, 0, 2, 1, 50);
+    assert_ok(ward_batch_use(&batch, &b, 1, 7, 0, 60));
+    assert_int_equal(batch.n_uses, 2);
+    assert_use(&batch, 1, 7, 0, 0);
+    ward_batch_fini(&batch);
+}
+
+static void use_of_very_many_versions_is_found_again(void **state)
+{
+    (void)state;
+    struct ward_batch batch = {0};
+    struct ward_batch_mark none = ward_batch_mark(&batch);
+    for (int round = 0; round < 2; round++) {
+        for (uint32_t i = 1; i <= MANY; i++) {
+            struct ward_id kek = {.bytes = {(uint8_t)(i % 7)}};
+            assert_ok(ward_batch_use(&batch, &kek, i, i, 0, 1));
+            assert_ok(ward_batch_use(&batch, &kek, (i + 1) / 2 * 2 - 1, 0, 0, 1));
+        }
+        for (uint32_t i = 1; i <= MANY; i++) {
+            struct ward_id kek = {.bytes = {(uint8_t)(i % 7)}};
+            assert_ok(ward_batch_use(&batch, &kek, i, 1, 1, 2));
+        }
+        assert_int_equal(batch.n_uses, MANY);
+        for (uint32_t i = 1; i <= MANY; i++) {
+            assert_int_equal(batch.uses[i - 1].version, i);
+            assert_use(&batch, i - 1, i + 1ull, 1, 2);
+        }
+        ward_batch_back_out(&batch, &none);
+        assert_int_equal(batch.n_uses, 0);
+        assert_int_equal(batch.n_added, 0);
+    }
+    ward_batch_fini(&batch);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -120,6 +199,9 @@ int main(void)
         cmocka_unit_test(backing_out_leaves_what_was_there_and_nothing_else),
         cmocka_unit_test(a_batch_grows_past_its_first_size),
         cmocka_unit_test(a_reset_batch_is_empty),
+        cmocka_unit_test(use_adds_up_in_one_row_a_version),
+        cmocka_unit_test(backing_out_takes_back_what_was_added),
+        cmocka_unit_test(use_of_very_many_versions_is_found_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -428,14 +428,12 @@ static void an_approved_rotation_that_cannot_be_finished_is_undone(void **state)
     ward_store_memory_set_fault(world.store, on_outcome, &fault);
     assert_code(core_run_free(&node, approval), WARD_E_INTERNAL);
     struct ward_state *now = ward_state_slot_get(&node.states);
-    struct ward_kek_ref key = {.id = ward_state_key(now, WARD_BYTES_LITERAL("app/keys"))->id};
+    const struct ward_key *found = ward_state_key(now, WARD_BYTES_LITERAL("app/keys"));
+    struct ward_kek_ref key = {.id = found->id};
+    struct ward_effect moved[] = {
+        ward_key_version_move(found, found->active, WARD_KEY_DEACTIVATED, 0, 1),
+        {.kind = WARD_EFFECT_KEK_VERSION}};
     ward_state_unref(now);
-    struct ward_effect moved[] = {{.kind = WARD_EFFECT_KEK_STATE},
-                                  {.kind = WARD_EFFECT_KEK_VERSION}};
-    moved[0].kek_state.kek = key.id;
-    moved[0].kek_state.version = 1;
-    moved[0].kek_state.from = WARD_KEY_ACTIVE;
-    moved[0].kek_state.to = WARD_KEY_DEACTIVATED;
     moved[1].kek_version = (struct ward_store_kek_version){
         .kek = key.id, .version = 3, .state = WARD_KEY_ACTIVE, .created_us = 1};
     assert_int_equal(core_world_write(&world, moved, 2, true, ",\"outcome\":\"allowed\"}"),
