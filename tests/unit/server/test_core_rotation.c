@@ -179,12 +179,11 @@ static void one_that_fails_is_tried_again_later(void **state)
 static void set_state(const char *name, uint32_t version, uint8_t from, uint8_t to)
 {
     struct ward_state *now = ward_state_slot_get(&node.states);
-    struct ward_effect effect = {.kind = WARD_EFFECT_KEK_STATE};
-    effect.kek_state.kek = ward_state_key(now, ward_bytes_str(name))->id;
+    const struct ward_key *key = ward_state_key(now, ward_bytes_str(name));
+    struct ward_effect effect =
+        ward_key_version_move(key, ward_key_version_find(key, version), to, 0, 1);
     ward_state_unref(now);
-    effect.kek_state.version = version;
-    effect.kek_state.from = from;
-    effect.kek_state.to = to;
+    assert_int_equal(effect.kek_state.from, from);
     assert_int_equal(core_world_write(&world, &effect, 1, true, ",\"outcome\":\"allowed\"}"),
                      WARD_COMMITTED);
     core_node_refresh_now(&node);
