@@ -11,6 +11,8 @@
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
 
+#include "server/net/tls_known.h"
+
 #define CHAIN_DEPTH_MAX 4
 #define SECURITY_LEVEL 2
 #define CRL_FLAGS (X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL)
@@ -152,6 +154,9 @@ static ward_status context_new(const struct ward_tls *tls, SSL_CTX **ret, int64_
     ward_status status = load(context, tls);
     if (ward_ok(status)) {
         status = load_crls(context, tls->client_crl_file, ret_crl_end_us);
+    }
+    if (ward_ok(status)) {
+        status = ward_tls_known_attach(context, *ret_crl_end_us);
     }
     ERR_clear_error();
     if (!ward_ok(status)) {

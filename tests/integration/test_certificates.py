@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Who gets in: every kind of certificate that must not, and what each is told."""
+import datetime
 import ssl
+import time
 
 import grpc
 import pytest
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from harness import pki, wire
 from harness.deployment import TRUST
+from harness.processes import wait_until
 
 APP = TRUST + "app"
 
@@ -103,3 +106,15 @@ def test_another_certificate_of_the_same_identity_works(ward):
     client = ward.client(ward.authority.issue([APP]))
     client.generate()
     client.close()
+
+
+def test_a_certificate_that_was_good_a_moment_ago_is_refused_once_it_ends(ward):
+    """The daemon remembers whom it verified, and holds him against the time all the same."""
+    brief = ward.authority.issue([APP], days=1 + 4 / 86400)
+    for _ in range(2):
+        client = ward.client(brief, timeout=3)
+        client.generate()
+        client.close()
+    wait_until(lambda: datetime.datetime.utcnow() > brief.certificate.not_valid_after, 10, "it ends")
+    time.sleep(1.1)  # to the second
+    handshake_refused(ward, brief)
