@@ -77,6 +77,11 @@ bool ward_action_on_data_keys(enum ward_action action)
     return ward_action_has_context(action) && actions[action].object == WARD_OBJECT_KEY;
 }
 
+bool ward_action_has_fields(enum ward_action action)
+{
+    return action == WARD_ACTION_RECORD_PUT || action == WARD_ACTION_RECORD_GET;
+}
+
 bool ward_action_guardable(enum ward_action action)
 {
     return action < WARD_ACTION_COUNT &&

@@ -4,7 +4,6 @@
 #include <stdlib.h>
 
 #include "policy/build.h"
-#include "policy/identity.h"
 #include "policy/name.h"
 
 /* An identity that a person declares. */
@@ -74,7 +73,7 @@ static int compare_by_person(const void *a, const void *b)
     return order != 0 ? order : ward_yaml_order(first->place, second->place);
 }
 
-static ward_status refuse_identity(struct ward_build *build, const char *place)
+ward_status ward_build_refuse_identity(struct ward_build *build, const char *place)
 {
     return ward_yaml_refuse(
         build->policy->text, place, build->error,
@@ -94,7 +93,7 @@ static ward_status check_person(struct ward_build *build, const struct doc_perso
     for (size_t i = 0; i < person->identities_count; i++) {
         const char *identity = person->identities[i];
         if (!ward_identity_valid(ward_bytes_str(identity))) {
-            return refuse_identity(build, identity);
+            return ward_build_refuse_identity(build, identity);
         }
         people->owned[people->n_owned++] = (struct owned){
             .identity = ward_bytes_str(identity),
@@ -163,7 +162,7 @@ static ward_status add_member(struct ward_build *build, struct people *people, s
     struct membership *next = &people->memberships[people->n_memberships];
     struct ward_bytes identity = ward_bytes_str(member);
     if (!ward_identity_valid(identity)) {
-        return refuse_identity(build, member);
+        return ward_build_refuse_identity(build, member);
     }
     const struct owned *owned =
         bsearch(&identity, people->owned, people->n_owned, sizeof(people->owned[0]), find_owned);

@@ -3,7 +3,6 @@
  * or would apply otherwise than it reads, is refused: in a deny it would be a hole. */
 #include "policy/build.h"
 #include "policy/name.h"
-#include "policy/purpose.h"
 
 ward_status ward_build_texts(struct ward_build *build, char *const *from, size_t n,
                              struct ward_texts *ret)
@@ -110,16 +109,10 @@ ward_status ward_build_collections(struct ward_build *build)
                             &policy->public_context);
 }
 
-/* The actions of one rule, and which kinds of object they are on. */
-struct actions {
-    bool has[WARD_ACTION_COUNT];
-    bool on[WARD_OBJECT_COLLECTION + 1];
-};
-
 static ward_status read_actions(struct ward_build *build, const struct ward_role *role,
-                                const struct doc_rule *from, struct actions *ret)
+                                const struct doc_rule *from, struct ward_rule_actions *ret)
 {
-    *ret = (struct actions){0};
+    *ret = (struct ward_rule_actions){0};
     for (size_t i = 0; i < from->actions_count; i++) {
         enum ward_action action;
         if (!ward_action_find(ward_bytes_str(from->actions[i]), &action)) {
@@ -131,11 +124,6 @@ static ward_status read_actions(struct ward_build *build, const struct ward_role
                                     "%s may not be given to a role of kind %s", from->actions[i],
                                     ward_role_kind_name(role->kind));
         }
-        if (from->context_count > 0 && !ward_action_has_context(action)) {
-            return ward_yaml_refuse(build->policy->text, from->actions[i], build->error,
-                                    "%s carries no context: give it a rule without conditions",
-                                    from->actions[i]);
-        }
         ret->has[action] = true;
         ret->on[ward_action_object(action)] = true;
     }
@@ -144,7 +132,7 @@ static ward_status read_actions(struct ward_build *build, const struct ward_role
 
 /* Objects are named where an action has them, and only there. */
 static ward_status check_objects(struct ward_build *build, const struct doc_rule *from,
-                                 const struct actions *actions)
+                                 const struct ward_rule_actions *actions)
 {
     struct ward_bytes text = build->policy->text;
     if (actions->on[WARD_OBJECT_KEY] && from->keys_count == 0) {
@@ -180,7 +168,7 @@ static ward_status check_collections_known(struct ward_build *build, const struc
     return WARD_OK;
 }
 
-static bool on_data_keys(const struct actions *actions)
+static bool on_data_keys(const struct ward_rule_actions *actions)
 {
     for (unsigned action = 0; action < WARD_ACTION_COUNT; action++) {
         if (actions->has[action] && ward_action_on_data_keys((enum ward_action)action)) {
@@ -193,7 +181,8 @@ static bool on_data_keys(const struct actions *actions)
 /* An application that could unwrap under a collection's key could read records past the record
  * store. */
 static ward_status check_record_keys(struct ward_build *build, const struct doc_rule *from,
-                                     const struct ward_rule *rule, const struct actions *actions)
+                                     const struct ward_rule *rule,
+                                     const struct ward_rule_actions *actions)
 {
     const struct ward_policy *policy = build->policy;
     if (!on_data_keys(actions)) {
@@ -215,48 +204,6 @@ static ward_status check_record_keys(struct ward_build *build, const struct doc_
     return WARD_OK;
 }
 
-/* A purpose that HL7 does not know is a slip of the pen: in an allow nobody could use it, and a
- * deny would let through what it means to stop. */
-static ward_status check_purposes(struct ward_build *build, const struct doc_condition *condition)
-{
-    bool is_purpose = strcmp(condition->key, WARD_PURPOSE_KEY) == 0;
-    for (size_t i = 0; is_purpose && i < condition->values_count; i++) {
-        if (!ward_purpose_known(ward_bytes_str(condition->values[i]))) {
-            return ward_yaml_refuse(build->policy->text, condition->values[i], build->error,
-                                    "\"%.32s\" is not a code of HL7 PurposeOfUse, such as TREAT, "
-                                    "ETREAT, HPAYMT or HOPERAT",
-                                    condition->values[i]);
-        }
-    }
-    return WARD_OK;
-}
-
-static ward_status build_conditions(struct ward_build *build, const struct doc_rule *from,
-                                    struct ward_rule *rule)
-{
-    struct ward_condition *conditions;
-    WARD_TRY(WARD_BUILD_ARRAY(build->policy->arena, struct ward_condition, from->context_count,
-                              &conditions));
-    for (size_t i = 0; i < from->context_count; i++) {
-        const struct doc_condition *condition = &from->context[i];
-        for (size_t j = 0; j < i; j++) {
-            if (strcmp(condition->key, from->context[j].key) == 0) {
-                return ward_yaml_refuse(build->policy->text, condition->key, build->error,
-                                        "context key \"%.64s\" is given twice in one rule",
-                                        condition->key);
-            }
-        }
-        WARD_TRY(check_purposes(build, condition));
-        WARD_TRY(ward_arena_copy(build->policy->arena, ward_bytes_str(condition->key),
-                                 &conditions[i].key));
-        WARD_TRY(ward_build_texts(build, condition->values, condition->values_count,
-                                  &conditions[i].values));
-    }
-    rule->conditions = conditions;
-    rule->n_conditions = from->context_count;
-    return WARD_OK;
-}
-
 static ward_status read_effect(struct ward_build *build, const struct doc_rule *from, bool *ret)
 {
     if (from->effect == NULL || strcmp(from->effect, "allow") == 0) {
@@ -273,7 +220,7 @@ static ward_status read_effect(struct ward_build *build, const struct doc_rule *
 
 static ward_status build_rule(struct ward_build *build, const struct ward_role *role,
                               const struct doc_rule *from, struct ward_rule *rule,
-                              struct actions *actions)
+                              struct ward_rule_actions *actions)
 {
     if (!ward_label_valid(from->name)) {
         return ward_yaml_refuse(
@@ -293,13 +240,13 @@ static ward_status build_rule(struct ward_build *build, const struct ward_role *
     rule->label =
         ward_arena_printf(build->policy->arena, "%s/%s", (const char *)role->name.data, from->name);
     WARD_ENSURE(rule->label != NULL, WARD_E_EXHAUSTED);
-    return build_conditions(build, from, rule);
+    return ward_build_conditions(build, from, actions, rule);
 }
 
 /* Fills a role's lists: rules in the order of the text, under each of their actions. */
 static ward_status sort_rules(struct ward_build *build, struct ward_role *role,
-                              const struct ward_rule *rules, const struct actions *actions,
-                              size_t n)
+                              const struct ward_rule *rules,
+                              const struct ward_rule_actions *actions, size_t n)
 {
     for (unsigned action = 0; action < WARD_ACTION_COUNT; action++) {
         size_t count = 0;
@@ -328,9 +275,10 @@ static ward_status build_role_rules(struct ward_build *build, const struct doc_r
                                     struct ward_role *role)
 {
     struct ward_rule *rules;
-    struct actions *actions;
+    struct ward_rule_actions *actions;
     WARD_TRY(WARD_BUILD_ARRAY(build->policy->arena, struct ward_rule, from->rules_count, &rules));
-    WARD_TRY(WARD_BUILD_ARRAY(build->scratch, struct actions, from->rules_count, &actions));
+    WARD_TRY(
+        WARD_BUILD_ARRAY(build->scratch, struct ward_rule_actions, from->rules_count, &actions));
     for (size_t i = 0; i < from->rules_count; i++) {
         for (size_t j = 0; j < i; j++) {
             if (strcmp(from->rules[i].name, from->rules[j].name) == 0) {
@@ -341,6 +289,8 @@ static ward_status build_role_rules(struct ward_build *build, const struct doc_r
         }
         WARD_TRY(build_rule(build, role, &from->rules[i], &rules[i], &actions[i]));
     }
+    role->rules = rules;
+    role->n_rules = from->rules_count;
     return sort_rules(build, role, rules, actions, from->rules_count);
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The decision. Pure and on the loop thread: no allocation, no clock, no log. It sees a subject, an
- * action, a name and a context, and nothing else of the request can reach it. */
+ * action, a name, a context, fields, a time and an address, and nothing else of the request can
+ * reach it. */
 #include "policy/decide.h"
 
 #include <assert.h>
@@ -28,10 +29,18 @@ bool ward_texts_contain(struct ward_texts texts, struct ward_bytes text)
     return false;
 }
 
+/* What is asked, with the object made ready for many comparisons. */
+struct asked {
+    const struct ward_decide_in *in;
+    enum ward_object_kind kind;
+    bool whole; /* every field, whatever its name */
+    struct ward_glob_name name;
+};
+
 /* A context names a key once; should it ever come twice, every value must satisfy an allow and any
  * value triggers a deny. */
-static bool condition_holds(const struct ward_condition *condition, const struct ward_decide_in *in,
-                            bool deny)
+static bool values_hold(const struct ward_condition *condition, const struct ward_decide_in *in,
+                        bool deny)
 {
     size_t found = 0, good = 0;
     for (size_t i = 0; i < in->n_context; i++) {
@@ -44,12 +53,55 @@ static bool condition_holds(const struct ward_condition *condition, const struct
     return deny ? good > 0 : found > 0 && good == found;
 }
 
-/* What is asked, with the object made ready for many comparisons. */
-struct asked {
-    const struct ward_decide_in *in;
-    enum ward_object_kind kind;
-    struct ward_glob_name name;
-};
+/* Against an attribute of who asks. A deny means "unless the two are known to differ": without the
+ * attribute, or without the key, nobody knows, and leaving one out must not be a way around it. */
+static bool attribute_holds(const struct ward_condition *condition, const struct ward_decide_in *in,
+                            bool deny)
+{
+    const struct ward_bytes *attributes = in->subject->attributes;
+    if (attributes == NULL || attributes[condition->attribute].size == 0) {
+        return deny;
+    }
+    size_t found = 0, equal = 0;
+    for (size_t i = 0; i < in->n_context; i++) {
+        if (ward_bytes_eq(in->context[i].key, condition->key)) {
+            found++;
+            equal += ward_bytes_eq(in->context[i].value, attributes[condition->attribute]);
+        }
+    }
+    return deny ? found == 0 || equal > 0 : found > 0 && equal == found;
+}
+
+static bool from_networks(const struct ward_rule *rule, struct ward_bytes text)
+{
+    struct ward_address address;
+    if (!ward_address_parse(text, &address)) {
+        return rule->deny;
+    }
+    for (size_t i = 0; i < rule->n_networks; i++) {
+        if (ward_network_has(&rule->networks[i], &address)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Time, place and emergency. A right that is looked at again was used within its bounds, and a deny
+ * that had not held then does not hold. */
+static bool bounds_hold(const struct ward_rule *rule, const struct ward_decide_in *in)
+{
+    if (rule->emergency && !in->emergency) {
+        return false;
+    }
+    if (in->standing) {
+        return !rule->deny || (!rule->timed && rule->n_networks == 0);
+    }
+    if (rule->timed &&
+        (in->now_us <= 0 ? !rule->deny : !ward_window_has(&rule->when, in->now_us))) {
+        return false;
+    }
+    return rule->n_networks == 0 || from_networks(rule, in->address);
+}
 
 static bool rule_applies(const struct ward_rule *rule, const struct asked *asked)
 {
@@ -61,34 +113,68 @@ static bool rule_applies(const struct ward_rule *rule, const struct asked *asked
         return false;
     }
     for (size_t i = 0; i < rule->n_conditions; i++) {
-        if (!condition_holds(&rule->conditions[i], asked->in, rule->deny)) {
+        const struct ward_condition *condition = &rule->conditions[i];
+        bool holds = condition->attribute == WARD_NO_ATTRIBUTE
+                         ? values_hold(condition, asked->in, rule->deny)
+                         : attribute_holds(condition, asked->in, rule->deny);
+        if (!holds) {
             return false;
         }
     }
-    return true;
+    return !rule->bounded || bounds_hold(rule, asked->in);
+}
+
+/* Does the rule speak of this field? One that is written with escapes could be any. */
+static bool covers_field(const struct ward_rule *rule, struct ward_bytes field)
+{
+    if (rule->n_fields == 0) {
+        return true;
+    }
+    if (!ward_field_plain(field)) {
+        return rule->deny;
+    }
+    for (size_t i = 0; i < rule->n_fields; i++) {
+        if (ward_field_glob_run(&rule->fields[i], field)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* field NULL: not one field, but the request. A deny of some fields stops a request for all of
+ * them, and an allow of some is not one of all. */
+static bool rule_decides(const struct ward_rule *rule, const struct asked *asked,
+                         const struct ward_bytes *field)
+{
+    if (field != NULL ? !covers_field(rule, *field)
+                      : rule->n_fields > 0 && asked->whole != rule->deny) {
+        return false;
+    }
+    return rule_applies(rule, asked);
 }
 
 static const struct ward_rule *first_rule(const struct ward_rule_list *list,
-                                          const struct asked *asked)
+                                          const struct asked *asked, const struct ward_bytes *field)
 {
     for (size_t i = 0; i < list->n; i++) {
-        if (rule_applies(list->rules[i], asked)) {
+        if (rule_decides(list->rules[i], asked, field)) {
             return list->rules[i];
         }
     }
     return NULL;
 }
 
-static const struct ward_rule *deciding_rule(const struct asked *asked)
+static const struct ward_rule *deciding_rule(const struct asked *asked,
+                                             const struct ward_bytes *field)
 {
     const struct ward_subject *subject = asked->in->subject;
     enum ward_action action = asked->in->action;
     const struct ward_rule *rule = NULL;
     for (size_t i = 0; i < subject->n_roles && rule == NULL; i++) {
-        rule = first_rule(&subject->roles[i]->deny[action], asked);
+        rule = first_rule(&subject->roles[i]->deny[action], asked, field);
     }
     for (size_t i = 0; i < subject->n_roles && rule == NULL; i++) {
-        rule = first_rule(&subject->roles[i]->allow[action], asked);
+        rule = first_rule(&subject->roles[i]->allow[action], asked, field);
     }
     return rule;
 }
@@ -100,6 +186,34 @@ static struct ward_decision refused(const char *rule)
         .rule = rule,
         .status = WARD_REFUSAL(WARD_E_DENIED, "policy: not allowed"),
     };
+}
+
+static struct ward_decision decision_of(const struct ward_rule *rule)
+{
+    if (rule == NULL || rule->deny) {
+        return refused(rule == NULL ? "default-deny" : rule->label);
+    }
+    return (struct ward_decision){.allowed = true, .rule = rule->label, .status = WARD_OK};
+}
+
+/* Each field on its own: different rules may allow different ones. The first one's rule is named,
+ * or that which refuses. */
+static struct ward_decision decide_fields(const struct asked *asked)
+{
+    const struct ward_decide_in *in = asked->in;
+    struct ward_decision first = {0};
+    for (size_t i = 0; i < in->n_fields; i++) {
+        struct ward_decision decision = decision_of(deciding_rule(asked, &in->fields[i]));
+        if (!decision.allowed) {
+            decision.status = WARD_REFUSAL(WARD_E_DENIED, "policy: field not allowed");
+            decision.field = in->fields[i];
+            return decision;
+        }
+        if (i == 0) {
+            first = decision;
+        }
+    }
+    return first;
 }
 
 struct ward_decision ward_decide(const struct ward_policy *policy, const struct ward_decide_in *in)
@@ -116,35 +230,10 @@ struct ward_decision ward_decide(const struct ward_policy *policy, const struct 
         }
         asked.name = ward_glob_name(in->object);
     }
-    const struct ward_rule *rule = deciding_rule(&asked);
-    if (rule == NULL || rule->deny) {
-        return refused(rule == NULL ? "default-deny" : rule->label);
+    /* Who writes and names no field writes whatever he likes. */
+    asked.whole = in->whole || (in->action == WARD_ACTION_RECORD_PUT && in->n_fields == 0);
+    if (in->n_fields > 0 && !asked.whole && ward_action_has_fields(in->action)) {
+        return decide_fields(&asked);
     }
-    return (struct ward_decision){.allowed = true, .rule = rule->label, .status = WARD_OK};
-}
-
-struct ward_guard ward_policy_guard(const struct ward_policy *policy, enum ward_action action,
-                                    struct ward_bytes object)
-{
-    struct ward_guard strictest = {0};
-    bool keyed = ward_action_object(action) == WARD_OBJECT_KEY;
-    size_t n = !keyed || ward_name_valid(object) ? policy->n_guards : 0;
-    struct ward_glob_name name =
-        keyed && n > 0 ? ward_glob_name(object) : (struct ward_glob_name){0};
-    for (size_t i = 0; i < n; i++) {
-        const struct ward_guard_rule *rule = &policy->guards[i];
-        if (rule->action != action || (keyed && !ward_globs_match(rule->keys, &name))) {
-            continue;
-        }
-        if (rule->guard.approvals > strictest.approvals) {
-            strictest.approvals = rule->guard.approvals;
-        }
-        if (strictest.expires_hours == 0 || rule->guard.expires_hours < strictest.expires_hours) {
-            strictest.expires_hours = rule->guard.expires_hours;
-        }
-    }
-    if (strictest.approvals == 0 && ward_action_always_guarded(action)) {
-        return (struct ward_guard){WARD_GUARD_DEFAULT_APPROVALS, WARD_GUARD_DEFAULT_HOURS};
-    }
-    return strictest;
+    return decision_of(deciding_rule(&asked, NULL));
 }

@@ -35,7 +35,10 @@ static ward_status build_head(struct ward_build *build)
 static ward_status build_all(struct ward_build *build)
 {
     WARD_TRY(build_head(build));
+    WARD_TRY(ward_build_settings(build));
     WARD_TRY(ward_build_roles(build));
+    WARD_TRY(ward_build_hardware_roles(build));
+    WARD_TRY(ward_build_attributes(build));
     WARD_TRY(ward_build_collections(build));
     WARD_TRY(ward_build_rules(build));
     WARD_TRY(ward_build_limits(build));
@@ -58,12 +61,17 @@ static ward_status policy_new(struct ward_bytes text, struct ward_policy **ret)
 static ward_status parse(struct ward_bytes text, struct ward_policy *policy,
                          struct ward_policy_error *error)
 {
-    ward_auto(ward_document_freep) struct document *document = NULL;
-    WARD_TRY(ward_document_load(text, &document, error));
+    ward_auto(ward_document_fini) struct loaded loaded;
+    WARD_TRY(ward_document_load(text, &loaded, error));
     ward_auto(ward_arena_freep) struct ward_arena *scratch = NULL;
     WARD_TRY(ward_arena_new(POLICY_MEMORY_MAX, &scratch));
     struct ward_build build = {
-        .policy = policy, .document = document, .scratch = scratch, .error = error};
+        .policy = policy,
+        .document = loaded.document,
+        .attributes = &loaded.attributes,
+        .scratch = scratch,
+        .error = error,
+    };
     return build_all(&build);
 }
 
@@ -154,6 +162,32 @@ const struct ward_limits *ward_subject_limits(const struct ward_subject *subject
 struct ward_bytes ward_subject_person(const struct ward_subject *subject)
 {
     return subject->person;
+}
+
+bool ward_subject_hardware(const struct ward_subject *subject)
+{
+    for (size_t i = 0; i < subject->n_roles; i++) {
+        if (subject->roles[i]->hardware) {
+            return true;
+        }
+    }
+    return false;
+}
+
+struct ward_bytes ward_subject_attribute(const struct ward_policy *policy,
+                                         const struct ward_subject *subject, struct ward_bytes name)
+{
+    for (size_t a = 0; a < policy->attributes.n && subject->attributes != NULL; a++) {
+        if (ward_bytes_eq(policy->attributes.items[a], name)) {
+            return subject->attributes[a];
+        }
+    }
+    return (struct ward_bytes){0};
+}
+
+const struct ward_policy_settings *ward_policy_settings(const struct ward_policy *policy)
+{
+    return &policy->settings;
 }
 
 const struct ward_policy_collection *ward_policy_collection_find(const struct ward_policy *policy,

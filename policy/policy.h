@@ -9,6 +9,8 @@
 //   roles:
 //     - name: clinical-apps
 //       kind: application             # application | officer | auditor | administrator
+//       attributes: {tenant: north}   # of all members; persons and identities may have them too
+//       hardware: true                # officers: their signatures come from keys on hardware
 //       members: ["spiffe://ward.example/app"]     # identities, or persons as "person:alice"
 //       limits:                       # counted in keys and records, by each daemon; all optional
 //         per_second: 200             # of each member
@@ -26,11 +28,28 @@
 //           context:                  # conditions, all must hold
 //             - key: purpose
 //               values: [TREAT, ETREAT, HPAYMT]   # closed list; absent: any value, but there
+//             - {key: tenant, equals: identity.tenant}   # an attribute of who asks
+//           fields: [id, name]        # for records: globs over their top-level members
+//           when: {days: [mon..fri], from: "07:00", to: "19:00"}   # UTC
+//           networks: [10.0.0.0/8, "fd00::/8"]
+//           emergency: true           # holds only while an emergency is open
 //   guards:
 //     - action: key.rotate
 //       keys: ["**"]
-//       approvals: 1                  # besides the proposer; 1 .. officers who may approve - 1
+//       approvals: 2                  # besides the proposer; 1 .. officers who may approve - 1
 //       expires_hours: 24
+//       execute: auto                 # auto (default) | manual
+//       hardware: true
+//       from: [{role: key-officers, approvals: 1}, {role: privacy, approvals: 1}]
+//   identities:
+//     - {identity: "spiffe://ward.example/app", attributes: {tenant: north}}
+//   hardware:
+//     certificate_policies: ["1.3.6.1.4.1.99999.1"]   # OIDs that certify keys on hardware
+//   settings:
+//     destroy_waiting_days: 30        # 7 .. 30
+//     unused_days: 30                 # 0 .. 3650
+//     compromised_reads: allow        # allow | refuse
+//     emergency: {minutes_max: 240}   # 1 .. 1440
 //   collections:
 //     - name: fhir
 //       key: phi/records
@@ -107,6 +126,25 @@ struct ward_limits {
 };
 /* NULL: there is none. */
 const struct ward_limits *ward_subject_limits(const struct ward_subject *subject);
+
+/* Must this identity's signatures come from a key on hardware? */
+bool ward_subject_hardware(const struct ward_subject *subject);
+/* The value of an attribute of this identity; empty: it has none of that name. */
+struct ward_bytes ward_subject_attribute(const struct ward_policy *policy,
+                                         const struct ward_subject *subject,
+                                         struct ward_bytes name);
+
+struct ward_policy_settings {
+    uint32_t destroy_waiting_days;  /* from a destruction's approval to its day */
+    uint32_t unused_days;           /* a version that opened anything within is not destroyed */
+    bool compromised_reads;         /* records under a compromised version are still read */
+    uint32_t emergency_minutes_max; /* how long an emergency may be open */
+    /* Dotted OIDs of certificate policies: a certificate that has one of them certifies a key on
+     * hardware. None: no key counts as one. */
+    const struct ward_bytes *certificate_policies;
+    size_t n_certificate_policies;
+};
+const struct ward_policy_settings *ward_policy_settings(const struct ward_policy *policy);
 
 struct ward_policy_collection {
     struct ward_bytes name, key;

@@ -111,6 +111,79 @@ uint32_t ward_quorum_count(const struct ward_policy *policy, const struct ward_v
     return (uint32_t)(tally.n - 1);
 }
 
+static bool in_role(const struct ward_subject *subject, struct ward_bytes role)
+{
+    for (size_t i = 0; i < subject->n_roles; i++) {
+        if (ward_bytes_eq(subject->roles[i]->name, role)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Places that shares ask for, and who sits on each: 0 nobody, else his index in the tally. */
+struct seating {
+    const struct ward_guard *guard;
+    const struct tally *tally;
+    struct {
+        uint8_t share;
+        uint16_t voter;
+    } places[VOTES_MAX];
+    size_t n;
+    bool asked[VOTES_MAX]; /* places that this voter's search has come to */
+};
+
+/* Takes a place that is free, or whose holder can move to another: an augmenting path. Every place
+ * is asked once, so it is no deeper than there are places. */
+static bool seat(struct seating *seating, uint16_t voter)
+{
+    const struct ward_subject *subject = seating->tally->subjects[voter];
+    for (size_t i = 0; i < seating->n; i++) {
+        if (seating->asked[i] ||
+            !in_role(subject, seating->guard->shares[seating->places[i].share].role)) {
+            continue;
+        }
+        seating->asked[i] = true;
+        uint16_t holder = seating->places[i].voter;
+        if (holder == 0 || seat(seating, holder)) {
+            seating->places[i].voter = voter;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A maximum matching of voters to places: each voter fills one at most. */
+static bool shares_met(const struct ward_guard *guard, const struct tally *tally)
+{
+    struct seating seating = {.guard = guard, .tally = tally};
+    for (size_t s = 0; s < guard->n_shares; s++) {
+        for (uint32_t i = 0; i < guard->shares[s].approvals; i++) {
+            if (seating.n == VOTES_MAX) {
+                return false;
+            }
+            seating.places[seating.n++].share = (uint8_t)s;
+        }
+    }
+    size_t seated = 0;
+    for (size_t voter = 1; voter < tally->n; voter++) {
+        memset(seating.asked, 0, sizeof(seating.asked));
+        seated += seat(&seating, (uint16_t)voter);
+    }
+    return seated == seating.n;
+}
+
+bool ward_quorum_reached(const struct ward_policy *policy, const struct ward_guard *guard,
+                         const struct ward_vote *proposer, const struct ward_vote *votes, size_t n)
+{
+    struct tally tally;
+    if (!tally_open(&tally, policy, proposer)) {
+        return false;
+    }
+    tally_all(&tally, policy, votes, n);
+    return tally.n - 1 >= guard->approvals && shares_met(guard, &tally);
+}
+
 ward_status ward_quorum_may_vote(const struct ward_policy *policy, const struct ward_vote *proposer,
                                  const struct ward_vote *votes, size_t n,
                                  const struct ward_vote *voter)

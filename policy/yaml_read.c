@@ -201,6 +201,28 @@ static ward_status explain(struct ward_bytes text, const struct load *load, cyam
     }
 }
 
+ward_status ward_yaml_open(struct ward_bytes text, const char *parent, struct ward_yaml_open *ret,
+                           struct ward_policy_error *error)
+{
+    struct ward_yaml_spot spot = {0};
+    *ret = (struct ward_yaml_open){.n = 0};
+    const char *problem = ward_yaml_scan(text, &spot);
+    if (problem == NULL) {
+        problem = ward_yaml_scan_keys(text, parent, ret, &spot);
+    }
+    if (spot.no_memory) {
+        return no_memory(error);
+    }
+    return problem == NULL ? WARD_OK : refuse_at(error, &spot, "%s", problem);
+}
+
+unsigned ward_yaml_line(struct ward_bytes text, const char *loaded)
+{
+    struct ward_yaml_spot spot;
+    ward_yaml_spot_find(text, block_of(loaded)->event, &spot);
+    return spot.line;
+}
+
 ward_status ward_yaml_load(struct ward_bytes text, const struct cyaml_schema_value *schema,
                            void **ret, struct ward_policy_error *error)
 {

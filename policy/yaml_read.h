@@ -15,6 +15,19 @@ struct cyaml_schema_value;
 #define WARD_YAML_EVENTS_MAX 250000u
 #define WARD_YAML_MEMORY_MAX (64u * 1024u * 1024u)
 
+/* libcyaml reads mappings whose keys its schema knows. Where keys are the writer's own, a schema is
+ * made for the text: every key that stands in a mapping called `parent`, once each, in the order of
+ * the text. INVALID as ward_yaml_load, and when there are more than there is room for, or a longer
+ * one than its place holds. */
+#define WARD_YAML_OPEN_MAX 32u
+#define WARD_YAML_OPEN_SIZE 65u
+struct ward_yaml_open {
+    char names[WARD_YAML_OPEN_MAX][WARD_YAML_OPEN_SIZE];
+    size_t n;
+};
+ward_status ward_yaml_open(struct ward_bytes text, const char *parent, struct ward_yaml_open *ret,
+                           struct ward_policy_error *error);
+
 /* Loads one document. The schema's top is a mapping behind a pointer, and every leaf in it a string
  * behind a pointer (CYAML_STRING with CYAML_FLAG_POINTER), for such strings know their place.
  * Refused with INVALID and error filled: not UTF-8, too long, too deep, more than one document,
@@ -30,6 +43,8 @@ void ward_yaml_free(const struct cyaml_schema_value *schema, void *document);
 ward_status ward_yaml_refuse(struct ward_bytes text, const char *loaded,
                              struct ward_policy_error *error, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
+/* The line of a loaded string. */
+unsigned ward_yaml_line(struct ward_bytes text, const char *loaded);
 /* The order of two loaded strings in the text: negative when a stands before b. */
 int ward_yaml_order(const char *a, const char *b);
 

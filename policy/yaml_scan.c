@@ -278,3 +278,57 @@ void ward_yaml_spot_find(struct ward_bytes text, uint32_t n, struct ward_yaml_sp
     }
     yaml_parser_delete(&walk.parser);
 }
+
+/* Adds a key of a mapping called parent, unless it is there already. */
+static const char *collect_key(const struct walk *walk, const yaml_event_t *event,
+                               const char *parent, struct ward_yaml_open *ret)
+{
+    const struct level *level = &walk->levels[walk->depth];
+    if (event->type != YAML_SCALAR_EVENT || walk->depth == 0 || !level->at_key ||
+        strcmp(level[-1].key, parent) != 0) {
+        return NULL;
+    }
+    struct ward_bytes key = {event->data.scalar.value, event->data.scalar.length};
+    for (size_t i = 0; i < ret->n; i++) {
+        if (ward_bytes_eq(ward_bytes_str(ret->names[i]), key)) {
+            return NULL;
+        }
+    }
+    if (key.size == 0 || key.size >= WARD_YAML_OPEN_SIZE) {
+        return "a name here has 1 to 64 bytes";
+    }
+    if (ret->n == WARD_YAML_OPEN_MAX) {
+        return "more than 32 different names";
+    }
+    memcpy(ret->names[ret->n], key.data, key.size);
+    ret->names[ret->n++][key.size] = '\0';
+    return NULL;
+}
+
+const char *ward_yaml_scan_keys(struct ward_bytes text, const char *parent,
+                                struct ward_yaml_open *ret, struct ward_yaml_spot *spot)
+{
+    struct walk walk = {0};
+    const char *fault = NULL;
+    if (!yaml_parser_initialize(&walk.parser)) {
+        spot->no_memory = true;
+        return "out of memory";
+    }
+    yaml_parser_set_input_string(&walk.parser, text.data, text.size);
+    for (bool end = false; !end && fault == NULL;) {
+        yaml_event_t event;
+        if (!yaml_parser_parse(&walk.parser, &event)) {
+            fault = syntax_fault(&walk.parser, spot); /* memory: the text was walked before */
+            break;
+        }
+        end = event.type == YAML_STREAM_END_EVENT;
+        fault = collect_key(&walk, &event, parent, ret);
+        if (fault != NULL) {
+            spot_set(spot, event.start_mark);
+        }
+        walk_step(&walk, &event);
+        yaml_event_delete(&event);
+    }
+    yaml_parser_delete(&walk.parser);
+    return fault;
+}

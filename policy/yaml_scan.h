@@ -15,6 +15,10 @@ struct ward_yaml_spot {
 /* NULL when the text is one document of acceptable shape; otherwise a constant saying why not, with
  * the place in spot. */
 const char *ward_yaml_scan(struct ward_bytes text, struct ward_yaml_spot *spot);
+struct ward_yaml_open;
+/* The keys of every mapping called parent in a scanned text; see yaml_read.h. */
+const char *ward_yaml_scan_keys(struct ward_bytes text, const char *parent,
+                                struct ward_yaml_open *ret, struct ward_yaml_spot *spot);
 /* Where the n-th event (from 1) of a scanned text begins; the end of a list or mapping counts as
  * its beginning. */
 void ward_yaml_spot_find(struct ward_bytes text, uint32_t n, struct ward_yaml_spot *spot);

@@ -79,8 +79,24 @@ void ward_request_detail_text(struct ward_request *request, const char *name,
     next_detail(request, name)->text = text;
 }
 
-struct ward_decision ward_request_ask(const struct ward_request *request, enum ward_action action,
-                                      struct ward_bytes object, const struct ward_context *context)
+/* "127.0.0.1:40312" or "[::1]:40312" without the port; what has another form is not known. */
+static struct ward_bytes address_of(const struct ward_peer *peer)
+{
+    const char *text = peer->address, *colon = strrchr(text, ':');
+    if (colon == NULL) {
+        return (struct ward_bytes){0};
+    }
+    size_t size = (size_t)(colon - text);
+    if (text[0] != '[') {
+        return WARD_BYTES(text, size);
+    }
+    return size > 2 && colon[-1] == ']' ? WARD_BYTES(text + 1, size - 2) : (struct ward_bytes){0};
+}
+
+struct ward_decision ward_request_ask_fields(const struct ward_request *request,
+                                             enum ward_action action, struct ward_bytes object,
+                                             const struct ward_context *context,
+                                             const struct ward_asked_fields *fields)
 {
     enum ward_object_kind kind = ward_action_object(action);
     if (kind != WARD_OBJECT_NONE && !ward_name_valid(object)) {
@@ -89,7 +105,13 @@ struct ward_decision ward_request_ask(const struct ward_request *request, enum w
                           ? WARD_REFUSAL(WARD_E_INVALID, "key: not a name: " NAME_RULE)
                           : WARD_REFUSAL(WARD_E_INVALID, "collection: not a name: " NAME_RULE)};
     }
-    struct ward_decide_in in = {.action = action, .object = object};
+    struct ward_decide_in in = {.action = action,
+                                .object = object,
+                                .fields = fields->names,
+                                .n_fields = fields->n,
+                                .whole = fields->whole,
+                                .now_us = request->received_wall_us,
+                                .address = address_of(request->peer)};
     in.subject =
         ward_policy_subject(request->state->policy, ward_bytes_str(request->peer->identity));
     if (context != NULL) { /* asked for every item: not copied */
@@ -97,4 +119,11 @@ struct ward_decision ward_request_ask(const struct ward_request *request, enum w
         in.n_context = context->n;
     }
     return ward_decide(request->state->policy, &in);
+}
+
+struct ward_decision ward_request_ask(const struct ward_request *request, enum ward_action action,
+                                      struct ward_bytes object, const struct ward_context *context)
+{
+    return ward_request_ask_fields(request, action, object, context,
+                                   &(struct ward_asked_fields){0});
 }

@@ -49,6 +49,16 @@ void ward_request_detail_text(struct ward_request *request, const char *name,
 /* The policy's decision on one object of this request. */
 struct ward_decision ward_request_ask(const struct ward_request *request, enum ward_action action,
                                       struct ward_bytes object, const struct ward_context *context);
+/* The same of fields of a record: these, all that there are, or (neither) none in particular. */
+struct ward_asked_fields {
+    const struct ward_bytes *names;
+    size_t n;
+    bool whole;
+};
+struct ward_decision ward_request_ask_fields(const struct ward_request *request,
+                                             enum ward_action action, struct ward_bytes object,
+                                             const struct ward_context *context,
+                                             const struct ward_asked_fields *fields);
 
 extern const struct ward_op ward_op_generate, ward_op_unwrap, ward_op_data_key_rewrap;
 extern const struct ward_op ward_op_key_create, ward_op_key_rotate, ward_op_key_describe,

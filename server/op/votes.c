@@ -83,7 +83,8 @@ ward_status ward_votes_weigh(const struct ward_policy *policy, const struct ward
     *ret_enough = (needed > 0 || ward_action_at_once(action)) && given >= needed;
     const struct ward_decide_in ask = {.subject = ward_policy_subject(policy, proposal->proposer),
                                        .action = action,
-                                       .object = proposal->object};
+                                       .object = proposal->object,
+                                       .standing = true};
     return *ret_enough ? ward_decide(policy, &ask).status : WARD_OK;
 }
 

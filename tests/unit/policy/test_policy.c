@@ -324,7 +324,7 @@ static void a_quorum_of_none_is_refused(void **state)
                   "is not a whole number");
     refused_guard("action: key.rotate, keys: [\"**\"], approvals: 18446744073709551617", 49,
                   "is not a whole number");
-    refused_guard("action: key.rotate, keys: [\"**\"]", 3, "required key missing: approvals");
+    refused_guard("action: key.rotate, keys: [\"**\"]", 12, "neither approvals nor from");
 }
 
 /* Alice has two identities: three officers, not four. */

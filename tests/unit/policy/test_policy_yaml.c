@@ -54,8 +54,8 @@ static void a_missing_key_is_named_at_its_mapping(void **state)
     assert_refused(L("version: 1") L("deployment: t"), 1, 1, "required key missing: roles");
     assert_refused(HEAD L("roles:") L("  - name: a") L("    members: []") L("    rules: []"), 4, 5,
                    "required key missing: kind");
-    assert_refused(HEAD ROLE L("guards:") L("  - action: key.rotate") L("    keys: [\"**\"]"), 12,
-                   5, "required key missing: approvals");
+    assert_refused(HEAD ROLE L("guards:") L("  - keys: [\"**\"]") L("    approvals: 1"), 12, 5,
+                   "required key missing: action");
     assert_refused(HEAD ROLE L("collections: [{name: fhir}]"), 11, 15, "required key missing: key");
 }
 
