@@ -79,6 +79,18 @@ ward_status ward_kek_destroy(struct ward_kek_session *session, const struct ward
     return session->kek->ops->destroy(session, ref);
 }
 
+ward_status ward_kek_forget(struct ward_kek_session *session, const struct ward_kek_ref *ref)
+{
+    return session->kek->ops->forget(session, ref);
+}
+
+ward_status ward_kek_list(struct ward_kek_session *session, uint32_t from,
+                          struct ward_kek_object objects[static WARD_KEK_LIST_MAX], size_t *ret_n)
+{
+    *ret_n = 0;
+    return session->kek->ops->list(session, from, objects, ret_n);
+}
+
 ward_status ward_kek_attest(struct ward_kek_session *session, const struct ward_kek_ref *ref,
                             struct ward_kek_attest *ret)
 {

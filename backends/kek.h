@@ -17,6 +17,10 @@
 #define WARD_KEK_BATCH_MAX 4096
 #define WARD_KEK_SIGN_MAX 4096 /* data of one signature */
 
+#define WARD_KEK_OBJECT_ID_MAX 32
+#define WARD_KEK_OBJECT_LABEL_MAX 64
+#define WARD_KEK_LIST_MAX 256 /* objects that one call lists */
+
 #define WARD_KEK_ED25519 1 /* algorithms of signing keys */
 #define WARD_KEK_ECDSA_P256 2
 
@@ -55,6 +59,15 @@ struct ward_kek_attest {
     bool present, sensitive, non_extractable, never_wrap_with_decrypt, works; /* known answer */
 };
 
+/* A key that lies in the backend, whoever made it. */
+struct ward_kek_object {
+    bool ours; /* its id has the form of those that Ward gives, and this is what it says */
+    struct ward_kek_ref ref;
+    bool signer;                                 /* a private key; else a secret one */
+    uint8_t id[WARD_KEK_OBJECT_ID_MAX], id_size; /* as it is there, cut when longer */
+    char label[WARD_KEK_OBJECT_LABEL_MAX + 1];   /* likewise; printable ASCII, "?" for the rest */
+};
+
 struct ward_kek;         /* a backend, shared by its workers */
 struct ward_kek_session; /* one worker's own; for pkcs11 this is its ward-hsm process */
 
@@ -73,6 +86,13 @@ struct ward_kek_ops {
     ward_status (*create)(struct ward_kek_session *session, const struct ward_kek_ref *ref,
                           const char *label);
     ward_status (*destroy)(struct ward_kek_session *session, const struct ward_kek_ref *ref);
+    /* Drops what the session holds of the key, its working copy with it; it stays where it is. OK
+     * too when nothing was held. */
+    ward_status (*forget)(struct ward_kek_session *session, const struct ward_kek_ref *ref);
+    /* The keys that lie in the backend, WARD_KEK_LIST_MAX at a time from the `from`-th on; those
+     * after the first page are as of the first page. *ret_n 0: no more. */
+    ward_status (*list)(struct ward_kek_session *session, uint32_t from,
+                        struct ward_kek_object *objects, size_t *ret_n);
     ward_status (*attest)(struct ward_kek_session *session, const struct ward_kek_ref *ref,
                           struct ward_kek_attest *ret);
     /* A signing key for checkpoints: Ed25519 where the backend can (algorithm 1), else ECDSA P-256
@@ -105,6 +125,9 @@ ward_status ward_kek_run(struct ward_kek_session *session, struct ward_kek_item 
 ward_status ward_kek_create(struct ward_kek_session *session, const struct ward_kek_ref *ref,
                             const char *label);
 ward_status ward_kek_destroy(struct ward_kek_session *session, const struct ward_kek_ref *ref);
+ward_status ward_kek_forget(struct ward_kek_session *session, const struct ward_kek_ref *ref);
+ward_status ward_kek_list(struct ward_kek_session *session, uint32_t from,
+                          struct ward_kek_object objects[static WARD_KEK_LIST_MAX], size_t *ret_n);
 ward_status ward_kek_attest(struct ward_kek_session *session, const struct ward_kek_ref *ref,
                             struct ward_kek_attest *ret);
 ward_status ward_kek_create_signer(struct ward_kek_session *session, const struct ward_kek_ref *ref,

@@ -65,7 +65,7 @@ struct ward_store_deployment {
 struct ward_store_intent {
     struct ward_id id, kek, proposal; /* proposal all zero when there is none */
     uint32_t version;
-    uint8_t effect; /* 1: create a KEK object */
+    uint8_t effect; /* create or destroy a KEK object: see server/op/destroying.h */
     struct ward_bytes node;
     int64_t created_us;
 };

@@ -175,6 +175,17 @@ static void complete(void *context, struct ward_list *requests)
     ward_rpc_complete(app->rpc, requests);
 }
 
+static uint64_t settled_epoch(void *context)
+{
+    struct ward_app *app = context;
+    uint64_t least = UINT64_MAX;
+    for (size_t i = 0; i < app->config->hsm_workers; i++) {
+        uint64_t epoch = app->workers[i]->settled_epoch;
+        least = epoch < least ? epoch : least;
+    }
+    return least;
+}
+
 static bool serving(void *context)
 {
     struct ward_app *app = context;
@@ -369,6 +380,8 @@ static ward_status start_edges(struct ward_app *app)
     const struct ward_jobs_config jobs = {.pipeline = &app->pipeline,
                                           .committer = app->committer,
                                           .store = app->store,
+                                          .kek = app->kek,
+                                          .settled_epoch = settled_epoch,
                                           .refresh = refresh,
                                           .in_force = in_force,
                                           .context = app,

@@ -339,6 +339,7 @@ void ward_state_slot_init(struct ward_state_slot *slot, struct ward_state *take_
 {
     (void)pthread_mutex_init(&slot->lock, NULL); /* cannot fail with default attributes on Linux */
     slot->current = take_first;
+    atomic_init(&slot->epoch, take_first->epoch);
 }
 
 void ward_state_slot_fini(struct ward_state_slot *slot)
@@ -363,6 +364,7 @@ void ward_state_slot_put(struct ward_state_slot *slot, struct ward_state *take_s
     if (take_state->epoch > slot->current->epoch) {
         old = slot->current;
         slot->current = take_state;
+        atomic_store_explicit(&slot->epoch, take_state->epoch, memory_order_relaxed);
     }
     (void)pthread_mutex_unlock(&slot->lock);
     ward_state_unref(old);

@@ -103,10 +103,16 @@ void ward_index_unref(struct ward_index *index);
 struct ward_state_slot {
     pthread_mutex_t lock;
     struct ward_state *current;
+    atomic_ullong epoch; /* of the current one */
 };
 void ward_state_slot_init(struct ward_state_slot *slot, struct ward_state *take_first);
 void ward_state_slot_fini(struct ward_state_slot *slot);
 struct ward_state *ward_state_slot_get(struct ward_state_slot *slot); /* a reference */
+/* Its epoch alone, without a lock. */
+static inline uint64_t ward_state_slot_epoch(const struct ward_state_slot *slot)
+{
+    return atomic_load_explicit(&slot->epoch, memory_order_relaxed);
+}
 /* Replaces it unless it is newer than the one given. */
 void ward_state_slot_put(struct ward_state_slot *slot, struct ward_state *take_state);
 

@@ -12,6 +12,8 @@
 
 _Static_assert(2 * WARD_KEK_AAD_MAX + 2 * WARD_KEK_BLOB_MAX + 4 * ALIGNMENT <= WARD_RING_DATA,
                "the largest item fits");
+_Static_assert(WARD_KEK_LIST_MAX * sizeof(struct ward_ring_object) <= WARD_RING_DATA,
+               "a page of a list fits");
 _Static_assert(WARD_KEK_SIGN_MAX + WARD_RING_PUBLIC_KEY_MAX + 4 * ALIGNMENT <= WARD_RING_DATA,
                "the largest call fits");
 

@@ -249,6 +249,57 @@ static ward_status pkcs11_destroy(struct ward_kek_session *session, const struct
     return status;
 }
 
+static ward_status pkcs11_forget(struct ward_kek_session *session, const struct ward_kek_ref *ref)
+{
+    struct ward_call call = {.verb = WARD_RING_FORGET, .key = *ref};
+    return one(session, &call);
+}
+
+static size_t least(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+/* What is in a token anybody may have put there. */
+static void describe(const struct ward_ring_object *from, struct ward_kek_object *to)
+{
+    *to = (struct ward_kek_object){.signer = from->signer != 0,
+                                   .ours = from->id_size == sizeof(to->ref.id.bytes) + 4};
+    to->id_size = (uint8_t)least(from->id_size, sizeof(to->id));
+    memcpy(to->id, from->id, to->id_size);
+    if (to->ours) {
+        memcpy(to->ref.id.bytes, from->id, sizeof(to->ref.id.bytes));
+        to->ref.version = ward_get_u32(from->id + sizeof(to->ref.id.bytes));
+    }
+    size_t size = least(from->label_size, WARD_KEK_OBJECT_LABEL_MAX);
+    for (size_t i = 0; i < size; i++) {
+        bool printable = from->label[i] >= ' ' && from->label[i] < 127;
+        to->label[i] = printable ? (char)from->label[i] : '?';
+    }
+}
+
+static ward_status pkcs11_list(struct ward_kek_session *session, uint32_t from,
+                               struct ward_kek_object *objects, size_t *ret_n)
+{
+    struct ward_ring_object *found = calloc(WARD_KEK_LIST_MAX, sizeof(*found));
+    WARD_ENSURE(found != NULL, WARD_E_EXHAUSTED);
+    struct ward_call call = {.verb = WARD_RING_LIST,
+                             .flags = from,
+                             .out = (uint8_t *)found,
+                             .room = WARD_KEK_LIST_MAX * sizeof(*found)};
+    ward_status status = one(session, &call);
+    if (ward_ok(status) && call.out_size % sizeof(*found) != 0) {
+        status = WARD_STATUS(WARD_E_INTERNAL);
+    }
+    size_t n = ward_ok(status) ? call.out_size / sizeof(*found) : 0;
+    for (size_t i = 0; i < n; i++) {
+        describe(&found[i], &objects[i]);
+    }
+    *ret_n = n;
+    free(found);
+    return status;
+}
+
 static ward_status pkcs11_attest(struct ward_kek_session *session, const struct ward_kek_ref *ref,
                                  struct ward_kek_attest *ret)
 {
@@ -345,6 +396,8 @@ static const struct ward_kek_ops pkcs11_ops = {
     .run = pkcs11_run,
     .create = pkcs11_create,
     .destroy = pkcs11_destroy,
+    .forget = pkcs11_forget,
+    .list = pkcs11_list,
     .attest = pkcs11_attest,
     .create_signer = pkcs11_create_signer,
     .sign = pkcs11_sign,

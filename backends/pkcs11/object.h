@@ -26,6 +26,9 @@ void ward_object_sweep(struct ward_hsm *hsm);
 ward_status ward_object_create(struct ward_hsm *hsm, const struct ward_ring_ref *ref,
                                struct ward_bytes label);
 ward_status ward_object_destroy(struct ward_hsm *hsm, const struct ward_ring_ref *ref);
+/* Writes at most `room` bytes of struct ward_ring_object. */
+ward_status ward_object_list(struct ward_hsm *hsm, uint32_t from, uint8_t *out, size_t room,
+                             size_t *ret_size);
 ward_status ward_object_attest(struct ward_hsm *hsm, const struct ward_ring_ref *ref,
                                uint32_t *ret_flags);
 

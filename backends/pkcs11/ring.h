@@ -38,6 +38,8 @@ enum ward_ring_verb {
     WARD_RING_REWRAP = WARD_KEK_REWRAP,
     WARD_RING_CREATE, /* in: label */
     WARD_RING_DESTROY,
+    WARD_RING_FORGET,
+    WARD_RING_LIST,          /* flags: from which; out: struct ward_ring_object, as many as came */
     WARD_RING_ATTEST,        /* flags: enum ward_ring_attest */
     WARD_RING_CREATE_SIGNER, /* in: label; out: public key; flags: algorithm */
     WARD_RING_SIGN,          /* in: data; flags: algorithm; out: signature */
@@ -67,6 +69,12 @@ struct ward_ring_ref {
 
 struct ward_ring_span {
     uint32_t at, size; /* in data */
+};
+
+struct ward_ring_object {
+    uint8_t signer, id_size, label_size; /* sizes as they are there, 255 for more */
+    uint8_t id[WARD_KEK_OBJECT_ID_MAX];
+    uint8_t label[WARD_KEK_OBJECT_LABEL_MAX];
 };
 
 /* A status without its text, which is a pointer. */

@@ -164,6 +164,11 @@ static ward_status dispatch(struct ward_hsm *hsm, const struct call *call, uint3
         return ward_object_create(hsm, &call->key, call->in);
     case WARD_RING_DESTROY:
         return ward_object_destroy(hsm, &call->key);
+    case WARD_RING_FORGET:
+        ward_object_forget(hsm, &call->key);
+        return WARD_OK;
+    case WARD_RING_LIST:
+        return ward_object_list(hsm, *flags, call->out, call->room, ret_size);
     case WARD_RING_ATTEST:
         return ward_object_attest(hsm, &call->key, flags);
     case WARD_RING_CREATE_SIGNER:

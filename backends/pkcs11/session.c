@@ -191,6 +191,7 @@ void ward_session_close(struct ward_hsm *hsm)
         (void)WARD_CK(&hsm->module, C_Finalize, NULL); /* the process ends anyway */
     }
     ward_key_table_fini(&hsm->keys);
+    free(hsm->listed);
     ward_secret_free(hsm->opened);
     ward_secret_free(hsm->proven);
     ward_digest_free(hsm->digest);

@@ -44,6 +44,8 @@ struct ward_hsm {
     int64_t answered_us;     /* when the known answer was last right */
     uint32_t round;          /* keys checked in an earlier round are checked before use */
     size_t sweep_at;
+    CK_OBJECT_HANDLE *listed; /* the keys on the token as of a list's first page */
+    size_t n_listed;
     size_t n_copies, copy_hand; /* working copies held; where to look for one to give up */
     uint8_t ivs[WARD_HSM_IV_POOL];
     size_t ivs_left;

@@ -7,8 +7,10 @@
 #include <time.h>
 
 #include "base/log.h"
+#include "server/jobs/destruction.h"
 #include "server/jobs/follow.h"
 #include "server/jobs/internal.h"
+#include "server/jobs/recovery.h"
 #include "server/jobs/rewrap.h"
 #include "server/jobs/rotation.h"
 #include "server/limits.h"
@@ -20,8 +22,8 @@
 #define PURGE_TICKS 50
 #define RECOVER_TICKS 600
 #define ATTEST_TICKS 36000
+#define BEAT_TICKS 100
 #define SMALL_ARENA (1u << 20)
-#define SNAPSHOT_ARENA (256u << 20)
 
 struct ward_jobs {
     struct ward_jobs_config config;
@@ -29,12 +31,14 @@ struct ward_jobs {
     bool ticking;
     struct ward_follower *follower;
     struct ward_rewrapper *rewrapper;
+    struct ward_destroyer *destroyer;
     struct ward_store_reader *reader;
     atomic_bool stopping;
     uint64_t signed_size;
     unsigned long long overloaded_told;
     struct ward_throttled throttled[WARD_THROTTLED_TOLD_MAX];
-    uint64_t trimmed_epoch;
+    uint64_t trimmed_epoch, told_epoch;
+    unsigned told_tick;
     int64_t started_wall_us; /* no intent of ours that is still under way is older */
 };
 
@@ -155,46 +159,31 @@ static void attest(struct ward_jobs *jobs)
     ward_request_free(request);
 }
 
-/* ---- recovery ---- */
+/* ---- heartbeat ---- */
 
-static void recover_one(struct ward_jobs *jobs, const struct ward_store_intent *intent)
+/* What the other daemons wait for before a key is destroyed: that this one has let go of it. */
+static void beat(struct ward_jobs *jobs, unsigned tick)
 {
-    struct ward_request *request;
-    if (!ward_ok(ward_internal_new(&ward_op_recover, sizeof(struct ward_recover), SMALL_ARENA,
-                                   &request))) {
+    struct ward_pipeline *pipeline = jobs->config.pipeline;
+    uint64_t epoch = jobs->config.settled_epoch(jobs->config.context);
+    if (epoch < ward_state_slot_epoch(pipeline->states)) {
+        ward_queue_kick(&pipeline->work); /* idle workers have not looked */
+    }
+    if (epoch == 0 || (epoch == jobs->told_epoch && tick - jobs->told_tick < BEAT_TICKS)) {
         return;
     }
-    struct ward_recover *in = request->in;
-    in->intent = *intent;
-    if (!ward_ok(ward_arena_copy(request->arena, intent->node, &in->intent.node))) {
-        ward_request_free(request);
-        return;
-    }
-    ward_status status = ward_internal_run(jobs->config.pipeline, request);
-    ward_log_status(ward_ok(status) ? WARD_LOG_INFO : WARD_LOG_WARN,
-                    "a key that a crash left unfinished was taken up", status);
-    ward_request_free(request);
-}
-
-/* Our own of before the start are taken up at once, later only when they are too old to be under
- * way; another node's only when it had all the time in the world. */
-static void recover(struct ward_jobs *jobs, bool at_start)
-{
     ward_auto(ward_arena_freep) struct ward_arena *arena = NULL;
-    struct ward_store_snapshot snapshot;
-    if (!ward_ok(ward_arena_new(SNAPSHOT_ARENA, &arena)) ||
-        !ward_ok(ward_store_snapshot(jobs->reader, arena, &snapshot))) {
+    if (!ward_ok(ward_arena_new(SMALL_ARENA, &arena))) {
         return;
     }
-    struct ward_state *state = ward_state_slot_get(jobs->config.pipeline->states);
-    int64_t now = ward_wall_us(jobs->config.pipeline->clock);
-    for (size_t i = 0; i < snapshot.n_intents; i++) {
-        bool own = ward_bytes_eq(snapshot.intents[i].node, state->node);
-        int64_t age = now - snapshot.intents[i].created_us;
-        bool before_us = snapshot.intents[i].created_us < jobs->started_wall_us;
-        if ((own && at_start && before_us) || age > WARD_INTENT_AGE_US) {
-            recover_one(jobs, &snapshot.intents[i]);
-        }
+    struct ward_state *state = ward_state_slot_get(pipeline->states);
+    struct ward_read told = {.kind = WARD_READ_HEARTBEAT, .arena = arena}, *reads[] = {&told};
+    told.heartbeat.node = state->node;
+    told.heartbeat.epoch = epoch;
+    told.heartbeat.now_us = ward_wall_us(pipeline->clock);
+    if (ward_ok(ward_store_read(jobs->reader, reads, 1)) && ward_ok(told.status)) {
+        jobs->told_epoch = epoch;
+        jobs->told_tick = tick;
     }
     ward_state_unref(state);
 }
@@ -203,12 +192,13 @@ static void *tick(void *argument)
 {
     struct ward_jobs *jobs = argument;
     sign_checkpoint(jobs); /* so that whoever asks first finds one */
-    recover(jobs, true);
+    ward_recovery_tick(jobs->config.pipeline, jobs->reader, &jobs->started_wall_us);
     for (unsigned n = 1; !jobs->stopping; n++) {
         pause_ms(TICK_MS);
         if (n % (WARD_CHECKPOINT_MS / TICK_MS) == 0) {
             sign_checkpoint(jobs);
             ward_rotation_tick(jobs->config.pipeline, jobs->reader, &jobs->trimmed_epoch);
+            beat(jobs, n);
         }
         if (n % PURGE_TICKS == 0) {
             purge(jobs);
@@ -220,7 +210,7 @@ static void *tick(void *argument)
             summarise(jobs);
         }
         if (n % RECOVER_TICKS == 0) {
-            recover(jobs, false);
+            ward_recovery_tick(jobs->config.pipeline, jobs->reader, NULL);
         }
         if (n % ATTEST_TICKS == 0) {
             attest(jobs);
@@ -239,6 +229,7 @@ static ward_status start_threads(struct ward_jobs *jobs)
     jobs->ticking = pthread_create(&jobs->ticker, NULL, tick, jobs) == 0;
     WARD_ENSURE(jobs->ticking, WARD_E_UNAVAILABLE);
     WARD_TRY(ward_rewrapper_start(&jobs->config, &jobs->rewrapper));
+    WARD_TRY(ward_destroyer_start(&jobs->config, &jobs->destroyer));
     return WARD_OK;
 }
 
@@ -264,6 +255,7 @@ void ward_jobs_stop(struct ward_jobs *jobs)
     }
     jobs->stopping = true;
     ward_rewrapper_stop(jobs->rewrapper);
+    ward_destroyer_stop(jobs->destroyer);
     if (jobs->ticking) {
         (void)pthread_join(jobs->ticker, NULL);
     }

@@ -4,6 +4,8 @@
  *   every second   a checkpoint, when there is news
  *                  rotation of a version that is old enough, has wrapped as often as it should, or
  *                  is compromised
+ *                  destruction of a version whose waiting is over
+ *                  a heartbeat, when the epoch has moved, or ten seconds after the last
  *   every 5 s      the kept answers of changes go when they are a day old
  *   every 10 s     the summary of attempts without an identity, when there were any
  *   after a change the rewrap of subject keys that are below their key's active version
@@ -21,6 +23,9 @@ struct ward_jobs_config {
     struct ward_pipeline *pipeline;
     struct ward_committer *committer;
     struct ward_store *store;
+    struct ward_kek *kek;
+    /* The epoch of which every worker holds no key that may not be used any more. */
+    uint64_t (*settled_epoch)(void *context);
     ward_status (*refresh)(void *context, struct ward_store_reader *reader);
     /* Every 100 ms, from a thread that waits for nothing but the database: what follows from a
      * new state is done. NULL: nothing. */

@@ -71,6 +71,7 @@ extern const struct ward_op ward_op_identity_revoke, ward_op_identity_unrevoke,
 extern const struct ward_op ward_op_audit_export, ward_op_audit_checkpoint;
 /* Internal, by identity "system". */
 extern const struct ward_op ward_op_sign_checkpoint, ward_op_rewrap, ward_op_recover, ward_op_start,
-    ward_op_summary, ward_op_attest, ward_op_rotate_due, ward_op_purge;
+    ward_op_summary, ward_op_attest, ward_op_rotate_due, ward_op_purge, ward_op_destroy_due,
+    ward_op_recover_destroying;
 
 #endif

@@ -3,6 +3,7 @@
 #ifndef WARD_SERVER_OP_SYSTEM_H
 #define WARD_SERVER_OP_SYSTEM_H
 
+#include "backends/kek.h"
 #include "backends/store.h"
 #include "base/merkle.h"
 
@@ -25,6 +26,20 @@ struct ward_start {
 
 struct ward_recover {
     struct ward_store_intent intent;
+};
+
+/* What a crash left of a destruction. */
+struct ward_recover_destroying {
+    struct ward_store_intent intent;
+    bool begun; /* the version's row has forgotten the state that it could go back to */
+};
+
+/* The version's waiting is over, and all of the key's rows were opened without it. */
+struct ward_destroy_due {
+    struct ward_kek_ref ref;
+    struct ward_id proposal; /* by which officers agreed */
+    uint64_t epoch;          /* in which it was pending: daemons that live have it in force */
+    uint64_t rows_opened;
 };
 
 enum ward_rotation_reason {

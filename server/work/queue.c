@@ -93,7 +93,8 @@ static void move(struct ward_queue *queue, size_t most, struct ward_list *ret)
 bool ward_queue_pop(struct ward_queue *queue, size_t most, struct ward_list *ret)
 {
     (void)pthread_mutex_lock(&queue->lock);
-    while (queue->items.size == 0 && !queue->closed) {
+    unsigned kicks = queue->kicks;
+    while (queue->items.size == 0 && !queue->closed && queue->kicks == kicks) {
         queue->sleepers++;
         (void)pthread_cond_wait(&queue->filled, &queue->lock);
         queue->sleepers--;
@@ -101,8 +102,9 @@ bool ward_queue_pop(struct ward_queue *queue, size_t most, struct ward_list *ret
     bool some = queue->items.size > 0;
     move(queue, most, ret);
     wake(queue); /* another one may take the rest */
+    bool open = !queue->closed;
     (void)pthread_mutex_unlock(&queue->lock);
-    return some;
+    return some || open;
 }
 
 /* Until somebody has taken something or the time is over; true: nobody has. */
@@ -125,7 +127,9 @@ bool ward_queue_pop_spare(struct ward_queue *queue, size_t most, struct ward_lis
     (void)pthread_mutex_lock(&queue->lock);
     queue->spares++;
     bool needed = false;
-    while (!needed && !queue->closed && queue->weight < queue->spare_from) {
+    unsigned kicks = queue->kicks;
+    while (!needed && !queue->closed && queue->weight < queue->spare_from &&
+           queue->kicks == kicks) {
         if (queue->items.size == 0 || queue->sleepers > 0) {
             (void)pthread_cond_wait(&queue->spared, &queue->lock);
         } else {
@@ -133,11 +137,22 @@ bool ward_queue_pop_spare(struct ward_queue *queue, size_t most, struct ward_lis
         }
     }
     queue->spares--;
-    bool some = queue->items.size > 0;
-    move(queue, most, ret);
+    bool some = queue->items.size > 0, open = !queue->closed;
+    if (needed || !open || queue->kicks == kicks) { /* else the others take it */
+        move(queue, most, ret);
+    }
     wake(queue);
     (void)pthread_mutex_unlock(&queue->lock);
-    return some || !queue->closed;
+    return some || open;
+}
+
+void ward_queue_kick(struct ward_queue *queue)
+{
+    (void)pthread_mutex_lock(&queue->lock);
+    queue->kicks++;
+    (void)pthread_cond_broadcast(&queue->filled);
+    (void)pthread_cond_broadcast(&queue->spared);
+    (void)pthread_mutex_unlock(&queue->lock);
 }
 
 void ward_queue_spare_from(struct ward_queue *queue, size_t weight)

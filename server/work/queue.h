@@ -22,6 +22,7 @@ struct ward_queue {
     size_t weight, spare_from; /* what waits; how much of it a spare is woken for */
     pthread_cond_t spared;
     unsigned sleepers, spares, watching, pops; /* watching: spares that wait for somebody to take */
+    unsigned kicks;
     bool closed;
 };
 
@@ -38,6 +39,9 @@ bool ward_queue_pop(struct ward_queue *queue, size_t most, struct ward_list *ret
 /* As a spare: once `spare_from` waits, or nobody else has taken anything of it for a while. */
 bool ward_queue_pop_spare(struct ward_queue *queue, size_t most, struct ward_list *ret);
 void ward_queue_spare_from(struct ward_queue *queue, size_t weight);
+/* Wakes every sleeper once, though there may be nothing: each pops an empty list, and has a moment
+ * for what else it has to do. Those that are awake are not told. */
+void ward_queue_kick(struct ward_queue *queue);
 /* Without waiting. */
 void ward_queue_poll(struct ward_queue *queue, size_t most, struct ward_list *ret);
 /* No more pushes; sleepers wake, drain what is left and end. */

@@ -263,16 +263,31 @@ static bool take(struct ward_worker *worker, struct ward_list *ret)
                          : ward_queue_pop(work, WARD_WORK_BATCH_MAX, ret);
 }
 
+/* What was decided before the worker let go of keys could bring a copy of one back. */
+static bool outdated(const struct ward_worker *worker, const struct ward_request *request)
+{
+    return ward_ok(request->status) && (request->step == 0 || !request->op->alone) &&
+           request->state->epoch < worker->settled_epoch;
+}
+
 static void *run(void *argument)
 {
     struct ward_worker *worker = argument;
     struct ward_request *requests[WARD_WORK_BATCH_MAX];
     struct ward_list batch = {0};
     while (take(worker, &batch)) {
+        ward_worker_settle(worker);
         size_t n = 0;
+        struct ward_routes again = {0};
         for (struct ward_link *link; (link = ward_list_pop(&batch)) != NULL;) {
-            requests[n++] = WARD_CONTAINER(link, struct ward_request, link);
+            struct ward_request *request = WARD_CONTAINER(link, struct ward_request, link);
+            if (outdated(worker, request)) {
+                ward_pipeline_again(worker->pipeline, request, true, &again);
+            } else {
+                requests[n++] = request;
+            }
         }
+        ward_pipeline_flush(worker->pipeline, &again);
         turn(worker, requests, n);
     }
     return NULL;

@@ -17,6 +17,8 @@ struct ward_worker {
     size_t n_items;
     struct ward_budget_need *needs; /* of one request, WARD_KEK_BATCH_MAX */
     atomic_bool device_ok;          /* the last crossing went through */
+    /* Its HSM process holds no copy of a key that may not be used as of this epoch. */
+    atomic_ullong settled_epoch;
 };
 
 /* Takes the session over, also on failure. Does not start the thread. spare: it joins when the
@@ -25,6 +27,11 @@ ward_status ward_worker_new(struct ward_pipeline *pipeline, struct ward_kek_sess
                             bool spare, struct ward_worker **ret);
 ward_status ward_worker_start(struct ward_worker *worker);
 void ward_worker_join(struct ward_worker *worker); /* after the queue was closed; NULL is fine */
+
+/* Drops what the worker's HSM process holds of versions that are of no use any more under the state
+ * that is in force. A copy works on after its key was destroyed, so this has to come first. On the
+ * worker's own thread. */
+void ward_worker_settle(struct ward_worker *worker);
 
 /* For an operation's plan: the next item of the batch, zeroed; EXHAUSTED when a request wants more
  * than a whole batch holds. The request finds its items at ward_worker_item(worker, request, i). */

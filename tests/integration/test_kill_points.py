@@ -12,6 +12,8 @@ from harness.processes import wait_until
 
 ROUNDS = int(os.environ.get("WARD_KILL_ROUNDS", "1"))
 MAKING = ["making.before-intent", "making.after-intent", "making.object-made", "making.proven", "making.before-outcome"]
+DESTROYING = ["destroying.before-intent", "destroying.after-intent", "destroying.object-destroyed", "destroying.gone",
+              "destroying.before-outcome"]
 COMMITS = ["administrative.before-commit", "administrative.after-commit"]
 # An approved rotation commits four times: draft, submission, the last vote with its intent, outcome.
 ROTATION = [*MAKING, *(f"{point}=kill@{number}" for number in (1, 2, 3, 4) for point in COMMITS)]

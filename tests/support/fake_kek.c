@@ -26,7 +26,7 @@ struct fake {
     struct object objects[OBJECTS_MAX];
     size_t n;
     enum fake_kek_fault fault;
-    unsigned delay_us, flip_every, wraps, flipped, crossings;
+    unsigned delay_us, flip_every, wraps, flipped, crossings, forgotten;
 };
 
 struct session {
@@ -250,6 +250,32 @@ static ward_status destroy(struct ward_kek_session *session, const struct ward_k
     return WARD_OK;
 }
 
+static ward_status forget(struct ward_kek_session *session, const struct ward_kek_ref *ref)
+{
+    (void)ref;
+    LOCKED(session->kek);
+    WARD_ENSURE(fake->fault != FAKE_KEK_AWAY, WARD_E_UNAVAILABLE);
+    fake->forgotten++;
+    return WARD_OK;
+}
+
+static ward_status list(struct ward_kek_session *session, uint32_t from,
+                        struct ward_kek_object *objects, size_t *ret_n)
+{
+    LOCKED(session->kek);
+    WARD_ENSURE(fake->fault != FAKE_KEK_AWAY, WARD_E_UNAVAILABLE);
+    size_t n = 0;
+    for (; n < WARD_KEK_LIST_MAX && from + n < fake->n; n++) {
+        const struct object *object = &fake->objects[from + n];
+        objects[n] = (struct ward_kek_object){
+            .ours = true, .ref = object->ref, .signer = object->signer, .id_size = 20};
+        memcpy(objects[n].id, object->ref.id.bytes, sizeof(object->ref.id.bytes));
+        ward_put_u32(objects[n].id + sizeof(object->ref.id.bytes), object->ref.version);
+    }
+    *ret_n = n;
+    return WARD_OK;
+}
+
 static ward_status attest(struct ward_kek_session *session, const struct ward_kek_ref *ref,
                           struct ward_kek_attest *ret)
 {
@@ -341,6 +367,8 @@ static const struct ward_kek_ops ops = {
     .run = run,
     .create = create,
     .destroy = destroy,
+    .forget = forget,
+    .list = list,
     .attest = attest,
     .create_signer = create_signer,
     .sign = sign,
@@ -386,6 +414,12 @@ unsigned fake_kek_crossings(struct ward_kek *kek)
 {
     LOCKED(kek);
     return fake->crossings;
+}
+
+unsigned fake_kek_forgotten(struct ward_kek *kek)
+{
+    LOCKED(kek);
+    return fake->forgotten;
 }
 
 bool fake_kek_has(struct ward_kek *kek, const struct ward_kek_ref *ref)

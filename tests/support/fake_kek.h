@@ -27,6 +27,8 @@ void fake_kek_set_fault(struct ward_kek *kek, enum fake_kek_fault fault);
 void fake_kek_set_delay_us(struct ward_kek *kek, unsigned us);
 
 unsigned fake_kek_crossings(struct ward_kek *kek);
+/* How often a session was told to forget a key. */
+unsigned fake_kek_forgotten(struct ward_kek *kek);
 bool fake_kek_has(struct ward_kek *kek, const struct ward_kek_ref *ref);
 /* As if somebody had deleted the object in the token. */
 void fake_kek_forget(struct ward_kek *kek, const struct ward_kek_ref *ref);

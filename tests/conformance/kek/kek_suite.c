@@ -335,6 +335,59 @@ static void key_made_or_destroyed_in_one_session_is_so_in_another(void **state)
     ward_kek_session_close(second);
 }
 
+static void key_that_was_forgotten_works_as_before(void **state)
+{
+    (void)state;
+    uint8_t blob[WARD_KEK_BLOB_MAX], out[WARD_KEK_PLAIN_MAX];
+    struct ward_kek_ref ref = kek_new_key(session), unknown = kek_new_ref();
+    struct ward_bytes whole = wrapped(&ref, KEK_PLAIN, blob);
+    for (unsigned i = 0; i < 3; i++) {
+        assert_true(ward_ok(ward_kek_forget(session, &ref)));
+        struct ward_kek_item item = kek_unwrap_item(&ref, whole, out);
+        assert_int_equal(kek_run_one(session, &item), WARD_E_OK);
+    }
+    assert_true(ward_ok(ward_kek_forget(session, &unknown)));
+    struct ward_kek_item item = kek_unwrap_item(&unknown, whole, out);
+    assert_int_equal(kek_run_one(session, &item), WARD_E_NOT_FOUND);
+}
+
+/* How often the key is in the list; all pages are read. */
+static size_t listed(const struct ward_kek_ref *ref, bool signer, size_t *ret_all)
+{
+    static struct ward_kek_object objects[WARD_KEK_LIST_MAX];
+    size_t found = 0, n = 0;
+    *ret_all = 0;
+    do {
+        assert_true(ward_ok(ward_kek_list(session, (uint32_t)*ret_all, objects, &n)));
+        for (size_t i = 0; i < n; i++) {
+            found += objects[i].ours && objects[i].signer == signer &&
+                     objects[i].ref.version == ref->version &&
+                     ward_id_eq(&objects[i].ref.id, &ref->id);
+        }
+        *ret_all += n;
+    } while (n > 0);
+    return found;
+}
+
+static void every_key_is_listed_once_until_it_is_destroyed(void **state)
+{
+    (void)state;
+    uint8_t public_key[128], algorithm = 0;
+    size_t size = 0, before, after;
+    struct ward_kek_ref unknown = kek_new_ref(), signer = kek_new_ref();
+    assert_int_equal(listed(&unknown, false, &before), 0);
+    struct ward_kek_ref ref = kek_new_key(session);
+    assert_true(
+        ward_ok(ward_kek_create_signer(session, &signer, "signer", &algorithm, public_key, &size)));
+    assert_int_equal(listed(&ref, false, &after), 1);
+    assert_int_equal(after, before + 2);
+    assert_int_equal(listed(&signer, true, &after), 1);
+    assert_int_equal(listed(&signer, false, &after), 0);
+    assert_true(ward_ok(ward_kek_destroy(session, &ref)));
+    assert_int_equal(listed(&ref, false, &after), 0);
+    assert_int_equal(after, before + 1);
+}
+
 static bool verifies(uint8_t algorithm, struct ward_bytes public_key, struct ward_bytes data,
                      struct ward_bytes signature)
 {
@@ -435,6 +488,8 @@ int kek_suite_run(const char *name, struct ward_kek *under_test)
         cmocka_unit_test(create_refuses_a_reference_that_exists),
         cmocka_unit_test(attest_tells_what_is_there),
         cmocka_unit_test(key_made_or_destroyed_in_one_session_is_so_in_another),
+        cmocka_unit_test(key_that_was_forgotten_works_as_before),
+        cmocka_unit_test(every_key_is_listed_once_until_it_is_destroyed),
         cmocka_unit_test(signature_verifies_with_the_public_key_and_no_other_data),
         cmocka_unit_test(signer_refusals),
         cmocka_unit_test(signer_is_no_kek),

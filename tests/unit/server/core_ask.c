@@ -3,6 +3,7 @@
 #include "tests/unit/server/core_ask.h"
 
 #include "server/jobs/internal.h"
+#include "server/jobs/recovery.h"
 
 struct ward_context core_context(struct ward_request *request, const char *purpose)
 {
@@ -246,12 +247,7 @@ ward_status core_recover_all(struct core_node *node, size_t *ret_n)
     assert_ok(ward_store_reader_open(node->world->store, &reader));
     assert_ok(ward_store_snapshot(reader, arena, &snapshot));
     for (size_t i = 0; i < snapshot.n_intents; i++) {
-        struct ward_request *request;
-        assert_ok(
-            ward_internal_new(&ward_op_recover, sizeof(struct ward_recover), 1u << 20, &request));
-        ((struct ward_recover *)request->in)->intent = snapshot.intents[i];
-        status = ward_internal_run(&node->pipeline, request);
-        ward_request_free(request);
+        status = ward_recovery_take_up(&node->pipeline, &snapshot, &snapshot.intents[i]);
     }
     *ret_n = snapshot.n_intents;
     ward_store_reader_close(reader);

@@ -201,6 +201,42 @@ static void every_item_reaches_one_of_a_worker_and_two_spares(void **state)
     ward_queue_fini(&queue);
 }
 
+static void *pop_once(void *argument)
+{
+    struct consumer *consumer = argument;
+    struct ward_list out = {0};
+    bool more = consumer->n == 0 ? ward_queue_pop(consumer->queue, 7, &out)
+                                 : ward_queue_pop_spare(consumer->queue, 7, &out);
+    consumer->sum = more && out.size == 0;
+    return NULL;
+}
+
+static void a_kick_wakes_every_sleeper_with_nothing(void **state)
+{
+    (void)state;
+    struct ward_queue queue;
+    pthread_t threads[3];
+    struct consumer consumers[3];
+    ward_queue_init(&queue, ITEMS);
+    for (size_t i = 0; i < 3; i++) {
+        consumers[i] = (struct consumer){.queue = &queue, .n = i};
+        assert_int_equal(pthread_create(&threads[i], NULL, pop_once, &consumers[i]), 0);
+    }
+    for (bool all = false; !all;) {
+        const struct timespec pause = {.tv_nsec = 1000000};
+        (void)nanosleep(&pause, NULL);
+        (void)pthread_mutex_lock(&queue.lock);
+        all = queue.sleepers == 1 && queue.spares == 2;
+        (void)pthread_mutex_unlock(&queue.lock);
+    }
+    ward_queue_kick(&queue);
+    for (size_t i = 0; i < 3; i++) {
+        (void)pthread_join(threads[i], NULL);
+        assert_int_equal(consumers[i].sum, 1);
+    }
+    ward_queue_fini(&queue);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -211,6 +247,7 @@ int main(void)
         cmocka_unit_test(every_item_reaches_one_of_a_worker_and_two_spares),
         cmocka_unit_test(a_spare_joins_when_enough_waits),
         cmocka_unit_test(a_spare_takes_what_nobody_else_takes),
+        cmocka_unit_test(a_kick_wakes_every_sleeper_with_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

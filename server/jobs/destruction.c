@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Which versions are due is read off the state; what stands against a destruction for now (a daemon
+ * that has not let go, an intent, no proposal) is looked for before anything is asked, so that
+ * waiting makes no entries. The destruction itself is a request, and looks at all of it again. */
+#include "server/jobs/destruction.h"
+
+#include <stdlib.h>
+#include <time.h>
+
+#include "base/log.h"
+#include "proto/proposal.h"
+#include "proto/wrapped_key.h"
+#include "server/jobs/internal.h"
+#include "server/limits.h"
+#include "server/op/destroying.h"
+#include "server/op/record.h"
+#include "server/op/system.h"
+
+#define TICK_MS 100
+#define LOOK_TICKS 10
+#define SMALL_ARENA (1u << 20)
+#define SNAPSHOT_ARENA (256u << 20)
+#define PAGE_ARENA (64u << 20)
+#define PROPOSALS_PAGE 100u
+#define AGAIN_US (60LL * 1000000)
+
+struct ward_destroyer {
+    struct ward_jobs_config config;
+    pthread_t thread;
+    struct ward_store_reader *reader;
+    struct ward_destruction_memory memory;
+    atomic_bool stopping;
+};
+
+static bool same(const struct ward_kek_ref *a, const struct ward_kek_ref *b)
+{
+    return a->version == b->version && ward_id_eq(&a->id, &b->id);
+}
+
+static bool may_try(struct ward_destruction_memory *memory, const struct ward_kek_ref *ref,
+                    int64_t now_us)
+{
+    size_t at = memory->next;
+    for (size_t i = 0; i < WARD_DESTRUCTIONS_REMEMBERED; i++) {
+        if (same(&memory->tried[i].ref, ref)) {
+            if (now_us < memory->tried[i].not_before_us) {
+                return false;
+            }
+            at = i;
+        }
+    }
+    memory->next += at == memory->next;
+    memory->next %= WARD_DESTRUCTIONS_REMEMBERED;
+    memory->tried[at].ref = *ref;
+    memory->tried[at].not_before_us = now_us + AGAIN_US;
+    return true;
+}
+
+/* ---- what stands against it for now ---- */
+
+/* A destruction or a making that is under way, or that a crash left. */
+static ward_status no_intent(struct ward_store_reader *reader, const struct ward_id *key)
+{
+    ward_auto(ward_arena_freep) struct ward_arena *arena = NULL;
+    struct ward_store_snapshot snapshot;
+    WARD_TRY(ward_arena_new(SNAPSHOT_ARENA, &arena));
+    WARD_TRY(ward_store_snapshot(reader, arena, &snapshot));
+    for (size_t i = 0; i < snapshot.n_intents; i++) {
+        if (ward_id_eq(&snapshot.intents[i].kek, key)) {
+            return WARD_REFUSAL(WARD_E_STATE, "key: another change of it is under way");
+        }
+    }
+    return WARD_OK;
+}
+
+static ward_status all_let_go(struct ward_store_reader *reader, uint64_t epoch, int64_t now_us)
+{
+    ward_auto(ward_arena_freep) struct ward_arena *arena = NULL;
+    WARD_TRY(ward_arena_new(SMALL_ARENA, &arena));
+    struct ward_read nodes = {.kind = WARD_READ_NODES, .arena = arena}, *reads[] = {&nodes};
+    WARD_TRY(ward_store_read(reader, reads, 1));
+    WARD_TRY(nodes.status);
+    for (size_t i = 0; i < nodes.nodes.n; i++) {
+        const struct ward_store_node *node = &nodes.nodes.nodes[i];
+        if (node->seen_us > now_us - WARD_NODE_LIVES_US && node->epoch < epoch) {
+            return WARD_REFUSAL(WARD_E_STATE, "key: a daemon may still hold a copy of the version");
+        }
+    }
+    return WARD_OK;
+}
+
+static bool is_of(const struct ward_store_proposal *row, struct ward_arena *arena,
+                  const struct ward_key *key, const struct ward_kek_ref *ref)
+{
+    struct ward_proposal proposal;
+    enum ward_action action;
+    int64_t version = 0;
+    if (row->state != WARD_PROPOSAL_EXECUTED ||
+        !ward_ok(ward_proposal_parse(row->payload, arena, &proposal))) {
+        return false;
+    }
+    return ward_action_find(proposal.action, &action) && action == WARD_ACTION_KEY_DESTROY &&
+           ward_bytes_eq(proposal.object, key->name) &&
+           ward_proposal_number(proposal.parameters, proposal.n_parameters, "version", &version) &&
+           version == ref->version;
+}
+
+/* The newest that was executed: one that was cancelled and agreed to again has two. */
+static ward_status find_proposal(struct ward_store_reader *reader, const struct ward_key *key,
+                                 const struct ward_kek_ref *ref, struct ward_id *ret)
+{
+    int64_t before_us = 0;
+    struct ward_id before_id = {0};
+    for (;;) {
+        ward_auto(ward_arena_freep) struct ward_arena *arena = NULL;
+        WARD_TRY(ward_arena_new(PAGE_ARENA, &arena));
+        struct ward_read page = {.kind = WARD_READ_PROPOSALS, .arena = arena}, *reads[] = {&page};
+        page.proposals.all = true;
+        page.proposals.before_us = before_us;
+        page.proposals.before_id = before_id;
+        page.proposals.limit = PROPOSALS_PAGE;
+        WARD_TRY(ward_store_read(reader, reads, 1));
+        WARD_TRY(page.status);
+        for (size_t i = 0; i < page.proposals.n; i++) {
+            const struct ward_store_proposal *row = &page.proposals.proposals[i];
+            if (is_of(row, arena, key, ref)) {
+                *ret = row->id;
+                return WARD_OK;
+            }
+            before_us = row->created_us;
+            before_id = row->id;
+        }
+        if (page.proposals.n < PROPOSALS_PAGE) {
+            return WARD_REFUSAL(WARD_E_STATE, "proposal: no officer agreed to it");
+        }
+    }
+}
+
+/* ---- the proof that nothing is lost ---- */
+
+static ward_status plan_row(const struct ward_read *page, size_t i, const struct ward_kek_ref *ref,
+                            struct ward_arena *arena, struct ward_kek_item *ret)
+{
+    const struct ward_store_subject_key *row = &page->rewrap.keys[i];
+    struct ward_wrapped_key wrapped;
+    WARD_TRY(ward_wrapped_key_parse(row->wrapped, &wrapped));
+    WARD_ENSURE(ward_id_eq(&wrapped.key_id, &ref->id) && wrapped.version != ref->version,
+                WARD_E_STATE);
+    struct ward_bytes aad;
+    WARD_TRY(ward_subject_key_aad(&wrapped, page->rewrap.subject_hashes[i], &row->id, arena, &aad));
+    *ret = (struct ward_kek_item){.verb = WARD_KEK_UNWRAP,
+                                  .key = {wrapped.key_id, wrapped.version},
+                                  .aad = aad,
+                                  .in = wrapped.blob,
+                                  .out = ward_arena_alloc(arena, WARD_KEK_PLAIN_MAX)};
+    WARD_ENSURE(ret->out != NULL, WARD_E_EXHAUSTED);
+    return WARD_OK;
+}
+
+/* The arena, which is wiped, holds what was opened. */
+static ward_status open_page(struct ward_kek_session *session, const struct ward_read *page,
+                             const struct ward_kek_ref *ref, struct ward_arena *arena)
+{
+    struct ward_kek_item *items = WARD_ARENA_ARRAY(arena, struct ward_kek_item, page->rewrap.n);
+    WARD_ENSURE(items != NULL, WARD_E_EXHAUSTED);
+    for (size_t i = 0; i < page->rewrap.n; i++) {
+        WARD_TRY(plan_row(page, i, ref, arena, &items[i]));
+    }
+    WARD_TRY(ward_kek_run(session, items, page->rewrap.n));
+    for (size_t i = 0; i < page->rewrap.n; i++) {
+        WARD_TRY(items[i].status);
+    }
+    return WARD_OK;
+}
+
+static ward_status open_rows(struct ward_kek_session *session, struct ward_store_reader *reader,
+                             const struct ward_kek_ref *ref, const atomic_bool *stopping,
+                             uint64_t *ret_opened)
+{
+    struct ward_id after = {0};
+    *ret_opened = 0;
+    while (!*stopping) {
+        ward_auto(ward_arena_freep) struct ward_arena *arena = NULL;
+        WARD_TRY(ward_arena_new(PAGE_ARENA, &arena));
+        struct ward_read page = {.kind = WARD_READ_REWRAP_PAGE, .arena = arena}, *reads[] = {&page};
+        page.rewrap.kek = ref->id;
+        page.rewrap.after = after;
+        page.rewrap.below = INT32_MAX;
+        page.rewrap.limit = WARD_REWRAP_PAGE;
+        WARD_TRY(ward_store_read(reader, reads, 1));
+        WARD_TRY(page.status);
+        if (page.rewrap.n == 0) {
+            return WARD_OK;
+        }
+        WARD_TRY(open_page(session, &page, ref, arena));
+        *ret_opened += page.rewrap.n;
+        after = page.rewrap.keys[page.rewrap.n - 1].id;
+    }
+    WARD_FAIL(WARD_E_CANCELLED);
+}
+
+/* A process of its own knows nothing that another one might still hold. */
+static ward_status every_row_opens(struct ward_kek *kek, struct ward_store_reader *reader,
+                                   const struct ward_kek_ref *ref, const atomic_bool *stopping,
+                                   uint64_t *ret_opened)
+{
+    struct ward_kek_session *session = NULL;
+    WARD_TRY(ward_kek_session_open(kek, &session));
+    ward_status status = open_rows(session, reader, ref, stopping, ret_opened);
+    ward_kek_session_close(session);
+    return status;
+}
+
+/* ---- one version ---- */
+
+static ward_status destroy(struct ward_pipeline *pipeline, const struct ward_destroy_due *due)
+{
+    struct ward_request *request;
+    WARD_TRY(ward_internal_new(&ward_op_destroy_due, sizeof(*due), SMALL_ARENA, &request));
+    *(struct ward_destroy_due *)request->in = *due;
+    ward_status status = ward_internal_run(pipeline, request);
+    ward_request_free(request);
+    return status;
+}
+
+static ward_status try_version(struct ward_pipeline *pipeline, struct ward_kek *kek,
+                               struct ward_store_reader *reader, const atomic_bool *stopping,
+                               const struct ward_state *state, const struct ward_key *key,
+                               uint32_t version)
+{
+    struct ward_destroy_due due = {.ref = {key->id, version}, .epoch = state->epoch};
+    WARD_TRY(no_intent(reader, &key->id));
+    WARD_TRY(all_let_go(reader, state->epoch, ward_wall_us(pipeline->clock)));
+    WARD_TRY(find_proposal(reader, key, &due.ref, &due.proposal));
+    WARD_TRY(every_row_opens(kek, reader, &due.ref, stopping, &due.rows_opened));
+    return destroy(pipeline, &due);
+}
+
+void ward_destruction_tick(struct ward_pipeline *pipeline, struct ward_kek *kek,
+                           struct ward_store_reader *reader, const atomic_bool *stopping,
+                           struct ward_destruction_memory *memory)
+{
+    struct ward_state *state = ward_state_slot_get(pipeline->states);
+    int64_t now_us = ward_wall_us(pipeline->clock);
+    for (size_t k = 0; k < state->n_keys; k++) {
+        const struct ward_key *key = &state->keys[k];
+        for (size_t v = 0; v < key->n_versions && !*stopping; v++) {
+            const struct ward_key_version *version = &key->versions[v];
+            const struct ward_kek_ref ref = {key->id, version->version};
+            bool due = version->state == WARD_KEY_PENDING_DESTRUCTION && version->due_us != 0 &&
+                       version->due_us <= now_us;
+            if (!due || !may_try(memory, &ref, ward_monotonic_us(pipeline->clock))) {
+                continue;
+            }
+            ward_status status =
+                try_version(pipeline, kek, reader, stopping, state, key, version->version);
+            ward_log_status(ward_ok(status) ? WARD_LOG_INFO : WARD_LOG_WARN,
+                            "a key version whose waiting is over is destroyed", status);
+        }
+    }
+    ward_state_unref(state);
+}
+
+/* ---- the thread ---- */
+
+static void *run(void *argument)
+{
+    struct ward_destroyer *destroyer = argument;
+    for (unsigned n = 1; !destroyer->stopping; n++) {
+        const struct timespec pause = {.tv_nsec = TICK_MS * 1000000L};
+        (void)nanosleep(&pause, NULL); /* an early end only makes a tick shorter */
+        if (n % LOOK_TICKS == 0) {
+            ward_destruction_tick(destroyer->config.pipeline, destroyer->config.kek,
+                                  destroyer->reader, &destroyer->stopping, &destroyer->memory);
+        }
+    }
+    return NULL;
+}
+
+ward_status ward_destroyer_start(const struct ward_jobs_config *config, struct ward_destroyer **ret)
+{
+    struct ward_destroyer *destroyer = calloc(1, sizeof(*destroyer));
+    WARD_ENSURE(destroyer != NULL, WARD_E_EXHAUSTED);
+    destroyer->config = *config;
+    ward_status status = ward_store_reader_open(config->store, &destroyer->reader);
+    if (ward_ok(status) && pthread_create(&destroyer->thread, NULL, run, destroyer) != 0) {
+        ward_store_reader_close(destroyer->reader);
+        status = WARD_STATUS(WARD_E_UNAVAILABLE);
+    }
+    if (!ward_ok(status)) {
+        free(destroyer);
+        return status;
+    }
+    *ret = destroyer;
+    return WARD_OK;
+}
+
+void ward_destroyer_stop(struct ward_destroyer *destroyer)
+{
+    if (destroyer == NULL) {
+        return;
+    }
+    destroyer->stopping = true;
+    (void)pthread_join(destroyer->thread, NULL);
+    ward_store_reader_close(destroyer->reader);
+    free(destroyer);
+}

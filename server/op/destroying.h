@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Destroying a KEK version whose waiting is over. There is no way back from it, so nothing that a
+ * row says is enough: the officers' signatures are verified again, rows and uses are counted again,
+ * and every daemon that lives has let go of its copies. It goes in three steps, as making does:
+ *
+ *   intent:  a row, and the version forgets the state that it could go back to: from here on no
+ *            cancelling takes effect
+ *   effect:  the key object is destroyed in the HSM, and seen to be gone
+ *   outcome: destroyed
+ *
+ * server/op/recover_destroying.c finishes or undoes what a crash left between them. */
+#ifndef WARD_SERVER_OP_DESTROYING_H
+#define WARD_SERVER_OP_DESTROYING_H
+
+#include "server/op/op.h"
+#include "server/op/votes.h"
+#include "server/state.h"
+
+/* A daemon that was not seen for so long holds no copies: its HSM processes ended with it. */
+#define WARD_NODE_LIVES_US (60LL * 1000000)
+
+/* Low half: create or destroy. High half, of destroy: the state before pending-destruction. */
+#define WARD_INTENT_CREATE 1u
+#define WARD_INTENT_DESTROY 2u
+#define WARD_INTENT_WHAT(effect) ((effect)&15u)
+#define WARD_INTENT_PRIOR(effect) ((uint8_t)((effect) >> 4))
+
+struct ward_destroying {
+    struct ward_kek_ref ref;
+    struct ward_bytes name;
+    struct ward_id intent;
+    uint8_t prior;
+    int64_t due_us, changed_us, now_us;
+    struct ward_proposal proposal; /* what officers agreed to */
+    struct ward_bytes approvers;
+    uint64_t issued; /* data keys under it, which will never open again */
+    bool was_gone;   /* somebody else had destroyed the object */
+};
+
+/* The version as the state has it: STATE unless it is pending destruction and due. Fills all but
+ * proposal, approvers and issued. */
+ward_status ward_destroying_begin(const struct ward_state *state, const struct ward_kek_ref *ref,
+                                  int64_t now_us, struct ward_destroying *ret);
+/* Did officers agree to destroy this very version, so long ago that it is due by what they signed?
+ * STATE or DENIED otherwise. */
+ward_status ward_destroying_check_votes(struct ward_request *request, struct ward_worker *worker,
+                                        const struct ward_store_proposal *stored,
+                                        struct ward_destroying *destroying);
+/* STATE: rows need the version. `rows` is a WARD_READ_ROWS of its key. */
+ward_status ward_destroying_check_rows(const struct ward_read *rows,
+                                       const struct ward_destroying *destroying);
+
+ward_status ward_destroying_intent(const struct ward_destroying *destroying,
+                                   const struct ward_state *state, struct ward_batch *batch);
+ward_status ward_destroying_effect(struct ward_destroying *destroying, struct ward_worker *worker);
+ward_status ward_destroying_outcome(const struct ward_destroying *destroying,
+                                    struct ward_batch *batch);
+/* Back to pending as it was, to be tried again or cancelled. */
+ward_status ward_destroying_undo(const struct ward_destroying *destroying,
+                                 struct ward_batch *batch);
+/* At most eight details of the audit entry. */
+ward_status ward_destroying_tell(const struct ward_destroying *destroying,
+                                 struct ward_request *request);
+
+#endif
