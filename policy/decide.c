@@ -216,6 +216,27 @@ static struct ward_decision decide_fields(const struct asked *asked)
     return first;
 }
 
+static bool limits_fields(const struct ward_rule_list *list)
+{
+    for (size_t i = 0; i < list->n; i++) {
+        if (list->rules[i]->n_fields > 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool ward_subject_limits_fields(const struct ward_subject *subject, enum ward_action action)
+{
+    for (size_t i = 0; i < subject->n_roles; i++) {
+        if (limits_fields(&subject->roles[i]->deny[action]) ||
+            limits_fields(&subject->roles[i]->allow[action])) {
+            return true;
+        }
+    }
+    return false;
+}
+
 struct ward_decision ward_decide(const struct ward_policy *policy, const struct ward_decide_in *in)
 {
     if (in->subject == NULL || in->action >= WARD_ACTION_COUNT) {

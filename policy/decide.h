@@ -28,6 +28,10 @@ struct ward_decide_in {
     bool standing;
 };
 
+/* Is there a rule for this subject that speaks of some fields alone? Without one, whoever may ask
+ * at all may ask for all. */
+bool ward_subject_limits_fields(const struct ward_subject *subject, enum ward_action action);
+
 struct ward_decision {
     bool allowed;
     const char *rule; /* "role/rule" that decided, or "default-deny"; lives as long as the policy */

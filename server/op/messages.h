@@ -114,6 +114,7 @@ struct ward_key_list {
 /* ---- records ---- */
 struct ward_put_item {
     ward_status status;
+    struct ward_bytes refused; /* the field that policy does not allow, when it is that */
     struct ward_bytes collection, subject, id, json;
     uint32_t version; /* out */
 };
@@ -124,6 +125,7 @@ struct ward_put {
 };
 struct ward_get_item {
     ward_status status;
+    struct ward_bytes refused; /* as of a put */
     struct ward_bytes collection, subject, id;
     uint32_t version; /* in: wanted, 0 newest; out: found */
     const struct ward_bytes *fields;

@@ -122,10 +122,13 @@ static ward_status find_target(const struct ward_state *state, struct ward_bytes
 
 ward_status ward_record_decide(struct ward_request *request, enum ward_action action, size_t item,
                                struct ward_bytes collection, const struct ward_context *context,
-                               struct ward_record_target *ret)
+                               const struct ward_asked_fields *fields,
+                               struct ward_record_target *ret, struct ward_bytes *ret_refused)
 {
-    struct ward_decision decision = ward_request_ask(request, action, collection, context);
+    struct ward_decision decision =
+        ward_request_ask_fields(request, action, collection, context, fields);
     request->leaf_items[item].rule = decision.rule;
+    *ret_refused = decision.field;
     ward_status status = decision.status;
     if (ward_ok(status)) {
         status = find_target(request->state, collection, ret);
@@ -135,4 +138,11 @@ ward_status ward_record_decide(struct ward_request *request, enum ward_action ac
                                     &request->leaf_items[item].object));
     }
     return status;
+}
+
+bool ward_record_limits_fields(const struct ward_request *request, enum ward_action action)
+{
+    const struct ward_subject *subject =
+        ward_policy_subject(request->state->policy, ward_bytes_str(request->peer->identity));
+    return subject != NULL && ward_subject_limits_fields(subject, action);
 }

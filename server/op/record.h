@@ -43,8 +43,12 @@ struct ward_record_target {
     const struct ward_policy_collection *collection;
     const struct ward_key *key;
 };
+/* ret_refused: the field that was refused, when it was one. */
 ward_status ward_record_decide(struct ward_request *request, enum ward_action action, size_t item,
                                struct ward_bytes collection, const struct ward_context *context,
-                               struct ward_record_target *ret);
+                               const struct ward_asked_fields *fields,
+                               struct ward_record_target *ret, struct ward_bytes *ret_refused);
+/* Has the caller a rule that speaks of some fields alone? */
+bool ward_record_limits_fields(const struct ward_request *request, enum ward_action action);
 
 #endif

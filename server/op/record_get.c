@@ -16,6 +16,8 @@ struct get_item {
     uint32_t
         wanted; /* the version asked for; the item's own field is overwritten by what was found */
     struct ward_record_target target;
+    const struct ward_bytes *names; /* the fields to be opened, unless it is the whole */
+    size_t n_names;
     struct ward_record_place place;
     bool placed;
     struct ward_read *read;
@@ -47,12 +49,44 @@ static ward_status make_notes(struct ward_request *request, const struct ward_ge
     return WARD_OK;
 }
 
-static ward_status decide_item(struct ward_request *request, const struct ward_get *in,
+/* Nothing was asked for: the collection's default set, less what is hidden from the caller. */
+static ward_status decide_defaults(struct ward_request *request, const struct ward_get *in,
+                                   struct get_item *note)
+{
+    const struct ward_policy_collection *collection = note->target.collection;
+    note->names = collection->default_fields;
+    note->n_names = collection->n_default_fields;
+    if (note->n_names == 0 || !ward_record_limits_fields(request, WARD_ACTION_RECORD_GET)) {
+        return WARD_OK;
+    }
+    struct ward_bytes *seen = WARD_ARENA_ARRAY(request->arena, struct ward_bytes, note->n_names);
+    WARD_ENSURE(seen != NULL, WARD_E_EXHAUSTED);
+    size_t n = 0;
+    for (size_t i = 0; i < note->n_names; i++) {
+        struct ward_asked_fields one = {.names = &note->names[i], .n = 1};
+        if (ward_request_ask_fields(request, WARD_ACTION_RECORD_GET, collection->name, &in->context,
+                                    &one)
+                .allowed) {
+            seen[n++] = note->names[i];
+        }
+    }
+    note->names = seen;
+    note->n_names = n;
+    return n > 0 ? WARD_OK
+                 : WARD_REFUSAL(WARD_E_DENIED, "policy: no field of the default set is allowed");
+}
+
+static ward_status decide_item(struct ward_request *request, struct ward_get *in,
                                struct get_item *note, size_t i)
 {
-    WARD_TRY(in->items[i].status);
-    return ward_record_decide(request, WARD_ACTION_RECORD_GET, i, in->items[i].collection,
-                              &in->context, &note->target);
+    struct ward_get_item *item = &in->items[i];
+    struct ward_asked_fields fields = {item->fields, item->n_fields, item->whole};
+    WARD_TRY(item->status);
+    WARD_TRY(ward_record_decide(request, WARD_ACTION_RECORD_GET, i, item->collection, &in->context,
+                                &fields, &note->target, &item->refused));
+    note->names = item->fields;
+    note->n_names = item->n_fields;
+    return item->whole || item->n_fields > 0 ? WARD_OK : decide_defaults(request, in, note);
 }
 
 static ward_status decide(struct ward_request *request)
@@ -153,16 +187,10 @@ static ward_status open_item(struct ward_request *request, struct ward_worker *w
         return ward_record_open(&worker->crypto, key, &binding, sealed, request->arena, NULL,
                                 &item->json);
     }
-    const struct ward_bytes *names = item->fields;
-    size_t n = item->n_fields;
-    if (n == 0) {
-        names = note->target.collection->default_fields;
-        n = note->target.collection->n_default_fields;
-    }
-    item->values = WARD_ARENA_ARRAY(request->arena, struct ward_record_field, n);
+    item->values = WARD_ARENA_ARRAY(request->arena, struct ward_record_field, note->n_names);
     WARD_ENSURE(item->values != NULL, WARD_E_EXHAUSTED);
-    return ward_record_open_fields(&worker->crypto, key, &binding, sealed, names, n, request->arena,
-                                   item->values, &item->n_values);
+    return ward_record_open_fields(&worker->crypto, key, &binding, sealed, note->names,
+                                   note->n_names, request->arena, item->values, &item->n_values);
 }
 
 static size_t answer_size(const struct ward_get_item *item)

@@ -5,6 +5,7 @@
 #include <openssl/crypto.h>
 #include <stdlib.h>
 
+#include "base/json.h"
 #include "base/random.h"
 #include "policy/name.h"
 #include "proto/wire_limits.h"
@@ -59,12 +60,44 @@ static ward_status make_notes(struct ward_request *request, const struct ward_pu
     return WARD_OK;
 }
 
-static ward_status decide_item(struct ward_request *request, const struct ward_put *in,
+/* Every top-level member that the record has. */
+static ward_status list_fields(struct ward_request *request, struct ward_bytes json,
+                               struct ward_asked_fields *ret)
+{
+    struct ward_json_slice slices[WARD_RECORD_FIELDS_MAX];
+    size_t n;
+    WARD_TRY(ward_json_scan(json, slices, WARD_RECORD_FIELDS_MAX, &n));
+    struct ward_bytes *names = WARD_ARENA_ARRAY(request->arena, struct ward_bytes, n);
+    WARD_ENSURE(names != NULL, WARD_E_EXHAUSTED);
+    for (size_t i = 0; i < n; i++) {
+        names[i] = slices[i].name;
+    }
+    *ret = (struct ward_asked_fields){.names = names, .n = n};
+    return WARD_OK;
+}
+
+/* Most writers may write any field, and their records are not looked into here. */
+static ward_status decide_fields(struct ward_request *request, struct ward_put *in,
+                                 struct put_item *note, size_t i)
+{
+    struct ward_put_item *item = &in->items[i];
+    struct ward_asked_fields fields = {.whole = true};
+    ward_status whole = ward_record_decide(request, WARD_ACTION_RECORD_PUT, i, item->collection,
+                                           &in->context, &fields, &note->target, &item->refused);
+    if (whole.code != WARD_E_DENIED || item->json.size == 0 ||
+        !ward_record_limits_fields(request, WARD_ACTION_RECORD_PUT)) {
+        return whole;
+    }
+    WARD_TRY(list_fields(request, item->json, &fields));
+    return ward_record_decide(request, WARD_ACTION_RECORD_PUT, i, item->collection, &in->context,
+                              &fields, &note->target, &item->refused);
+}
+
+static ward_status decide_item(struct ward_request *request, struct ward_put *in,
                                struct put_item *note, size_t i)
 {
     WARD_TRY(in->items[i].status);
-    WARD_TRY(ward_record_decide(request, WARD_ACTION_RECORD_PUT, i, in->items[i].collection,
-                                &in->context, &note->target));
+    WARD_TRY(decide_fields(request, in, note, i));
     const struct ward_key_version *version;
     return ward_state_wrapping_version(note->target.key, &version);
 }

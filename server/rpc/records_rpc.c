@@ -10,6 +10,7 @@
 #define ITEM_OVERHEAD 64 /* tags and sizes of a result; a field's are counted on their own */
 #define FIELD_OVERHEAD 16
 #define ERROR_SIZE 256
+#define NAMED_MAX 64 /* of a field's name in an error */
 
 /* ---- put ---- */
 
@@ -54,6 +55,24 @@ ward_status ward_record_put_decode(struct ward_request *request, const ProtobufC
     return WARD_OK;
 }
 
+/* A refused field is named, as the caller named it, unless it would not do in a text. */
+static ward_status encode_error(struct ward_arena *arena, ward_status status,
+                                struct ward_bytes refused, Ward__V1__ItemError **ret)
+{
+    WARD_TRY(ward_fields_error(arena, status, ret));
+    bool shown =
+        *ret != NULL && refused.size > 0 && refused.size <= NAMED_MAX && ward_utf8_valid(refused);
+    for (size_t i = 0; shown && i < refused.size; i++) {
+        shown = refused.data[i] >= 0x20 && refused.data[i] != 0x7f;
+    }
+    if (shown) {
+        (*ret)->message = ward_arena_printf(arena, "%s: %.*s", (*ret)->message, (int)refused.size,
+                                            (const char *)refused.data);
+        WARD_ENSURE((*ret)->message != NULL, WARD_E_EXHAUSTED);
+    }
+    return WARD_OK;
+}
+
 ward_status ward_record_put_encode(struct ward_request *request, const ProtobufCMessage **ret)
 {
     struct ward_arena *arena = request->arena;
@@ -67,7 +86,7 @@ ward_status ward_record_put_encode(struct ward_request *request, const ProtobufC
     ward__v1__put_records_response__init(response);
     for (size_t i = 0; i < in->n; i++) {
         ward__v1__put_records_result__init(&results[i]);
-        WARD_TRY(ward_fields_error(arena, in->items[i].status, &results[i].error));
+        WARD_TRY(encode_error(arena, in->items[i].status, in->items[i].refused, &results[i].error));
         results[i].version = results[i].error == NULL ? in->items[i].version : 0;
         pointers[i] = &results[i];
     }
@@ -153,7 +172,7 @@ static ward_status encode_got(struct ward_arena *arena, const struct ward_get_it
                               size_t *left, Ward__V1__GetRecordsResult *result)
 {
     ward__v1__get_records_result__init(result);
-    WARD_TRY(ward_fields_error(arena, item->status, &result->error));
+    WARD_TRY(encode_error(arena, item->status, item->refused, &result->error));
     if (result->error != NULL) {
         return WARD_OK;
     }

@@ -111,16 +111,16 @@ static void a_share_that_cannot_be_had_is_refused(void **state)
     /* One share after the other: the one that is too much is named. */
     refused_guard(ROTATE "from: [{role: keys, approvals: 2}, {role: privacy, approvals: 2}]", 100,
                   "can never be reached");
-    refused_guard(ROTATE "from: [{role: apps, approvals: 1}]", 49, "not a role of kind officer");
-    refused_guard(ROTATE "from: [{role: nobody, approvals: 1}]", 49, "not a role of kind officer");
+    refused_guard(ROTATE "from: [{role: apps, approvals: 1}]", 52, "not a role of kind officer");
+    refused_guard(ROTATE "from: [{role: nobody, approvals: 1}]", 52, "not a role of kind officer");
     refused_guard(ROTATE "from: [{role: keys, approvals: 0}]", 69, "whole number from 1");
-    refused_guard(ROTATE "from: [{role: keys, approvals: 1}, {role: keys, approvals: 1}]", 76,
+    refused_guard(ROTATE "from: [{role: keys, approvals: 1}, {role: keys, approvals: 1}]", 80,
                   "given twice");
-    refused_guard(ROTATE "from: []", 42, "empty list");
+    refused_guard(ROTATE "from: []", 44, "empty list");
     refused_guard(ROTATE "approvals: 1, from: [{role: keys, approvals: 1}, "
                          "{role: privacy, approvals: 1}]",
-                  47, "1 in all, but from asks for 2");
-    refused_guard(ROTATE "approvals: 5", 47, "at most 4");
+                  49, "1 in all, but from asks for 2");
+    refused_guard(ROTATE "approvals: 5", 49, "at most 4");
 }
 
 static void one_who_may_not_propose_is_had_whole(void **state)

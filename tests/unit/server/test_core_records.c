@@ -187,6 +187,104 @@ static void a_get_gives_only_the_fields_asked_for(void **state)
     }
 }
 
+/* The application's rule for records, for some fields alone. */
+static void limit_fields(const char *rules)
+{
+    static char text[16384];
+    static const char rule[] = "      - name: records\n"
+                               "        actions: [record.put, record.get]\n"
+                               "        collections: [fhir, notes]\n";
+    const char *at = strstr(core_policy, rule);
+    assert_non_null(at);
+    (void)snprintf(text, sizeof(text), "%.*s%s%s", (int)(at - core_policy), core_policy, rules,
+                   at + sizeof(rule) - 1);
+    core_world_set_policy(&world, text);
+    core_node_refresh_now(&node);
+}
+
+static struct ward_get_item *got_fields(struct ward_request **ret, const struct ward_bytes *fields,
+                                        size_t n)
+{
+    *ret = core_get(&world, &world.app, "fhir", "alpha");
+    struct ward_get_item *item = ((struct ward_get *)(*ret)->in)->items;
+    item->whole = false;
+    item->fields = fields;
+    item->n_fields = n;
+    (void)core_run(&node, *ret); /* the item says how it went */
+    return item;
+}
+
+static void a_get_gives_only_the_fields_that_policy_allows(void **state)
+{
+    (void)state;
+    assert_ok(core_run_free(&node, core_put(&world, &world.app, "fhir", "alpha", 1, patient)));
+    limit_fields("      - {name: some, actions: [record.get], collections: [fhir],\n"
+                 "         fields: [id, name]}\n");
+    const struct ward_bytes asked[] = {WARD_BYTES_LITERAL("name"), WARD_BYTES_LITERAL("birthDate")};
+    struct ward_request *got;
+    struct ward_get_item *item = got_fields(&got, asked, 1);
+    assert_ok(item->status);
+    assert_int_equal(item->n_values, 1);
+    ward_request_free(got);
+    item = got_fields(&got, asked, 2);
+    assert_code(item->status, WARD_E_DENIED);
+    assert_string_equal(ward_status_refusal(item->status), "policy: field not allowed");
+    assert_true(ward_bytes_eq(item->refused, asked[1]));
+    assert_int_equal(item->n_values, 0);
+    ward_request_free(got);
+    item = got_fields(&got, NULL, 0); /* of resourceType and id, what is not hidden */
+    assert_ok(item->status);
+    assert_int_equal(item->n_values, 1);
+    assert_true(ward_bytes_eq(item->values[0].name, WARD_BYTES_LITERAL("id")));
+    ward_request_free(got);
+    got = core_get(&world, &world.app, "fhir", "alpha"); /* the whole */
+    (void)core_run(&node, got);
+    item = ((struct ward_get *)got->in)->items;
+    assert_code(item->status, WARD_E_DENIED);
+    assert_int_equal(item->json.size, 0);
+    ward_request_free(got);
+    limit_fields("      - {name: name, actions: [record.get], collections: [fhir],\n"
+                 "         fields: [name]}\n");
+    item = got_fields(&got, NULL, 0);
+    assert_code(item->status, WARD_E_DENIED);
+    assert_string_equal(ward_status_refusal(item->status),
+                        "policy: no field of the default set is allowed");
+    ward_request_free(got);
+}
+
+static void a_put_writes_only_the_fields_that_policy_allows(void **state)
+{
+    (void)state;
+    limit_fields("      - {name: some, actions: [record.put], collections: [fhir],\n"
+                 "         fields: [id, \"name*\"]}\n"
+                 "      - {name: see, actions: [record.get], collections: [fhir]}\n");
+    static const struct {
+        const char *json;
+        enum ward_code code;
+    } puts[] = {
+        {"{\"id\":1,\"name\":2,\"names\":[]}", WARD_E_OK},
+        {"{\"id\":1,\"photo\":2}", WARD_E_DENIED},
+        {"{\"i\\u0064\":1}", WARD_E_DENIED}, /* id in another spelling */
+        {"{}", WARD_E_DENIED},               /* names none, so any */
+        {"{\"id\":1,\"id\":1}", WARD_E_INVALID},
+        {"{\"id\":1", WARD_E_INVALID},
+    };
+    for (size_t i = 0; i < sizeof(puts) / sizeof(puts[0]); i++) {
+        struct ward_request *put = core_put(&world, &world.app, "fhir", "alpha", 1, puts[i].json);
+        (void)core_run(&node, put);
+        const struct ward_put_item *item = ((struct ward_put *)put->in)->items;
+        assert_int_equal(item->status.code, puts[i].code);
+        assert_int_equal(item->refused.size > 0, i == 1 || i == 2);
+        ward_request_free(put);
+    }
+    struct ward_request *got = core_get(&world, &world.app, "fhir", "alpha");
+    assert_ok(core_run(&node, got));
+    const struct ward_get_item *item = ((struct ward_get *)got->in)->items;
+    assert_int_equal(item->version, 1);
+    assert_true(ward_bytes_eq(item->json, ward_bytes_str(puts[0].json)));
+    ward_request_free(got);
+}
+
 static void an_old_version_is_still_there(void **state)
 {
     (void)state;
@@ -389,6 +487,8 @@ int main(void)
         T(names_are_not_run_together),
         T(the_same_record_twice_in_a_request_is_refused_once),
         T(a_get_gives_only_the_fields_asked_for),
+        T(a_get_gives_only_the_fields_that_policy_allows),
+        T(a_put_writes_only_the_fields_that_policy_allows),
         T(an_old_version_is_still_there),
         T(an_answer_over_four_mebibytes_is_cut_off_cleanly),
         T(a_rewrap_moves_every_row_and_says_so),
