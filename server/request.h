@@ -64,6 +64,7 @@ struct ward_request {
     bool undecodable; /* refused before decide: no decision changes that */
     /* With a refusal: when the caller may come again; 0: not said. */
     uint32_t retry_after_ms;
+    bool tells_detail; /* a refusal's caller learns the numbers of `detail` too */
 
     /* Owned by the pipeline. */
     struct ward_state *state; /* policy, keyring and epoch under which it is decided; a reference */

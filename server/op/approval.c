@@ -50,6 +50,19 @@ static ward_status read_proposal(struct ward_request *request, struct ward_diges
     return WARD_OK;
 }
 
+/* What running it would look at. A proposal that cannot be read is told of when it is loaded. */
+static ward_status read_more(struct ward_request *request)
+{
+    const struct ward_read *read = request->reads[0];
+    struct ward_proposal proposal;
+    const struct ward_execution *execution;
+    bool known =
+        ward_ok(read->status) &&
+        ward_ok(ward_proposal_parse(read->proposal.proposal.payload, request->arena, &proposal)) &&
+        ward_ok(ward_execution_find(proposal.action, &execution));
+    return known && execution->read != NULL ? execution->read(request, &proposal) : WARD_OK;
+}
+
 static ward_status load(struct ward_request *request, struct approval_notes *notes)
 {
     const struct ward_read *read = request->reads[0];
@@ -284,7 +297,10 @@ const struct ward_op ward_op_approval_submit = {
     .action = WARD_ACTION_APPROVAL_SUBMIT,
     .alone = true,
     .decide = decide_vote,
-    .steps = {{.read = read_proposal, .finish = finish_submit, .commit = commit_vote},
+    .steps = {{.read = read_proposal,
+               .read_more = read_more,
+               .finish = finish_submit,
+               .commit = commit_vote},
               {.finish = finish_run, .commit = commit_run}},
     .n_steps = 2,
 };
@@ -293,7 +309,10 @@ const struct ward_op ward_op_approval_approve = {
     .action = WARD_ACTION_APPROVAL_APPROVE,
     .alone = true,
     .decide = decide_vote,
-    .steps = {{.read = read_proposal, .finish = finish_approve, .commit = commit_vote},
+    .steps = {{.read = read_proposal,
+               .read_more = read_more,
+               .finish = finish_approve,
+               .commit = commit_vote},
               {.finish = finish_run, .commit = commit_run}},
     .n_steps = 2,
 };

@@ -9,6 +9,15 @@ static const struct {
 } executions[] = {
     {WARD_ACTION_KEY_CREATE, &ward_execution_key},
     {WARD_ACTION_KEY_ROTATE, &ward_execution_key},
+    {WARD_ACTION_KEY_CHANGE, &ward_execution_key_state},
+    {WARD_ACTION_KEY_DISABLE, &ward_execution_key_state},
+    {WARD_ACTION_KEY_ENABLE, &ward_execution_key_state},
+    {WARD_ACTION_KEY_SUSPEND, &ward_execution_key_state},
+    {WARD_ACTION_KEY_RESUME, &ward_execution_key_state},
+    {WARD_ACTION_KEY_DEACTIVATE, &ward_execution_key_state},
+    {WARD_ACTION_KEY_COMPROMISE, &ward_execution_key_state},
+    {WARD_ACTION_KEY_DESTROY, &ward_execution_key_state},
+    {WARD_ACTION_KEY_CANCEL_DESTROY, &ward_execution_key_state},
     {WARD_ACTION_IDENTITY_REVOKE, &ward_execution_revocation},
     {WARD_ACTION_IDENTITY_UNREVOKE, &ward_execution_revocation},
 };

@@ -9,6 +9,8 @@
 #include "server/state.h"
 
 struct ward_execution {
+    /* Adds the reads that prepare needs besides; NULL: none. They are found by their kind. */
+    ward_status (*read)(struct ward_request *request, const struct ward_proposal *proposal);
     /* What the proposal would do, under the request's state as it is now; `ret` is for the
      * functions below, in the request's arena. STATE when the world has moved on since. */
     ward_status (*prepare)(struct ward_request *request, const struct ward_proposal *proposal,
@@ -26,6 +28,7 @@ struct ward_execution {
 ward_status ward_execution_find(struct ward_bytes action, const struct ward_execution **ret);
 
 /* The rows of the table, each beside what it does. */
-extern const struct ward_execution ward_execution_key, ward_execution_revocation;
+extern const struct ward_execution ward_execution_key, ward_execution_key_state,
+    ward_execution_revocation;
 
 #endif

@@ -26,15 +26,15 @@ ward_status ward_key_making_create(const struct ward_state *state, struct ward_b
     return ward_id_random(&ret->intent);
 }
 
-/* The one that the next version follows: it wraps, or it was the last to and is compromised. */
+/* The one that the next version follows: the one that wraps, or the newest where none does. */
 static ward_status version_before(const struct ward_key *key, const struct ward_key_version **ret)
 {
-    const struct ward_key_version *newest = &key->versions[key->n_versions - 1];
-    if (key->enabled && key->active == NULL && newest->state == WARD_KEY_COMPROMISED) {
-        *ret = newest;
-        return WARD_OK;
+    if (!key->enabled) {
+        return WARD_REFUSAL(WARD_E_STATE, "key: disabled");
     }
-    return ward_state_wrapping_version(key, ret);
+    WARD_ENSURE(key->n_versions > 0, WARD_E_STATE);
+    *ret = key->active != NULL ? key->active : &key->versions[key->n_versions - 1];
+    return WARD_OK;
 }
 
 ward_status ward_key_making_rotate(const struct ward_state *state, struct ward_bytes name,
@@ -50,7 +50,7 @@ ward_status ward_key_making_rotate(const struct ward_state *state, struct ward_b
     const struct ward_key_version *before;
     WARD_TRY(version_before(key, &before));
     *ret = (struct ward_key_making){.rotate = true,
-                                    .from_compromised = before->state == WARD_KEY_COMPROMISED,
+                                    .before_stays = before->state != WARD_KEY_ACTIVE,
                                     .name = key->name,
                                     .purpose = key->purpose,
                                     .rotation_period_days = key->rotation_period_days,
@@ -160,7 +160,7 @@ ward_status ward_key_making_outcome(const struct ward_key_making *making, struct
                                           .rotation_period_days = making->rotation_period_days,
                                           .created_us = making->created_us};
         WARD_TRY(ward_batch_effect(batch, &kek));
-    } else if (!making->from_compromised) {
+    } else if (!making->before_stays) {
         struct ward_effect old = making->old;
         old.kek_state.changed_us = making->created_us;
         WARD_TRY(ward_batch_effect(batch, &old));
@@ -249,10 +249,12 @@ ward_status ward_key_view_of(struct ward_arena *arena, const struct ward_key *ke
                                      key->n_versions + 1); /* room for one made */
     WARD_ENSURE(ret->versions != NULL, WARD_E_EXHAUSTED);
     for (size_t i = 0; i < key->n_versions; i++) {
-        ret->versions[i] =
-            (struct ward_key_version_view){.version = key->versions[i].version,
-                                           .state = (uint8_t)key->versions[i].state,
-                                           .created_us = key->versions[i].created_us};
+        ret->versions[i] = (struct ward_key_version_view){.version = key->versions[i].version,
+                                                          .state = (uint8_t)key->versions[i].state,
+                                                          .created_us = key->versions[i].created_us,
+                                                          .changed_us = key->versions[i].changed_us,
+                                                          .prior = (uint8_t)key->versions[i].prior,
+                                                          .due_us = key->versions[i].due_us};
     }
     return WARD_OK;
 }
@@ -273,9 +275,13 @@ ward_status ward_key_view_made(struct ward_arena *arena, const struct ward_state
     for (size_t i = 0; i < ret->n_versions; i++) {
         if (ret->versions[i].state == WARD_KEY_ACTIVE) {
             ret->versions[i].state = WARD_KEY_DEACTIVATED;
+            ret->versions[i].changed_us = making->created_us;
         }
     }
-    ret->versions[ret->n_versions++] = (struct ward_key_version_view){
-        .version = making->ref.version, .state = WARD_KEY_ACTIVE, .created_us = making->created_us};
+    ret->versions[ret->n_versions++] =
+        (struct ward_key_version_view){.version = making->ref.version,
+                                       .state = WARD_KEY_ACTIVE,
+                                       .created_us = making->created_us,
+                                       .changed_us = making->created_us};
     return WARD_OK;
 }

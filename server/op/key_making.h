@@ -9,8 +9,8 @@
 #include "server/op/messages.h"
 
 struct ward_key_making {
-    bool rotate;           /* else: create */
-    bool from_compromised; /* the version before wraps no more already, and stays what it is */
+    bool rotate;       /* else: create */
+    bool before_stays; /* the version before does not wrap as it is, and stays what it is */
     struct ward_kek_ref ref;
     struct ward_bytes name;
     uint8_t purpose;

@@ -63,6 +63,9 @@ struct ward_key_version_view {
     uint8_t state;
     int64_t created_us;
     uint64_t rows;
+    int64_t changed_us;
+    uint8_t prior;  /* pending-destruction: the state before; else 0 */
+    int64_t due_us; /* pending-destruction: when it may be destroyed; else 0 */
 };
 struct ward_key_view {
     struct ward_bytes name, backend;
@@ -98,6 +101,15 @@ struct ward_key_rotate {
 struct ward_key_outcome { /* of create and rotate: one of the two */
     struct ward_key_view *key;
     struct ward_proposal_view *proposal;
+};
+/* Of change, disable, enable, suspend, resume, deactivate, compromise, schedule- and
+ * cancel-destroy. */
+struct ward_key_state_change {
+    struct ward_bytes name;
+    uint32_t version; /* 0: the key as a whole, or the version that the command then means */
+    uint32_t rotation_period_days;       /* of change */
+    uint32_t waiting_days;               /* of schedule-destroy; 0: as policy says */
+    struct ward_proposal_view *proposal; /* out */
 };
 struct ward_key_describe {
     struct ward_bytes name;

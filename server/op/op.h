@@ -16,6 +16,8 @@ struct ward_batch;
 
 struct ward_step {
     ward_status (*read)(struct ward_request *request, struct ward_digest *digest); /* adds reads */
+    /* Adds those that only what was read can name; NULL where there are none. They come behind. */
+    ward_status (*read_more)(struct ward_request *request);
     ward_status (*plan)(struct ward_request *request,
                         struct ward_worker *worker); /* adds KEK items */
     ward_status (*finish)(struct ward_request *request,
@@ -63,6 +65,9 @@ struct ward_decision ward_request_ask_fields(const struct ward_request *request,
 extern const struct ward_op ward_op_generate, ward_op_unwrap, ward_op_data_key_rewrap;
 extern const struct ward_op ward_op_key_create, ward_op_key_rotate, ward_op_key_describe,
     ward_op_key_list;
+extern const struct ward_op ward_op_key_change, ward_op_key_disable, ward_op_key_enable,
+    ward_op_key_suspend, ward_op_key_resume, ward_op_key_deactivate, ward_op_key_compromise,
+    ward_op_key_schedule_destroy, ward_op_key_cancel_destroy;
 extern const struct ward_op ward_op_record_put, ward_op_record_get;
 extern const struct ward_op ward_op_approval_list, ward_op_approval_show, ward_op_approval_submit,
     ward_op_approval_approve, ward_op_approval_reject;

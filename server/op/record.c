@@ -64,6 +64,11 @@ ward_status ward_subject_key_plan(struct ward_request *request, struct ward_work
         return WARD_REFUSAL(WARD_E_STATE, "key: disabled");
     }
     WARD_TRY(ward_key_state_check(version->state, WARD_KEY_UNWRAP));
+    if (version->state == WARD_KEY_COMPROMISED &&
+        !ward_policy_settings(request->state->policy)->compromised_reads) {
+        return WARD_REFUSAL(WARD_E_STATE,
+                            "key: this version is compromised and policy stops reading under it");
+    }
     struct ward_kek_item *kek;
     WARD_TRY(ward_worker_add(worker, request, &kek));
     kek->verb = WARD_KEK_UNWRAP;

@@ -27,6 +27,10 @@ static ward_status decide(struct ward_request *request)
     if (making->from_version != in->from_version) {
         return WARD_REFUSAL(WARD_E_STATE, "key: it was rotated meanwhile");
     }
+    /* What officers have suspended or deactivated since is theirs to rotate. */
+    if (making->before_stays && in->reason != WARD_ROTATION_COMPROMISED) {
+        return WARD_REFUSAL(WARD_E_STATE, "key: its version does not wrap any more");
+    }
     making->created_us = request->received_wall_us;
     return WARD_OK;
 }

@@ -3,12 +3,15 @@
  * rule", and no request. */
 #include "server/rpc/details.h"
 
+#include <stdio.h>
+
 #include "google/rpc/error_details.pb-c.h"
 #include "google/rpc/status.pb-c.h"
 #include "proto/grpc.h"
 
 #define DETAIL_MAX 512 /* of one */
 #define FIELD_MAX 64
+#define FACT_MAX 128
 #define TEXT_MAX 256
 #define UNAVAILABLE_RETRY_MS 1000
 #define TYPE(name) "type.googleapis.com/google.rpc." name
@@ -35,13 +38,39 @@ static void add(struct details *details, const char *type, const ProtobufCMessag
     details->pointers[i] = &details->any[i];
 }
 
-static void add_info(struct details *details, ward_status status)
+/* One of the pairs, as google.rpc has them: both sides are texts. */
+struct fact {
+    Google__Rpc__ErrorInfo__MetadataEntry entry;
+    char value[FACT_MAX];
+};
+
+static void put_fact(const struct ward_leaf_pair *from, struct fact *fact)
+{
+    google__rpc__error_info__metadata_entry__init(&fact->entry);
+    if (from->text.data != NULL) {
+        (void)snprintf(fact->value, sizeof(fact->value), "%.*s", (int)from->text.size,
+                       (const char *)from->text.data); /* cut is fine */
+    } else {
+        (void)snprintf(fact->value, sizeof(fact->value), "%lld", (long long)from->number);
+    }
+    fact->entry.key = (char *)from->name; /* constant, and only read */
+    fact->entry.value = fact->value;
+}
+
+static void add_info(struct details *details, ward_status status, const struct ward_details *with)
 {
     /* To be decided again is a matter of ours; a caller sees that somebody else was faster. */
     enum ward_code code = status.code == WARD_E_STALE ? WARD_E_CONFLICT : status.code;
+    struct fact facts[WARD_DETAILS_FACTS_MAX];
+    Google__Rpc__ErrorInfo__MetadataEntry *entries[WARD_DETAILS_FACTS_MAX];
     Google__Rpc__ErrorInfo info = GOOGLE__RPC__ERROR_INFO__INIT;
     info.reason = (char *)ward_code_name(code);
     info.domain = (char *)"ward";
+    info.metadata = entries;
+    for (size_t i = 0; i < with->n_facts && i < WARD_DETAILS_FACTS_MAX; i++) {
+        put_fact(&with->facts[i], &facts[i]);
+        entries[info.n_metadata++] = &facts[i].entry;
+    }
     add(details, TYPE("ErrorInfo"), &info.base);
 }
 
@@ -91,7 +120,7 @@ static void add_retry(struct details *details, ward_status status, uint32_t retr
     add(details, TYPE("RetryInfo"), &retry.base);
 }
 
-size_t ward_details_text(ward_status status, uint32_t retry_after_ms,
+size_t ward_details_text(ward_status status, const struct ward_details *with,
                          char out[static WARD_DETAILS_TEXT_MAX])
 {
     out[0] = '\0';
@@ -99,9 +128,9 @@ size_t ward_details_text(ward_status status, uint32_t retry_after_ms,
         return 0;
     }
     struct details details = {.n = 0};
-    add_info(&details, status);
+    add_info(&details, status, with);
     add_violation(&details, status);
-    add_retry(&details, status, retry_after_ms);
+    add_retry(&details, status, with->retry_after_ms);
     Google__Rpc__Status whole = GOOGLE__RPC__STATUS__INIT;
     whole.code = (int32_t)ward_grpc_code_of(status);
     whole.message = (char *)ward_grpc_message_of(status);

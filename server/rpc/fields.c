@@ -123,6 +123,11 @@ static ward_status fill_version(struct ward_arena *arena, const struct ward_key_
     out->version = view->version;
     out->state = (char *)ward_key_state_name((enum ward_key_state)view->state);
     out->rows = view->rows;
+    if (view->due_us > 0) {
+        out->prior = (char *)ward_key_state_name((enum ward_key_state)view->prior);
+        WARD_TRY(ward_fields_time(arena, view->due_us, &out->due));
+    }
+    WARD_TRY(ward_fields_time(arena, view->changed_us, &out->changed));
     return ward_fields_time(arena, view->created_us, &out->created);
 }
 

@@ -142,6 +142,7 @@ static void decide(struct ward_request *request)
         return;
     }
     request->n_detail = 0;
+    request->tells_detail = false;
     request->told = WARD_OK;
     request->last = false;
     request->status = request->op->decide == NULL ? WARD_OK : request->op->decide(request);

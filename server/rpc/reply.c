@@ -42,10 +42,11 @@ static void answered(struct ward_stream *stream, ward_status status)
     }
 }
 
-static void reply_refusal(struct ward_stream *stream, ward_status status, uint32_t retry_after_ms)
+static void reply_refusal(struct ward_stream *stream, ward_status status,
+                          const struct ward_details *with)
 {
     char details[WARD_DETAILS_TEXT_MAX];
-    size_t details_size = ward_details_text(status, retry_after_ms, details);
+    size_t details_size = ward_details_text(status, with, details);
     ward_auto(ward_buffer_fini) struct ward_buffer text;
     ward_buffer_init(&text, WARD_REPLY_TEXT_MAX);
     ward_grpc_percent_encode(ward_bytes_str(ward_grpc_message_of(status)), &text);
@@ -69,7 +70,7 @@ static void reply_refusal(struct ward_stream *stream, ward_status status, uint32
 
 void ward_reply_status(struct ward_stream *stream, ward_status status)
 {
-    reply_refusal(stream, status, 0);
+    reply_refusal(stream, status, &(const struct ward_details){0});
 }
 
 static ward_status encode(struct ward_request *request, struct ward_bytes *ret)
@@ -101,7 +102,11 @@ void ward_reply_request(struct ward_stream *stream, struct ward_request *take_re
         status = WARD_REFUSAL(WARD_E_EXHAUSTED, "connection: too many answers wait to be read");
     }
     if (!ward_ok(status)) {
-        reply_refusal(stream, status, take_request->retry_after_ms);
+        const struct ward_details with = {
+            .retry_after_ms = take_request->retry_after_ms,
+            .facts = take_request->detail,
+            .n_facts = take_request->tells_detail ? take_request->n_detail : 0};
+        reply_refusal(stream, status, &with);
         ward_request_free(take_request);
         return;
     }

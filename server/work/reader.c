@@ -47,6 +47,42 @@ static ward_status ask_budget(struct ward_reader *reader, size_t *n_reads)
     return WARD_OK;
 }
 
+static ward_status add_reads(struct ward_reader *reader, struct ward_request *request, size_t from,
+                             size_t *n_reads)
+{
+    WARD_TRY(room(reader, *n_reads + request->n_reads - from));
+    for (size_t r = from; r < request->n_reads; r++) {
+        request->reads[r]->arena = request->arena;
+        reader->reads[(*n_reads)++] = request->reads[r];
+    }
+    return WARD_OK;
+}
+
+static ward_status add_more(struct ward_reader *reader, struct ward_request *request,
+                            size_t *n_reads)
+{
+    const struct ward_step *step = ward_pipeline_step(request);
+    size_t from = request->n_reads;
+    if (step == NULL || step->read_more == NULL || request->ask != NULL) {
+        return WARD_OK;
+    }
+    WARD_TRY(step->read_more(request));
+    return add_reads(reader, request, from, n_reads);
+}
+
+/* What only the first answers could name: rare, and small. */
+static ward_status read_more(struct ward_reader *reader, struct ward_request **requests, size_t n)
+{
+    size_t n_reads = 0;
+    for (size_t i = 0; i < n; i++) {
+        ward_status status = add_more(reader, requests[i], &n_reads);
+        if (!ward_ok(status)) {
+            requests[i]->status = status;
+        }
+    }
+    return n_reads == 0 ? WARD_OK : ward_store_read(reader->store, reader->reads, n_reads);
+}
+
 static void read_batch(struct ward_reader *reader, struct ward_request **requests, size_t n)
 {
     size_t n_reads = 0;
@@ -61,14 +97,9 @@ static void read_batch(struct ward_reader *reader, struct ward_request **request
         if (!ward_pipeline_read(requests[i], reader->digest)) {
             continue;
         }
-        ward_status status = room(reader, n_reads + requests[i]->n_reads);
+        ward_status status = add_reads(reader, requests[i], 0, &n_reads);
         if (!ward_ok(status)) {
             requests[i]->status = status;
-            continue;
-        }
-        for (size_t r = 0; r < requests[i]->n_reads; r++) {
-            requests[i]->reads[r]->arena = requests[i]->arena;
-            reader->reads[n_reads++] = requests[i]->reads[r];
         }
     }
     ward_status status = ask_budget(reader, &n_reads);
@@ -76,6 +107,9 @@ static void read_batch(struct ward_reader *reader, struct ward_request **request
         status = ward_store_read(reader->store, reader->reads, n_reads);
     }
     ward_budget_round_settle(reader->round);
+    if (ward_ok(status)) {
+        status = read_more(reader, requests, n);
+    }
     if (!ward_ok(status)) {
         ward_log_status(WARD_LOG_WARN, "reading from the database failed", status);
         for (size_t i = 0; i < n; i++) {

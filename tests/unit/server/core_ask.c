@@ -127,6 +127,15 @@ struct ward_request *core_rotate(struct core_world *world, const struct core_per
     return request;
 }
 
+static void take_proposal(const struct ward_proposal_view *view, struct core_proposal *ret)
+{
+    assert_string_equal(view->state, "draft");
+    assert_true(view->payload.size <= sizeof(ret->memory));
+    memcpy(ret->memory, view->payload.data, view->payload.size);
+    ret->payload = WARD_BYTES(ret->memory, view->payload.size);
+    ret->id = view->id;
+}
+
 void core_propose(struct core_node *node, const struct core_person *person, const char *name,
                   struct core_proposal *ret)
 {
@@ -134,12 +143,52 @@ void core_propose(struct core_node *node, const struct core_person *person, cons
     assert_ok(core_run(node, request));
     const struct ward_key_outcome *out = request->out;
     assert_true(out != NULL && out->key == NULL && out->proposal != NULL);
-    assert_string_equal(out->proposal->state, "draft");
-    assert_true(out->proposal->payload.size <= sizeof(ret->memory));
-    memcpy(ret->memory, out->proposal->payload.data, out->proposal->payload.size);
-    ret->payload = WARD_BYTES(ret->memory, out->proposal->payload.size);
-    ret->id = out->proposal->id;
+    take_proposal(out->proposal, ret);
     ward_request_free(request);
+}
+
+struct ward_request *core_change(struct core_world *world, const struct core_person *person,
+                                 const struct ward_op *op, const char *name, uint32_t version)
+{
+    struct ward_request *request =
+        core_request(world, person, op, sizeof(struct ward_key_state_change));
+    *(struct ward_key_state_change *)request->in = (struct ward_key_state_change){
+        .name = copy(request, name), .version = version, .rotation_period_days = 90};
+    return request;
+}
+
+void core_propose_change(struct core_node *node, const struct core_person *person,
+                         const struct ward_op *op, const char *name, uint32_t version,
+                         struct core_proposal *ret)
+{
+    struct ward_request *request = core_change(node->world, person, op, name, version);
+    assert_ok(core_run(node, request));
+    take_proposal(((struct ward_key_state_change *)request->in)->proposal, ret);
+    ward_request_free(request);
+}
+
+void core_change_fully(struct core_node *node, const struct ward_op *op, const char *name,
+                       uint32_t version)
+{
+    struct core_world *world = node->world;
+    struct core_proposal proposal;
+    core_propose_change(node, &world->officer_a, op, name, version, &proposal);
+    assert_ok(core_run_free(
+        node, core_vote(world, &world->officer_a, &ward_op_approval_submit, &proposal)));
+    if (!ward_action_at_once(op->action)) {
+        assert_ok(core_run_free(
+            node, core_vote(world, &world->officer_b, &ward_op_approval_approve, &proposal)));
+    }
+}
+
+enum ward_key_state core_state(struct core_node *node, const char *name, uint32_t version)
+{
+    struct ward_state *state = ward_state_slot_get(&node->states);
+    const struct ward_key *key = ward_state_key(state, ward_bytes_str(name));
+    const struct ward_key_version *found = key == NULL ? NULL : ward_key_version_find(key, version);
+    enum ward_key_state ret = found == NULL ? 0 : found->state;
+    ward_state_unref(state);
+    return ret;
 }
 
 struct ward_request *core_vote_with(struct core_world *world, const struct core_person *person,

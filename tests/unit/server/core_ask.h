@@ -40,6 +40,18 @@ struct ward_request *core_rotate(struct core_world *world, const struct core_per
 /* Runs rotate, which must end in a proposal. */
 void core_propose(struct core_node *node, const struct core_person *person, const char *name,
                   struct core_proposal *ret);
+/* A command on a key or a version of it: op is one of those of server/op/key_state_change.c. A new
+ * rotation period is 90 days. */
+struct ward_request *core_change(struct core_world *world, const struct core_person *person,
+                                 const struct ward_op *op, const char *name, uint32_t version);
+void core_propose_change(struct core_node *node, const struct core_person *person,
+                         const struct ward_op *op, const char *name, uint32_t version,
+                         struct core_proposal *ret);
+/* officer_a proposes and submits; officer_b approves what needs it. */
+void core_change_fully(struct core_node *node, const struct ward_op *op, const char *name,
+                       uint32_t version);
+/* 0: there is no such version. */
+enum ward_key_state core_state(struct core_node *node, const char *name, uint32_t version);
 /* A vote with the person's own signature. */
 struct ward_request *core_vote(struct core_world *world, const struct core_person *person,
                                const struct ward_op *op, const struct core_proposal *proposal);

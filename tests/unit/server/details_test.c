@@ -15,11 +15,16 @@
 
 #define TYPE(name) "type.googleapis.com/google.rpc." name
 
-static Google__Rpc__Status *read_details(ward_status status, uint32_t retry_after_ms)
+static size_t details_text(ward_status status, uint32_t retry_after_ms, char *out)
+{
+    return ward_details_text(status, &(struct ward_details){.retry_after_ms = retry_after_ms}, out);
+}
+
+static Google__Rpc__Status *read_with(ward_status status, const struct ward_details *with)
 {
     char text[WARD_DETAILS_TEXT_MAX], padded[WARD_DETAILS_TEXT_MAX + 4];
     uint8_t bytes[WARD_DETAILS_TEXT_MAX];
-    size_t size = ward_details_text(status, retry_after_ms, text);
+    size_t size = ward_details_text(status, with, text);
     assert_int_equal(size, strlen(text));
     assert_null(strchr(text, '='));
     memcpy(padded, text, size);
@@ -33,6 +38,11 @@ static Google__Rpc__Status *read_details(ward_status status, uint32_t retry_afte
     assert_int_equal(whole->code, ward_grpc_code_of(status));
     assert_string_equal(whole->message, ward_grpc_message_of(status));
     return whole;
+}
+
+static Google__Rpc__Status *read_details(ward_status status, uint32_t retry_after_ms)
+{
+    return read_with(status, &(struct ward_details){.retry_after_ms = retry_after_ms});
 }
 
 /* NULL: there is none. */
@@ -97,7 +107,7 @@ static void success_has_no_details(void **state)
 {
     (void)state;
     char text[WARD_DETAILS_TEXT_MAX];
-    assert_int_equal(ward_details_text(WARD_OK, 5, text), 0);
+    assert_int_equal(details_text(WARD_OK, 5, text), 0);
     assert_string_equal(text, "");
 }
 
@@ -147,8 +157,8 @@ static void a_ciphertext_that_stays_closed_says_nothing_else(void **state)
     (void)state;
     expect_violation(WARD_REFUSAL(WARD_E_CIPHERTEXT, "wrapped: wrong context"), NULL, NULL);
     char one[WARD_DETAILS_TEXT_MAX], two[WARD_DETAILS_TEXT_MAX];
-    (void)ward_details_text(WARD_REFUSAL(WARD_E_CIPHERTEXT, "wrapped: wrong context"), 0, one);
-    (void)ward_details_text(WARD_STATUS(WARD_E_CIPHERTEXT), 0, two);
+    (void)details_text(WARD_REFUSAL(WARD_E_CIPHERTEXT, "wrapped: wrong context"), 0, one);
+    (void)details_text(WARD_STATUS(WARD_E_CIPHERTEXT), 0, two);
     assert_string_equal(one, two);
 }
 
@@ -156,8 +166,8 @@ static void the_place_and_the_foreign_number_stay_inside(void **state)
 {
     (void)state;
     char one[WARD_DETAILS_TEXT_MAX], two[WARD_DETAILS_TEXT_MAX];
-    (void)ward_details_text(WARD_FOREIGN(WARD_E_UNAVAILABLE, WARD_DOMAIN_PKCS11, 0x30), 0, one);
-    (void)ward_details_text((ward_status){.code = WARD_E_UNAVAILABLE}, 0, two);
+    (void)details_text(WARD_FOREIGN(WARD_E_UNAVAILABLE, WARD_DOMAIN_PKCS11, 0x30), 0, one);
+    (void)details_text((ward_status){.code = WARD_E_UNAVAILABLE}, 0, two);
     assert_string_equal(one, two);
 }
 
@@ -182,11 +192,53 @@ static void what_would_be_too_large_is_left_out(void **state)
     memcpy(text, "field: ", 7);
     char out[WARD_DETAILS_TEXT_MAX];
     ward_status status = {.code = WARD_E_INVALID, .domain = WARD_DOMAIN_REFUSAL, .at = text};
-    assert_int_equal(ward_details_text(status, 0, out), 0);
+    assert_int_equal(details_text(status, 0, out), 0);
     text[600] = '\0'; /* the whole fits, the violation does not */
     expect_violation(status, NULL, NULL);
     text[200] = '\0';
     expect_violation(status, "field", text + 7);
+}
+
+static Google__Rpc__ErrorInfo *info_with(const struct ward_leaf_pair *facts, size_t n)
+{
+    Google__Rpc__Status *whole =
+        read_with(WARD_REFUSAL(WARD_E_STATE, "version: stored rows still need it"),
+                  &(struct ward_details){.facts = facts, .n_facts = n});
+    const Google__Protobuf__Any *any = detail(whole, TYPE("ErrorInfo"));
+    assert_non_null(any);
+    Google__Rpc__ErrorInfo *info =
+        google__rpc__error_info__unpack(NULL, any->value.len, any->value.data);
+    assert_non_null(info);
+    google__rpc__status__free_unpacked(whole, NULL);
+    return info;
+}
+
+static void the_numbers_behind_a_refusal_are_told_by_name(void **state)
+{
+    (void)state;
+    const struct ward_leaf_pair facts[] = {
+        {.name = "rows", .number = 1204},
+        {.name = "collections", .text = WARD_BYTES_LITERAL("fhir notes")}};
+    Google__Rpc__ErrorInfo *info = info_with(facts, 2);
+    assert_string_equal(info->reason, "STATE");
+    assert_int_equal(info->n_metadata, 2);
+    assert_string_equal(info->metadata[0]->key, "rows");
+    assert_string_equal(info->metadata[0]->value, "1204");
+    assert_string_equal(info->metadata[1]->key, "collections");
+    assert_string_equal(info->metadata[1]->value, "fhir notes");
+    google__rpc__error_info__free_unpacked(info, NULL);
+}
+
+static void numbers_are_told_only_as_many_as_fit(void **state)
+{
+    (void)state;
+    struct ward_leaf_pair facts[WARD_DETAILS_FACTS_MAX + 4];
+    for (size_t i = 0; i < WARD_DETAILS_FACTS_MAX + 4; i++) {
+        facts[i] = (struct ward_leaf_pair){.name = "n", .number = INT64_MIN};
+    }
+    Google__Rpc__ErrorInfo *info = info_with(facts, WARD_DETAILS_FACTS_MAX + 4);
+    assert_int_equal(info->n_metadata, WARD_DETAILS_FACTS_MAX);
+    google__rpc__error_info__free_unpacked(info, NULL);
 }
 
 int main(void)
@@ -201,6 +253,8 @@ int main(void)
         cmocka_unit_test(the_place_and_the_foreign_number_stay_inside),
         cmocka_unit_test(retries_are_told_where_they_help),
         cmocka_unit_test(what_would_be_too_large_is_left_out),
+        cmocka_unit_test(the_numbers_behind_a_refusal_are_told_by_name),
+        cmocka_unit_test(numbers_are_told_only_as_many_as_fit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -7,6 +7,9 @@
 
 const struct ward_op ward_op_generate, ward_op_unwrap, ward_op_data_key_rewrap;
 const struct ward_op ward_op_key_create, ward_op_key_rotate, ward_op_key_describe, ward_op_key_list;
+const struct ward_op ward_op_key_change, ward_op_key_disable, ward_op_key_enable,
+    ward_op_key_suspend, ward_op_key_resume, ward_op_key_deactivate, ward_op_key_compromise,
+    ward_op_key_schedule_destroy, ward_op_key_cancel_destroy;
 const struct ward_op ward_op_record_put, ward_op_record_get;
 const struct ward_op ward_op_approval_list, ward_op_approval_show, ward_op_approval_submit,
     ward_op_approval_approve, ward_op_approval_reject;
