@@ -12,7 +12,7 @@
 #include "base/status.h"
 #include "base/wipe_alloc.h"
 
-#define WARD_SCHEMA_VERSION 3
+#define WARD_SCHEMA_VERSION 4
 #define WARD_HASH_SIZE 32
 #define WARD_REPLAY_RESPONSE_MAX (64u * 1024)
 #define WARD_PURGE_MAX 10000u /* replays that one purge deletes, the oldest first */
@@ -140,7 +140,8 @@ struct ward_store_subject_key {
 
 struct ward_store_vote {
     struct ward_bytes identity, signature, certificate;
-    uint8_t decision; /* enum ward_decision_kind */
+    struct ward_bytes reason; /* text, at most 256 bytes */
+    uint8_t decision;         /* enum ward_decision_kind */
     int64_t created_us;
 };
 

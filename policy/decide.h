@@ -74,6 +74,10 @@ size_t ward_policy_approvers(const struct ward_policy *policy,
                              bool (*gone)(void *context, struct ward_bytes identity),
                              void *context);
 
+/* Those who may approve, identities sorted by their persons; as long as the policy. */
+size_t ward_policy_approving(const struct ward_policy *policy,
+                             const struct ward_subject *const **ret);
+
 /* How many of the votes count: signers whom policy names as officers entitled to approve, with
  * person, identity and key all different from the proposer's and from each other's. */
 uint32_t ward_quorum_count(const struct ward_policy *policy, const struct ward_vote *proposer,

@@ -149,6 +149,11 @@ const struct ward_subject *ward_policy_subject(const struct ward_policy *policy,
                                              sizeof(policy->subjects[0]), find_subject);
 }
 
+struct ward_bytes ward_subject_identity(const struct ward_subject *subject)
+{
+    return subject->identity;
+}
+
 enum ward_role_kind ward_subject_kind(const struct ward_subject *subject)
 {
     return subject->kind;

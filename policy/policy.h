@@ -99,6 +99,7 @@ const char *ward_policy_deployment(const struct ward_policy *policy);
 struct ward_subject;
 const struct ward_subject *ward_policy_subject(const struct ward_policy *policy,
                                                struct ward_bytes identity);
+struct ward_bytes ward_subject_identity(const struct ward_subject *subject);
 enum ward_role_kind ward_subject_kind(const struct ward_subject *subject);
 /* The person's name, or the identity itself when no person is declared. */
 struct ward_bytes ward_subject_person(const struct ward_subject *subject);

@@ -100,6 +100,13 @@ size_t ward_policy_approvers(const struct ward_policy *policy,
     return n;
 }
 
+size_t ward_policy_approving(const struct ward_policy *policy,
+                             const struct ward_subject *const **ret)
+{
+    *ret = policy->approving;
+    return policy->n_approving;
+}
+
 uint32_t ward_quorum_count(const struct ward_policy *policy, const struct ward_vote *proposer,
                            const struct ward_vote *votes, size_t n)
 {

@@ -10,7 +10,10 @@
 #include "proto/wire_limits.h"
 
 #define TYPE "ward proposal 1"
+#define TYPE_WITH_TERMS "ward proposal 2"
 #define PAYLOAD_TYPE "application/vnd.ward.proposal+json; decision="
+#define PAYLOAD_REASON "; reason="
+#define PAYLOAD_TYPE_MAX 256u
 #define NOT_CANONICAL "proposal: not canonical"
 
 enum member {
@@ -27,15 +30,16 @@ enum member {
     M_CREATED,
     M_EXPIRES,
     M_APPROVALS,
+    M_TERMS, /* not there when there are none */
     M_REASON,
     M_CONSEQUENCES,
     M_COUNT,
 };
 
 static const char *const member_names[M_COUNT] = {
-    "type",       "deployment", "id",        "action",   "object",
-    "parameters", "policy",     "epoch",     "proposer", "person",
-    "created",    "expires",    "approvals", "reason",   "consequences",
+    "type",      "deployment", "id",       "action",       "object",  "parameters",
+    "policy",    "epoch",      "proposer", "person",       "created", "expires",
+    "approvals", "terms",      "reason",   "consequences",
 };
 
 static void add_name(enum member member, struct ward_buffer *out)
@@ -101,7 +105,8 @@ static void add_params(enum member member, const struct ward_proposal_param *par
 
 void ward_proposal_print(const struct ward_proposal *proposal, struct ward_buffer *out)
 {
-    add_text(M_TYPE, WARD_BYTES_LITERAL(TYPE), out);
+    bool terms = proposal->n_terms > 0;
+    add_text(M_TYPE, ward_bytes_str(terms ? TYPE_WITH_TERMS : TYPE), out);
     add_id(M_DEPLOYMENT, &proposal->deployment, out);
     add_id(M_ID, &proposal->id, out);
     add_text(M_ACTION, proposal->action, out);
@@ -117,6 +122,9 @@ void ward_proposal_print(const struct ward_proposal *proposal, struct ward_buffe
     add_time(M_EXPIRES, proposal->expires_us, out);
     add_name(M_APPROVALS, out);
     ward_canonical_uint(out, proposal->approvals);
+    if (terms) {
+        add_params(M_TERMS, proposal->terms, proposal->n_terms, out);
+    }
     add_text(M_REASON, proposal->reason, out);
     add_params(M_CONSEQUENCES, proposal->consequences, proposal->n_consequences, out);
     ward_buffer_add_u8(out, '}');
@@ -179,14 +187,12 @@ static bool read_params(struct ward_bytes json, struct ward_arena *arena, bool t
     return true;
 }
 
+/* That the type fits what is there shows when it is printed again. */
 static bool read_all(const struct ward_json_slice *slices, struct ward_arena *arena,
                      struct ward_proposal *p)
 {
-    struct ward_bytes type;
     uint64_t approvals = 0;
     bool good =
-        ward_canonical_read_text(slices[M_TYPE].value, arena, &type) &&
-        ward_bytes_eq(type, WARD_BYTES_LITERAL(TYPE)) &&
         read_id(slices[M_DEPLOYMENT].value, &p->deployment) &&
         read_id(slices[M_ID].value, &p->id) &&
         ward_canonical_read_text(slices[M_ACTION].value, arena, &p->action) &&
@@ -199,6 +205,8 @@ static bool read_all(const struct ward_json_slice *slices, struct ward_arena *ar
         read_time(slices[M_CREATED].value, &p->created_us) &&
         read_time(slices[M_EXPIRES].value, &p->expires_us) &&
         read_uint(slices[M_APPROVALS].value, UINT32_MAX, &approvals) &&
+        (slices[M_TERMS].value.size == 0 ||
+         read_params(slices[M_TERMS].value, arena, true, p->terms, &p->n_terms)) &&
         ward_canonical_read_text(slices[M_REASON].value, arena, &p->reason) &&
         read_params(slices[M_CONSEQUENCES].value, arena, false, p->consequences,
                     &p->n_consequences);
@@ -206,17 +214,32 @@ static bool read_all(const struct ward_json_slice *slices, struct ward_arena *ar
     return good;
 }
 
+/* Each in its place; the terms may be left out. */
+static bool read_members(struct ward_bytes payload, struct ward_json_slice ret[M_COUNT])
+{
+    struct ward_json_slice found[M_COUNT];
+    size_t n = 0, at = 0;
+    if (!ward_ok(ward_json_scan(payload, found, M_COUNT, &n)) || n < M_COUNT - 1) {
+        return false;
+    }
+    for (size_t i = 0; i < M_COUNT; i++) {
+        ret[i] = (struct ward_json_slice){0};
+        if (i == M_TERMS && n == M_COUNT - 1) {
+            continue;
+        }
+        if (!ward_bytes_eq(found[at].name, ward_bytes_str(member_names[i]))) {
+            return false;
+        }
+        ret[i] = found[at++];
+    }
+    return true;
+}
+
 ward_status ward_proposal_parse(struct ward_bytes payload, struct ward_arena *arena,
                                 struct ward_proposal *ret)
 {
     struct ward_json_slice slices[M_COUNT];
-    size_t n = 0;
-    WARD_REQUIRE(payload.size <= WARD_PROPOSAL_MAX &&
-                     ward_ok(ward_json_scan(payload, slices, M_COUNT, &n)) && n == M_COUNT,
-                 NOT_CANONICAL);
-    for (size_t i = 0; i < M_COUNT; i++) {
-        WARD_REQUIRE(ward_bytes_eq(slices[i].name, ward_bytes_str(member_names[i])), NOT_CANONICAL);
-    }
+    WARD_REQUIRE(payload.size <= WARD_PROPOSAL_MAX && read_members(payload, slices), NOT_CANONICAL);
     struct ward_proposal *proposal = WARD_ARENA_NEW(arena, struct ward_proposal);
     WARD_ENSURE(proposal != NULL, WARD_E_EXHAUSTED);
     WARD_REQUIRE(read_all(slices, arena, proposal), NOT_CANONICAL);
@@ -258,32 +281,79 @@ struct ward_bytes ward_proposal_text(const struct ward_proposal_param *params, s
     return param == NULL ? (struct ward_bytes){NULL, 0} : param->text;
 }
 
+static const char *const decisions[] = {
+    [WARD_DECISION_PROPOSE] = "propose", [WARD_DECISION_APPROVE] = "approve",
+    [WARD_DECISION_REJECT] = "reject",   [WARD_DECISION_WITHDRAW] = "withdraw",
+    [WARD_DECISION_EXECUTE] = "execute", [WARD_DECISION_REVIEW] = "review",
+};
+#define N_DECISIONS (sizeof(decisions) / sizeof(decisions[0]))
+
 const char *ward_decision_kind_name(enum ward_decision_kind decision)
 {
-    switch (decision) {
-    case WARD_DECISION_PROPOSE:
-        return "propose";
-    case WARD_DECISION_APPROVE:
-        return "approve";
-    case WARD_DECISION_REJECT:
-        return "reject";
+    return (size_t)decision < N_DECISIONS ? decisions[decision] : "";
+}
+
+bool ward_decision_kind_reasoned(enum ward_decision_kind decision)
+{
+    return decision == WARD_DECISION_REJECT || decision == WARD_DECISION_WITHDRAW ||
+           decision == WARD_DECISION_REVIEW;
+}
+
+bool ward_decision_kind_find(struct ward_bytes name, enum ward_decision_kind *ret)
+{
+    for (size_t i = 0; i < N_DECISIONS; i++) {
+        if (ward_bytes_eq(name, ward_bytes_str(decisions[i]))) {
+            *ret = (enum ward_decision_kind)i;
+            return true;
+        }
     }
-    return "";
+    return false;
+}
+
+ward_status ward_proposal_reason(struct ward_bytes reason, char hex[static 65],
+                                 struct ward_bytes *ret)
+{
+    *ret = WARD_NO_REASON;
+    if (reason.size > 0) {
+        uint8_t hash[32];
+        WARD_TRY(ward_proposal_digest(reason, hash));
+        ward_hex_encode(WARD_BYTES_ARRAY(hash), hex);
+        *ret = ward_bytes_str(hex);
+    }
+    return WARD_OK;
+}
+
+void ward_proposal_payload_type(enum ward_decision_kind decision, struct ward_bytes reason_digest,
+                                struct ward_buffer *out)
+{
+    const char *name = ward_decision_kind_name(decision);
+    if (name[0] == 0) {
+        out->failed = true;
+        return;
+    }
+    WARD_CANONICAL_LITERAL(out, PAYLOAD_TYPE);
+    ward_buffer_add(out, ward_bytes_str(name));
+    if (reason_digest.size > 0) {
+        WARD_CANONICAL_LITERAL(out, PAYLOAD_REASON);
+        ward_buffer_add(out, reason_digest);
+    }
 }
 
 /* "DSSEv1" SP size SP payloadType SP size SP payload. */
 void ward_proposal_pae(struct ward_bytes payload, enum ward_decision_kind decision,
-                       struct ward_buffer *out)
+                       struct ward_bytes reason_digest, struct ward_buffer *out)
 {
-    struct ward_bytes name = ward_bytes_str(ward_decision_kind_name(decision));
-    if (name.size == 0) {
+    ward_auto(ward_buffer_fini) struct ward_buffer type;
+    ward_buffer_init(&type, PAYLOAD_TYPE_MAX);
+    ward_proposal_payload_type(decision, reason_digest, &type);
+    if (type.failed) {
         out->failed = true;
         return;
     }
     WARD_CANONICAL_LITERAL(out, "DSSEv1 ");
-    ward_canonical_uint(out, sizeof(PAYLOAD_TYPE) - 1 + name.size);
-    WARD_CANONICAL_LITERAL(out, " " PAYLOAD_TYPE);
-    ward_buffer_add(out, name);
+    ward_canonical_uint(out, type.size);
+    ward_buffer_add_u8(out, ' ');
+    ward_buffer_add(out, ward_buffer_view(&type));
     ward_buffer_add_u8(out, ' ');
     ward_canonical_uint(out, payload.size);
     ward_buffer_add_u8(out, ' ');
@@ -291,18 +361,19 @@ void ward_proposal_pae(struct ward_bytes payload, enum ward_decision_kind decisi
 }
 
 ward_status ward_proposal_verify(struct ward_bytes payload, enum ward_decision_kind decision,
-                                 struct ward_bytes certificate_der, struct ward_bytes signature)
+                                 struct ward_bytes reason_digest, struct ward_bytes certificate_der,
+                                 struct ward_bytes signature)
 {
     ward_auto(ward_buffer_fini) struct ward_buffer pae;
     ward_buffer_init(&pae, WARD_PROPOSAL_MAX + 256);
-    ward_proposal_pae(payload, decision, &pae);
+    ward_proposal_pae(payload, decision, reason_digest, &pae);
     WARD_REQUIRE(!pae.failed, NOT_CANONICAL);
     return ward_signature_verify_certificate(certificate_der, ward_buffer_view(&pae), signature);
 }
 
-ward_status ward_proposal_digest(struct ward_bytes payload, uint8_t out[static 32])
+ward_status ward_proposal_digest(struct ward_bytes bytes, uint8_t out[static 32])
 {
     ward_auto(ward_digest_freep) struct ward_digest *digest = NULL;
     WARD_TRY(ward_digest_new(&digest));
-    return ward_sha256(digest, &payload, 1, out);
+    return ward_sha256(digest, &bytes, 1, out);
 }

@@ -88,7 +88,7 @@ struct ward_request {
     const struct ward_context *context; /* of the request; items may have more */
     struct ward_leaf_item *leaf_items;
     size_t n_leaf_items;
-    struct ward_leaf_pair detail[12];
+    struct ward_leaf_pair detail[16];
     size_t n_detail;
     struct ward_bytes
         *leaf_bodies; /* built before commit; more than one when it is told in parts */

@@ -142,6 +142,7 @@ static ward_status insert_vote(struct ward_memory_state *state, const struct war
     WARD_TRY(own(state, &vote->vote.identity));
     WARD_TRY(own(state, &vote->vote.signature));
     WARD_TRY(own(state, &vote->vote.certificate));
+    WARD_TRY(own(state, &vote->vote.reason));
     return ward_memory_insert(state, WARD_TABLE_VOTE, vote);
 }
 

@@ -177,6 +177,7 @@ static ward_status take_proposal(const struct ward_memory_state *state,
         if (ward_id_eq(&vote->proposal, &row->id)) {
             votes[at] = vote->vote;
             votes[at].identity = copy(&copier, vote->vote.identity);
+            votes[at].reason = copy(&copier, vote->vote.reason);
             votes[at].signature = copy(&copier, vote->vote.signature);
             votes[at].certificate = copy(&copier, vote->vote.certificate);
             at++;

@@ -95,6 +95,7 @@ static ward_status send_vote(struct ward_pg_conn *conn, const struct ward_id *pr
     ward_pg_add_bytes(p, vote->signature);
     ward_pg_add_bytes(p, vote->certificate);
     ward_pg_add_i64(p, vote->created_us);
+    ward_pg_add_bytes(p, vote->reason);
     return ward_pg_send(conn, WARD_PG_INSERT_VOTE);
 }
 

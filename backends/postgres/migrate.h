@@ -3,6 +3,7 @@
 #ifndef WARD_BACKENDS_POSTGRES_MIGRATE_H
 #define WARD_BACKENDS_POSTGRES_MIGRATE_H
 
-extern const char ward_pg_schema_001[], ward_pg_schema_002[], ward_pg_schema_003[];
+extern const char ward_pg_schema_001[], ward_pg_schema_002[], ward_pg_schema_003[],
+    ward_pg_schema_004[];
 
 #endif

@@ -3,7 +3,7 @@
  * rows of one proposal follow each other. */
 #include "backends/postgres/reads.h"
 
-/* Columns: 0 ordinal, 1-6 the proposal, 7-11 a vote. */
+/* Columns: 0 ordinal, 1-6 the proposal, 7-12 a vote. */
 #define VOTE 7
 
 /* How many rows from row.row on are of the same proposal and ordinal. */
@@ -38,6 +38,7 @@ static ward_status take_votes(struct ward_pg_row *row, int n, struct ward_store_
             .signature = ward_pg_copy(&at, VOTE + 2),
             .certificate = ward_pg_copy(&at, VOTE + 3),
             .created_us = ward_pg_i64(&at, VOTE + 4),
+            .reason = ward_pg_copy(&at, VOTE + 5),
         };
     }
     ret->votes = votes;

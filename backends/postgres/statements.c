@@ -22,7 +22,7 @@ struct statement {
 /* The votes come with the proposal, one row each, so that both are of one moment. */
 #define PROPOSAL_COLUMNS                                                 \
     "p.id, p.payload, p.proposer, p.state, p.created_us, p.expires_us, " \
-    "v.identity, v.decision, v.signature, v.certificate, v.created_us "
+    "v.identity, v.decision, v.signature, v.certificate, v.created_us, v.reason "
 #define VOTES "LEFT JOIN ward.vote v ON v.proposal = p.id "
 
 #define POLICY_COLUMNS "version, hash, proposal, created_us, ceased_us"
@@ -283,8 +283,8 @@ static const struct statement statements[WARD_PG_STATEMENTS] = {
                                W},
     [WARD_PG_INSERT_VOTE] = {"insert_vote",
                              "INSERT INTO ward.vote (proposal, identity, decision, signature, "
-                             "certificate, created_us) VALUES ($1::uuid, $2::text, $3::smallint, "
-                             "$4::bytea, $5::bytea, $6::bigint)",
+                             "certificate, created_us, reason) VALUES ($1::uuid, $2::text, "
+                             "$3::smallint, $4::bytea, $5::bytea, $6::bigint, $7::text)",
                              W},
     [WARD_PG_INSERT_CHECKPOINT] = {"insert_checkpoint",
                                    "INSERT INTO ward.checkpoint (size, note, created_us) "

@@ -41,7 +41,8 @@ struct text_member {
     }
 
 static const struct text_member top_members[] = {TEXT(time),   TEXT(identity), TEXT(cert),
-                                                 TEXT(action), TEXT(object),   TEXT(outcome)};
+                                                 TEXT(action), TEXT(object),   TEXT(outcome),
+                                                 TEXT(reason)};
 static const struct text_member detail_members[] = {TEXT(executed),
                                                     TEXT(key),
                                                     TEXT(whom),
@@ -53,6 +54,8 @@ static const struct text_member detail_members[] = {TEXT(executed),
                                                     TEXT(signature_digest),
                                                     TEXT(vote_digests),
                                                     TEXT(vote_certificates),
+                                                    TEXT(executor),
+                                                    TEXT(reviewed),
                                                     TEXT(deployment)};
 
 static bool read_texts(const struct ward_json_slice *slices, size_t n,
@@ -207,9 +210,9 @@ const char *audit_leaf_decision(const struct audit_leaf *leaf)
     }
     static const struct {
         const char *action, *decision;
-    } decisions[] = {{"approval.submit", "propose"},
-                     {"approval.approve", "approve"},
-                     {"approval.reject", "reject"}};
+    } decisions[] = {{"approval.submit", "propose"},  {"approval.approve", "approve"},
+                     {"approval.reject", "reject"},   {"approval.withdraw", "withdraw"},
+                     {"approval.execute", "execute"}, {"approval.review", "review"}};
     for (size_t i = 0; i < sizeof(decisions) / sizeof(decisions[0]); i++) {
         if (ward_bytes_eq(leaf->action, ward_bytes_str(decisions[i].action))) {
             return decisions[i].decision;

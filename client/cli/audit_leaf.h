@@ -11,11 +11,11 @@
 struct audit_leaf {
     uint64_t index;   /* its place in the tree; equals its seq where the log is sound */
     uint8_t hash[32]; /* RFC 6962 leaf hash */
-    struct ward_bytes time, identity, cert, action, object, outcome;
+    struct ward_bytes time, identity, cert, action, object, outcome, reason;
     /* members of detail; empty when absent; proposal may also come from object, "proposal:<uuid>"
      */
     struct ward_bytes executed, key, whom, key_id, proposal, proposal_digest, proposer, approvers,
-        signature_digest, vote_digests, vote_certificates, deployment;
+        signature_digest, vote_digests, vote_certificates, executor, reviewed, deployment;
     int64_t from_version, to_version;
 };
 
@@ -44,7 +44,7 @@ bool audit_leaf_is_recovery(const struct audit_leaf *leaf);
 /* A rotation that the daemon made by itself, when the version had wrapped as often as it should;
  * nobody signs it. */
 bool audit_leaf_is_at_limit(const struct audit_leaf *leaf);
-/* The decision that a leaf's signature is for: "propose", "approve", "reject"; NULL: none. */
+/* The decision that a leaf's signature is for: "propose", "approve", ...; NULL: none. */
 const char *audit_leaf_decision(const struct audit_leaf *leaf);
 
 #endif

@@ -115,11 +115,11 @@ static bool digest_is(struct audit_check *check, struct ward_bytes bytes, struct
     return ward_bytes_eq(ward_bytes_str(text), hex);
 }
 
-static enum ward_decision_kind kind_of(const char *decision)
+/* The log has the digest of the reason; what lets something run has none in its signature. */
+static struct ward_bytes reason_of(const struct audit_signature *signature,
+                                   enum ward_decision_kind kind)
 {
-    return strcmp(decision, "propose") == 0   ? WARD_DECISION_PROPOSE
-           : strcmp(decision, "approve") == 0 ? WARD_DECISION_APPROVE
-                                              : WARD_DECISION_REJECT;
+    return ward_decision_kind_reasoned(kind) ? signature->leaf->reason : WARD_NO_REASON;
 }
 
 /* NULL when the signature stands; else what is wrong, and of which kind. */
@@ -145,7 +145,8 @@ static const char *fault_of(const struct votes *votes, const struct audit_signat
         !ward_bytes_eq(ward_bytes_str(vote->certificate.identity), signature->identity)) {
         return "the certificate is not that of the identity in the log";
     }
-    if (!ward_ok(ward_proposal_verify(votes->approval.payload, vote->kind, signature->certificate,
+    if (!ward_ok(ward_proposal_verify(votes->approval.payload, vote->kind,
+                                      reason_of(signature, vote->kind), signature->certificate,
                                       signature->signature))) {
         *kind = "unsigned";
         return "the signature does not verify over the payload";
@@ -171,7 +172,8 @@ static void check_signatures(struct votes *votes)
         const struct audit_signature *signature = &votes->approval.signatures[i];
         struct vote *vote = &votes->votes[i];
         const char *kind = NULL;
-        vote->kind = kind_of(signature->decision);
+        (void)ward_decision_kind_find(ward_bytes_str(signature->decision),
+                                      &vote->kind); /* its name comes from that table */
         const char *fault = fault_of(votes, signature, vote, &kind);
         vote->sound = fault == NULL;
         votes->check->report->signatures += vote->sound && !is_repeated(votes, i);
@@ -224,6 +226,19 @@ static const struct vote *find_proposer(const struct votes *votes, const struct 
             ward_bytes_eq(ward_bytes_str(votes->votes[i].certificate.identity),
                           votes->proposal.proposer)) {
             return &votes->votes[i];
+        }
+    }
+    return NULL;
+}
+
+/* Whoever's proposal it is, if it ran or not. */
+static const struct vote *find_proposer_of(const struct votes *votes)
+{
+    for (size_t i = 0; i < votes->approval.n; i++) {
+        const struct vote *vote = &votes->votes[i];
+        if (vote->sound && vote->kind == WARD_DECISION_PROPOSE &&
+            ward_bytes_eq(ward_bytes_str(vote->certificate.identity), votes->proposal.proposer)) {
+            return vote;
         }
     }
     return NULL;
@@ -289,6 +304,49 @@ static bool is_at_once(const struct ward_proposal *proposal)
     return ward_action_find(proposal->action, &action) && ward_action_at_once(action);
 }
 
+static bool is_manual(const struct ward_proposal *proposal)
+{
+    return ward_proposal_text(proposal->terms, proposal->n_terms, WARD_TERM_EXECUTE).size > 0;
+}
+
+static bool has_executor(const struct votes *votes, const struct audit_leaf *run)
+{
+    for (size_t i = 0; i < votes->approval.n; i++) {
+        if (is_vote_for(votes, i, run, WARD_DECISION_EXECUTE)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* What was closed does not run, and nobody takes back or looks back at what he may not. */
+static void check_others(struct votes *votes, const struct audit_leaf *run,
+                         const struct vote *proposer)
+{
+    for (size_t i = 0; i < votes->approval.n; i++) {
+        const struct vote *vote = &votes->votes[i];
+        const struct audit_leaf *leaf = votes->approval.signatures[i].leaf;
+        if (!vote->sound) {
+            continue;
+        }
+        bool closes = vote->kind == WARD_DECISION_REJECT || vote->kind == WARD_DECISION_WITHDRAW;
+        if (closes && run != NULL && leaf->index < run->index) {
+            audit_say(votes->check, "unsigned", votes->file, (int64_t)run->index,
+                      "it ran after it had been rejected or withdrawn");
+        }
+        bool own = proposer != NULL && same_person(vote, proposer);
+        if (vote->kind == WARD_DECISION_WITHDRAW && !own) {
+            audit_say(votes->check, "unsigned", votes->file, (int64_t)leaf->index,
+                      "another than its proposer withdrew it");
+        }
+        if (vote->kind == WARD_DECISION_REVIEW && (own || run == NULL)) {
+            audit_say(votes->check, "unsigned", votes->file, (int64_t)leaf->index,
+                      own ? "its proposer reviewed it himself" : "it was reviewed and did not run");
+        }
+        votes->check->report->reviewed += vote->kind == WARD_DECISION_REVIEW;
+    }
+}
+
 static void check_executed(struct votes *votes, const struct audit_leaf *leaf)
 {
     struct audit_check *check = votes->check;
@@ -305,7 +363,12 @@ static void check_executed(struct votes *votes, const struct audit_leaf *leaf)
                   "the proposer's own signature is not here");
         return;
     }
+    if (is_manual(proposal) && !has_executor(votes, leaf)) {
+        audit_say(check, "unsigned", votes->file, (int64_t)leaf->index,
+                  "it ran, and nobody signed that it shall run");
+    }
     uint32_t n = count_approvals(votes, proposer, leaf);
+    check->report->at_once += n == 0 && is_at_once(proposal);
     if ((n == 0 && !is_at_once(proposal)) || n < proposal->approvals) {
         audit_say(check, "unsigned", votes->file, (int64_t)leaf->index,
                   "it ran with %u approvals by other people; %u were needed", n,
@@ -327,19 +390,20 @@ static void check_payload(struct votes *votes)
         audit_say(votes->check, "altered", votes->file, -1, "the payload is another proposal's");
         return;
     }
-    bool ran = false;
+    const struct audit_leaf *first = NULL;
     for (size_t i = 0; i < votes->check->leaves.n; i++) {
         const struct audit_leaf *leaf = &votes->check->leaves.items[i];
         if (leaf->executed.size == 0 || !ward_bytes_eq(leaf->proposal, votes->approval.proposal)) {
             continue;
         }
         check_executed(votes, leaf);
-        if (ran) {
+        if (first != NULL) {
             audit_say(votes->check, "unsigned", votes->file, (int64_t)leaf->index,
                       "it was approved once and ran again");
         }
-        ran = true;
+        first = first == NULL ? leaf : first;
     }
+    check_others(votes, first, find_proposer_of(votes));
 }
 
 static void check_bytes(struct votes *votes, struct ward_bytes json)

@@ -126,21 +126,29 @@ static size_t signatures_of_recovery(const struct audit_leaf *leaf, struct audit
     }
     struct ward_bytes digests = leaf->vote_digests, certificates = leaf->vote_certificates;
     struct ward_bytes approvers = leaf->approvers, identity = leaf->proposer;
+    struct ward_bytes executor = leaf->executor;
     size_t n = 0;
     while (identity.size > 0) {
+        bool last = identity.data == leaf->executor.data;
         struct ward_bytes digest = next_word(&digests), certificate = next_word(&certificates);
         if (digest.size == 0 || certificate.size == 0) {
             return 0;
         }
         if (ret != NULL) {
             ret[n] = (struct audit_signature){.leaf = leaf,
-                                              .decision = n == 0 ? "propose" : "approve",
+                                              .decision = n == 0 ? "propose"
+                                                          : last ? "execute"
+                                                                 : "approve",
                                               .identity = identity,
                                               .digest = digest,
                                               .certificate_digest = certificate};
         }
         n++;
         identity = next_word(&approvers);
+        if (identity.size == 0) {
+            identity = executor;
+            executor = (struct ward_bytes){0};
+        }
     }
     return approvers.size == 0 && digests.size == 0 && certificates.size == 0 ? n : 0;
 }

@@ -1,131 +1,36 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* ward approval: an officer looks at what waits, and decides. What is signed is what was rendered
+/* ward approval: an officer looks at a proposal, and decides. What is signed is what was rendered
  * here from the payload's own bytes. */
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
 #include <unistd.h>
 
-#include "client/cli/proposal.h"
+#include "client/cli/approval.h"
 #include "proto/wire_limits.h"
 
 #define RENDER_MAX (1024u * 1024)
 
-/* ---- list ---- */
-
-static void list_row_json(struct cli_doc *doc, const ward_proposal_info *info,
-                          const struct cli_proposal *proposal)
-{
-    size_t approvals = 0;
-    for (size_t i = 0; i < info->n_votes; i++) {
-        approvals += strcmp(info->votes[i]->decision, "approve") == 0;
-    }
-    char expires[WARD_TIME_TEXT_SIZE];
-    ward_time_print(proposal->parsed.expires_us, expires);
-    ward_json_object(&doc->json);
-    cli_doc_text(doc, "proposal", proposal->id);
-    cli_doc_text(doc, "state", info->state);
-    ward_json_member(&doc->json, "action", proposal->parsed.action);
-    ward_json_member(&doc->json, "object", proposal->parsed.object);
-    ward_json_member(&doc->json, "proposer", proposal->parsed.proposer);
-    cli_doc_text(doc, "expires", expires);
-    ward_json_member_int(&doc->json, "approvals_needed", proposal->parsed.approvals);
-    ward_json_member_int(&doc->json, "approvals", (int64_t)approvals);
-    cli_doc_text(doc, "digest", proposal->digest);
-    ward_json_object_end(&doc->json);
-}
-
-static void list_row_table(struct cli_table *table, const ward_proposal_info *info,
-                           const struct cli_proposal *proposal)
-{
-    char expires[WARD_TIME_TEXT_SIZE];
-    ward_time_print(proposal->parsed.expires_us, expires);
-    cli_table_text(table, proposal->id);
-    cli_table_text(table, info->state);
-    cli_table_cell(table, proposal->parsed.action);
-    cli_table_cell(table, proposal->parsed.object);
-    cli_table_cell(table, proposal->parsed.proposer);
-    cli_table_text(table, expires);
-}
-
-static int list_page(const ward_proposals *page, struct cli_doc *doc, struct cli_table *table)
-{
-    for (size_t i = 0; i < page->n; i++) {
-        const ward_proposal_info *info = page->items[i];
-        struct cli_proposal proposal;
-        int exit = cli_proposal_open(WARD_BYTES(info->payload, info->payload_size), &proposal);
-        if (exit != CLI_DONE) {
-            return exit;
-        }
-        if (doc != NULL) {
-            list_row_json(doc, info, &proposal);
-        } else {
-            list_row_table(table, info, &proposal);
-        }
-        cli_proposal_close(&proposal);
-    }
-    return CLI_DONE;
-}
-
-static int list_all(struct cli *cli, bool all, struct cli_doc *doc, struct cli_table *table)
-{
-    ward_proposals *page = NULL;
-    int exit = CLI_DONE;
-    do {
-        ward_proposals *next = NULL;
-        ward_error error;
-        ward_rc rc = ward_list_proposals(cli->client, NULL, all, WARD_PAGE_SIZE_MAX,
-                                         page == NULL ? NULL : page->next_page, &next, &error);
-        ward_proposals_free(page);
-        page = next;
-        if (rc != WARD_RC_OK) {
-            return cli_fail_call("listing proposals", &error);
-        }
-        exit = list_page(page, doc, table);
-    } while (exit == CLI_DONE && page->next_page[0] != 0);
-    ward_proposals_free(page);
-    return exit;
-}
-
-static int run_list(struct cli *cli, int argc, char **argv)
-{
-    bool all = false;
-    const struct cli_option options[] = {
-        {"all", CLI_FLAG, &all, NULL, "Also those that are executed, rejected or expired", 0, 0,
-         false},
-    };
-    CLI_PARSE(cli, argc, argv, .doc = "Lists the proposals that wait, newest first.",
-              CLI_OPTIONS(options));
-    int exit = cli_connect(cli);
-    if (exit != CLI_DONE) {
-        return exit;
-    }
-    static const char *const columns[] = {"PROPOSAL", "STATE",    "ACTION",
-                                          "OBJECT",   "PROPOSER", "EXPIRES"};
-    struct cli_doc doc;
-    struct cli_table table;
-    if (cli->json) {
-        cli_doc_begin(&doc);
-        ward_json_name(&doc.json, "proposals");
-        ward_json_array(&doc.json);
-        exit = list_all(cli, all, &doc, NULL);
-        ward_json_array_end(&doc.json);
-        if (exit != CLI_DONE) {
-            ward_buffer_fini(&doc.buffer);
-            return exit;
-        }
-        return cli_doc_end(&doc) ? CLI_DONE : CLI_FAILED;
-    }
-    cli_table_begin(&table, columns, sizeof(columns) / sizeof(columns[0]));
-    exit = list_all(cli, all, NULL, &table);
-    if (exit != CLI_DONE) {
-        ward_buffer_fini(&table.cells);
-        return exit;
-    }
-    return cli_table_end(&table) ? CLI_DONE : CLI_FAILED;
-}
-
 /* ---- show ---- */
+
+static void standing_json(struct cli_doc *doc, const ward_proposal_info *info)
+{
+    cli_doc_text(doc, "review", info->review);
+    cli_doc_text(doc, "waits_for_you", info->waits_for_you);
+    ward_json_member_int(&doc->json, "approvals_missing", info->approvals_missing);
+    ward_json_name(&doc->json, "missing_of");
+    ward_json_object(&doc->json);
+    for (size_t i = 0; i < info->n_missing_of; i++) {
+        ward_json_member_int(&doc->json, info->missing_of[i].role, info->missing_of[i].approvals);
+    }
+    ward_json_object_end(&doc->json);
+    ward_json_name(&doc->json, "may_approve");
+    ward_json_array(&doc->json);
+    for (size_t i = 0; i < info->n_may_approve; i++) {
+        ward_json_string(&doc->json, ward_bytes_str(info->may_approve[i]));
+    }
+    ward_json_array_end(&doc->json);
+}
 
 static int show_json(const ward_proposal_info *info, const struct cli_proposal *proposal)
 {
@@ -134,6 +39,7 @@ static int show_json(const ward_proposal_info *info, const struct cli_proposal *
     cli_doc_text(&doc, "proposal", proposal->id);
     cli_doc_text(&doc, "state", info->state);
     cli_doc_text(&doc, "digest", proposal->digest);
+    standing_json(&doc, info);
     ward_json_name(&doc.json, "payload"); /* canonical JSON already */
     ward_buffer_add(&doc.buffer, proposal->payload);
     doc.json.comma = true;
@@ -145,6 +51,7 @@ static int show_json(const ward_proposal_info *info, const struct cli_proposal *
         cli_doc_text(&doc, "decision", vote->decision);
         cli_doc_text(&doc, "identity", vote->identity);
         cli_doc_text(&doc, "time", vote->time);
+        cli_doc_text(&doc, "reason", vote->reason);
         cli_doc_base64(&doc, "signature", WARD_BYTES(vote->signature, vote->signature_size));
         cli_doc_base64(&doc, "certificate", WARD_BYTES(vote->certificate, vote->certificate_size));
         ward_json_object_end(&doc.json);
@@ -168,13 +75,17 @@ static void render(const ward_proposal_info *info, const struct cli_proposal *pr
         cli_escape(ward_bytes_str(vote->identity), out);
         ward_buffer_printf(out, " at ");
         cli_escape(ward_bytes_str(vote->time), out);
+        if (vote->reason[0] != 0) {
+            ward_buffer_printf(out, ": ");
+            cli_escape(ward_bytes_str(vote->reason), out);
+        }
         ward_buffer_add_u8(out, '\n');
     }
+    cli_proposal_render_standing(info, proposal->id, out);
 }
 
-/* Fetches it and opens it; *shown holds the payload's bytes. */
-static int fetch(struct cli *cli, const char *id, ward_proposals **shown,
-                 struct cli_proposal *proposal)
+int cli_approval_fetch(struct cli *cli, const char *id, ward_proposals **shown,
+                       struct cli_proposal *proposal)
 {
     int exit = cli_connect(cli);
     if (exit != CLI_DONE) {
@@ -206,7 +117,7 @@ static int run_show(struct cli *cli, int argc, char **argv)
               .min = 1, .max = 1);
     ward_proposals *shown = NULL;
     struct cli_proposal proposal;
-    int exit = fetch(cli, ids.texts[0], &shown, &proposal);
+    int exit = cli_approval_fetch(cli, ids.texts[0], &shown, &proposal);
     if (exit != CLI_DONE) {
         return exit;
     }
@@ -224,7 +135,7 @@ static int run_show(struct cli *cli, int argc, char **argv)
     return exit;
 }
 
-/* ---- approve, reject ---- */
+/* ---- what is signed ---- */
 
 static bool confirmed(const char *verb)
 {
@@ -241,35 +152,49 @@ static int print_decided(const struct cli *cli, const struct cli_proposal *propo
                          const ward_proposal_info *info)
 {
     if (!cli->json) {
-        return cli_print("Signed. Proposal %s is %s.\n", proposal->id, info->state) ? CLI_DONE
-                                                                                    : CLI_FAILED;
+        struct ward_buffer text;
+        ward_buffer_init(&text, RENDER_MAX);
+        ward_buffer_printf(&text, "Signed. Proposal %s is %s.\n", proposal->id, info->state);
+        cli_proposal_render_standing(info, proposal->id, &text);
+        bool written = cli_write(ward_buffer_view(&text));
+        ward_buffer_fini(&text);
+        return written ? CLI_DONE : CLI_FAILED;
     }
     struct cli_doc doc;
     cli_doc_begin(&doc);
     cli_doc_text(&doc, "proposal", proposal->id);
     cli_doc_text(&doc, "state", info->state);
+    standing_json(&doc, info);
     cli_doc_text(&doc, "digest", proposal->digest);
     return cli_doc_end(&doc) ? CLI_DONE : CLI_FAILED;
 }
 
+/* What is decided: how it is called, and what is asked of the daemon. */
+struct deciding {
+    enum ward_decision_kind kind;
+    const char *gerund, *doc;
+    bool reasoned; /* a reason may be given, which is signed too */
+    ward_rc (*call)(ward_client *client, const ward_call *call, const char *id,
+                    const void *signature, size_t size, ward_proposals **ret, ward_error *error);
+};
+
 static int sign_and_send(struct cli *cli, const struct cli_proposal *proposal,
-                         enum ward_decision_kind decision)
+                         const struct deciding *deciding, const char *reason)
 {
     uint8_t signature[WARD_SIGNATURE_MAX];
     size_t size = 0;
-    int exit = cli_sign(&cli->profile, proposal->payload, decision, signature, &size);
+    int exit = cli_sign(&cli->profile, proposal->payload, deciding->kind,
+                        ward_bytes_str(reason == NULL ? "" : reason), signature, &size);
     if (exit != CLI_DONE) {
         return exit;
     }
     ward_proposals *decided = NULL;
     ward_error error;
-    ward_rc rc = decision == WARD_DECISION_APPROVE
-                     ? ward_approve_proposal(cli->client, NULL, proposal->id, signature, size,
-                                             &decided, &error)
-                     : ward_reject_proposal(cli->client, NULL, proposal->id, signature, size,
-                                            &decided, &error);
+    const ward_call call = {.reason = reason};
+    ward_rc rc =
+        deciding->call(cli->client, &call, proposal->id, signature, size, &decided, &error);
     if (rc != WARD_RC_OK) {
-        return cli_fail_call(decision == WARD_DECISION_APPROVE ? "approving" : "rejecting", &error);
+        return cli_fail_call(deciding->gerund, &error);
     }
     exit = print_decided(cli, proposal, decided->items[0]);
     ward_proposals_free(decided);
@@ -288,22 +213,26 @@ static int check_digest(const struct cli_proposal *proposal, const char *digest)
                     "the payload's SHA-256 is %s, not %s", proposal->digest, digest);
 }
 
-static int decide(struct cli *cli, int argc, char **argv, enum ward_decision_kind decision,
-                  const char *doc)
+static int decide(struct cli *cli, int argc, char **argv, const struct deciding *deciding)
 {
     struct cli_texts ids = {.n = 0};
     bool yes = false;
-    const char *digest = NULL;
+    const char *digest = NULL, *reason = NULL;
     const struct cli_option options[] = {
         {"yes", CLI_FLAG, &yes, NULL,
          "Do not ask: it was read before, with `approval show`. Scripts should give --digest too",
-         0, 0, false},
+         0, 0, false, 0},
         {"digest", CLI_TEXT, &digest, "HEX",
-         "Sign only the payload with this SHA-256, as `approval show` printed it", 0, 0, false},
+         "Sign only the payload with this SHA-256, as `approval show` printed it", 0, 0, false, 0},
+        {"reason", CLI_TEXT, &reason, "TEXT", "Why, at most 256 bytes; it is signed too", 0, 0,
+         false, 0},
     };
-    CLI_PARSE(cli, argc, argv, .args = "PROPOSAL", .doc = doc, CLI_OPTIONS(options),
-              .positional = &ids, .min = 1, .max = 1);
-    const char *verb = ward_decision_kind_name(decision);
+    CLI_PARSE(cli, argc, argv, .args = "PROPOSAL", .doc = deciding->doc, .options = options,
+              .n_options = deciding->reasoned ? 3 : 2, .positional = &ids, .min = 1, .max = 1);
+    if (reason != NULL && strlen(reason) > WARD_REASON_MAX) {
+        return cli_fail(CLI_USAGE, "Nothing was signed.", NULL, "--reason: longer than 256 bytes");
+    }
+    const char *verb = ward_decision_kind_name(deciding->kind);
     if (!yes && isatty(STDIN_FILENO) == 0) {
         return cli_fail(CLI_USAGE, "An officer reads before signing.",
                         "Run it on a terminal, or give --yes after `ward approval show`.",
@@ -311,7 +240,7 @@ static int decide(struct cli *cli, int argc, char **argv, enum ward_decision_kin
     }
     ward_proposals *shown = NULL;
     struct cli_proposal proposal;
-    int exit = fetch(cli, ids.texts[0], &shown, &proposal);
+    int exit = cli_approval_fetch(cli, ids.texts[0], &shown, &proposal);
     if (exit != CLI_DONE) {
         return exit;
     }
@@ -322,8 +251,11 @@ static int decide(struct cli *cli, int argc, char **argv, enum ward_decision_kin
     ward_buffer_fini(&text);
     exit = digest == NULL ? CLI_DONE : check_digest(&proposal, digest);
     if (exit == CLI_DONE) {
+        exit = cli_proposal_check_key(&proposal, &cli->profile, deciding->kind);
+    }
+    if (exit == CLI_DONE) {
         exit = yes || confirmed(verb)
-                   ? sign_and_send(cli, &proposal, decision)
+                   ? sign_and_send(cli, &proposal, deciding, reason)
                    : cli_fail(CLI_FAILED, "Nothing was signed.", NULL, "not confirmed");
     }
     cli_proposal_close(&proposal);
@@ -331,24 +263,39 @@ static int decide(struct cli *cli, int argc, char **argv, enum ward_decision_kin
     return exit;
 }
 
-static int run_approve(struct cli *cli, int argc, char **argv)
-{
-    return decide(
-        cli, argc, argv, WARD_DECISION_APPROVE,
-        "Shows a proposal, asks, and signs it with the profile's key. The last approval runs it.");
-}
+#define DECIDING(name, KIND, gerund_text, with_reason, doc_text)                 \
+    static int run_##name(struct cli *cli, int argc, char **argv)                \
+    {                                                                            \
+        static const struct deciding deciding = {.kind = WARD_DECISION_##KIND,   \
+                                                 .gerund = (gerund_text),        \
+                                                 .reasoned = (with_reason),      \
+                                                 .call = ward_##name##_proposal, \
+                                                 .doc = (doc_text)};             \
+        return decide(cli, argc, argv, &deciding);                               \
+    }
 
-static int run_reject(struct cli *cli, int argc, char **argv)
-{
-    return decide(cli, argc, argv, WARD_DECISION_REJECT,
-                  "Shows a proposal, asks, and signs that it must not run.");
-}
+DECIDING(approve, APPROVE, "approving", false,
+         "Shows a proposal, asks, and signs it with the profile's key. The last approval runs it, "
+         "unless it waits for `ward approval execute`.")
+DECIDING(reject, REJECT, "rejecting", true,
+         "Shows a proposal, asks, and signs that it must not run.")
+DECIDING(withdraw, WITHDRAW, "withdrawing", true,
+         "Takes a proposal of one's own back, before it ran.")
+DECIDING(execute, EXECUTE, "executing", false,
+         "Runs what enough officers have approved, where policy lets it wait for that.")
+DECIDING(review, REVIEW, "reviewing", true,
+         "Signs that one has looked at what another officer did at once, on his signature alone.")
 
 static const struct cli_verb verbs[] = {
-    {"list", run_list, "what waits for approval"},
-    {"show", run_show, "one proposal: what would run, its consequences, who signed"},
+    {"list", cli_approval_list, "what waits, for you first"},
+    {"show", run_show, "one proposal: what would run, its consequences, who signed, who may yet"},
     {"approve", run_approve, "sign it; the last approval needed runs it"},
     {"reject", run_reject, "sign that it must not run"},
+    {"withdraw", run_withdraw, "take your own proposal back"},
+    {"execute", run_execute, "run what was approved and waits for it"},
+    {"review", run_review, "sign that you looked at what another officer did at once"},
+    {"export", cli_approval_export, "a proposal and its signatures as a file"},
+    {"verify", cli_approval_verify, "check such a file, offline"},
     {NULL, NULL, NULL},
 };
 

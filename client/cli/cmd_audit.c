@@ -140,6 +140,8 @@ static void report_json(const struct audit_report *report, bool verified, bool t
     ward_json_member_int(&doc.json, "signatures", (int64_t)report->signatures);
     ward_json_member_int(&doc.json, "recovered", (int64_t)report->recovered);
     ward_json_member_int(&doc.json, "at_limit", (int64_t)report->at_limit);
+    ward_json_member_int(&doc.json, "at_once", (int64_t)report->at_once);
+    ward_json_member_int(&doc.json, "reviewed", (int64_t)report->reviewed);
     cli_doc_text(&doc, "key", trusted ? "given" : "from the folder");
     ward_json_member_int(&doc.json, "problem_count", (int64_t)report->total);
     ward_json_name(&doc.json, "problems");
@@ -187,6 +189,11 @@ static void report_table(const struct audit_report *report, bool verified, bool 
         (void)cli_print("%llu of the rotations were finished after a crash; their signatures are "
                         "among those checked.\n",
                         (unsigned long long)report->recovered);
+    }
+    if (report->at_once > 0) {
+        (void)cli_print("%llu acts ran at once on one officer's signature; %llu were reviewed by "
+                        "another.\n",
+                        (unsigned long long)report->at_once, (unsigned long long)report->reviewed);
     }
     if (report->at_limit > 0) {
         (void)cli_print("%llu of the rotations were the daemon's own, of versions that had wrapped "

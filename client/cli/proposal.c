@@ -4,6 +4,9 @@
 #include "client/cli/proposal.h"
 
 #include <stdio.h>
+#include <string.h>
+
+#include "client/pkcs11/private_key.h"
 
 #define ARENA_BUDGET ((size_t)1 << 20)
 
@@ -58,18 +61,92 @@ static void params(struct ward_buffer *out, const char *title,
     }
 }
 
-static void expiry(struct ward_buffer *out, int64_t expires_us, int64_t now_us)
+void cli_expiry_words(int64_t expires_us, int64_t now_us, char out[static CLI_EXPIRY_SIZE])
 {
-    char time[WARD_TIME_TEXT_SIZE];
-    ward_time_print(expires_us, time);
-    int64_t minutes = (expires_us - now_us) / 60000000;
+    long long minutes = (expires_us - now_us) / 60000000;
     if (expires_us <= now_us) {
-        ward_buffer_printf(out, "  %-14s %s (over)\n", "expires", time);
+        (void)snprintf(out, CLI_EXPIRY_SIZE, "over");
+    } else if (minutes >= 48 * 60) {
+        (void)snprintf(out, CLI_EXPIRY_SIZE, "in %lld days %lld h", minutes / 1440,
+                       minutes % 1440 / 60);
     } else {
-        ward_buffer_printf(out, "  %-14s %s (in %lld h %lld min)\n", "expires", time,
-                           (long long)(minutes / 60), (long long)(minutes % 60));
+        (void)snprintf(out, CLI_EXPIRY_SIZE, "in %lld h %lld min", minutes / 60, minutes % 60);
     }
 }
+
+static void expiry(struct ward_buffer *out, int64_t expires_us, int64_t now_us)
+{
+    char time[WARD_TIME_TEXT_SIZE], words[CLI_EXPIRY_SIZE];
+    ward_time_print(expires_us, time);
+    cli_expiry_words(expires_us, now_us, words);
+    ward_buffer_printf(out, "  %-14s %s (%s)\n", "expires", time, words);
+}
+
+/* ---- how it stands ---- */
+
+static void missing(const ward_proposal_info *info, struct ward_buffer *out)
+{
+    ward_buffer_printf(out, "  %-14s %u approval%s", "missing", info->approvals_missing,
+                       info->approvals_missing == 1 ? "" : "s");
+    for (size_t i = 0; i < info->n_missing_of; i++) {
+        ward_buffer_printf(out, "%s%u of ", i == 0 ? "; among them " : ", ",
+                           info->missing_of[i].approvals);
+        cli_escape(ward_bytes_str(info->missing_of[i].role), out);
+    }
+    ward_buffer_printf(out, "\n  %-14s ", "may approve");
+    for (size_t i = 0; i < info->n_may_approve; i++) {
+        ward_buffer_printf(out, "%s", i == 0 ? "" : ", ");
+        cli_escape(ward_bytes_str(info->may_approve[i]), out);
+    }
+    ward_buffer_printf(out, "%s\n", info->n_may_approve == 0 ? "nobody" : "");
+}
+
+void cli_proposal_render_standing(const ward_proposal_info *info, const char *id,
+                                  struct ward_buffer *out)
+{
+    bool open = strcmp(info->state, "open") == 0 || strcmp(info->state, "approved") == 0;
+    bool lacks = info->approvals_missing > 0 || info->n_missing_of > 0;
+    bool mine = info->waits_for_you[0] != 0, review = info->review[0] != 0;
+    if ((open && lacks) || mine || review) {
+        ward_buffer_printf(out, "As the daemon counts:\n");
+    }
+    if (open && lacks) {
+        missing(info, out);
+    }
+    if (review) {
+        ward_buffer_printf(out, "  %-14s ", "review");
+        cli_escape(ward_bytes_str(info->review), out);
+        ward_buffer_printf(out, strcmp(info->review, "pending") == 0
+                                    ? ": another officer signs that he looked at it\n"
+                                    : "\n");
+    }
+    if (mine) {
+        ward_buffer_printf(out, "  %-14s ward approval ", "waits for you");
+        cli_escape(ward_bytes_str(info->waits_for_you), out);
+        ward_buffer_printf(out, " %s\n", id);
+    }
+}
+
+/* ---- the key that signs ---- */
+
+int cli_proposal_check_key(const struct cli_proposal *proposal, const struct cli_profile *profile,
+                           enum ward_decision_kind decision)
+{
+    const struct ward_proposal *parsed = &proposal->parsed;
+    bool hardware = ward_proposal_text(parsed->terms, parsed->n_terms, WARD_TERM_HARDWARE).size > 0;
+    bool counts = decision == WARD_DECISION_PROPOSE || decision == WARD_DECISION_APPROVE ||
+                  decision == WARD_DECISION_EXECUTE;
+    if (!hardware || !counts || ward_private_key_is_uri(profile->key)) {
+        return CLI_DONE;
+    }
+    return cli_fail(CLI_FAILED, "Nothing was signed.",
+                    "Use a profile whose `key` is on a card: \"pkcs11:token=...\".",
+                    "this proposal asks for signatures made in hardware, and the key of profile "
+                    "%s is a file",
+                    profile->name);
+}
+
+/* ---- what is signed ---- */
 
 void cli_proposal_render(const struct cli_proposal *proposal, int64_t now_us,
                          struct ward_buffer *out)
@@ -87,6 +164,7 @@ void cli_proposal_render(const struct cli_proposal *proposal, int64_t now_us,
     line(out, "reason", p->reason.size == 0 ? WARD_BYTES_LITERAL("(none given)") : p->reason);
     params(out, "consequences", p->consequences, p->n_consequences);
     ward_buffer_printf(out, "  %-14s %u besides the proposer\n", "approvals", p->approvals);
+    params(out, "terms", p->terms, p->n_terms);
     expiry(out, p->expires_us, now_us);
     line(out, "SHA-256", ward_bytes_str(proposal->digest));
 }

@@ -21,10 +21,25 @@ void cli_proposal_close(struct cli_proposal *proposal);
 void cli_proposal_render(const struct cli_proposal *proposal, int64_t now_us,
                          struct ward_buffer *out);
 
-/* The PAE of the payload under the decision, signed with the profile's private key, in a PEM file
- * or a token: ECDSA P-256 or P-384 with SHA-256, or Ed25519. out has WARD_SIGNATURE_MAX bytes. */
+/* What is missing and who may give it, what waits for the caller, whether somebody has reviewed it:
+ * as the daemon says, and said to be so. */
+void cli_proposal_render_standing(const ward_proposal_info *info, const char *id,
+                                  struct ward_buffer *out);
+/* "in 23 h 59 min", "over". */
+#define CLI_EXPIRY_SIZE 48
+void cli_expiry_words(int64_t expires_us, int64_t now_us, char out[static CLI_EXPIRY_SIZE]);
+
+/* Where the proposal asks for signatures made in hardware, the profile's key must be in a token;
+ * CLI_DONE, or the exit code of what was said. */
+int cli_proposal_check_key(const struct cli_proposal *proposal, const struct cli_profile *profile,
+                           enum ward_decision_kind decision);
+
+/* The PAE of the payload under the decision and the reason, signed with the profile's private key,
+ * in a PEM file or a token: ECDSA P-256 or P-384 with SHA-256, or Ed25519. out has
+ * WARD_SIGNATURE_MAX bytes. */
 int cli_sign(const struct cli_profile *profile, struct ward_bytes payload,
-             enum ward_decision_kind decision, uint8_t *out, size_t *ret_size);
+             enum ward_decision_kind decision, struct ward_bytes reason, uint8_t *out,
+             size_t *ret_size);
 
 /* After create or rotate answered with a proposal: checks that it is what was asked for, signs it
  * as the proposer, submits it, and tells what the colleagues have to do. wait: until it is decided.

@@ -91,7 +91,8 @@ static bool sign_bytes(EVP_PKEY *key, struct ward_bytes bytes, uint8_t *out, siz
 }
 
 int cli_sign(const struct cli_profile *profile, struct ward_bytes payload,
-             enum ward_decision_kind decision, uint8_t *out, size_t *ret_size)
+             enum ward_decision_kind decision, struct ward_bytes reason, uint8_t *out,
+             size_t *ret_size)
 {
     ward_error error;
     EVP_PKEY *key = load_key(profile, &error);
@@ -101,9 +102,12 @@ int cli_sign(const struct cli_profile *profile, struct ward_bytes payload,
                         error.message);
     }
     struct ward_buffer pae;
+    struct ward_bytes digest;
+    char hex[65];
     ward_buffer_init(&pae, PAE_MAX);
-    ward_proposal_pae(payload, decision, &pae);
-    bool fine = !pae.failed && sign_bytes(key, ward_buffer_view(&pae), out, ret_size);
+    bool hashed = ward_ok(ward_proposal_reason(reason, hex, &digest));
+    ward_proposal_pae(payload, decision, digest, &pae);
+    bool fine = hashed && !pae.failed && sign_bytes(key, ward_buffer_view(&pae), out, ret_size);
     ward_buffer_fini(&pae);
     EVP_PKEY_free(key);
     if (!fine) {
@@ -117,7 +121,7 @@ int cli_sign(const struct cli_profile *profile, struct ward_bytes payload,
 /* ---- proposing ---- */
 
 static int print_outcome(const struct cli *cli, const struct cli_proposal *proposal,
-                         const char *state)
+                         const ward_proposal_info *info, const char *state)
 {
     if (cli->json) {
         struct cli_doc doc;
@@ -127,15 +131,39 @@ static int print_outcome(const struct cli *cli, const struct cli_proposal *propo
         ward_json_member(&doc.json, "action", proposal->parsed.action);
         ward_json_member(&doc.json, "object", proposal->parsed.object);
         ward_json_member_int(&doc.json, "approvals_needed", proposal->parsed.approvals);
+        ward_json_member_int(&doc.json, "approvals_missing", info->approvals_missing);
+        ward_json_name(&doc.json, "may_approve");
+        ward_json_array(&doc.json);
+        for (size_t i = 0; i < info->n_may_approve; i++) {
+            ward_json_string(&doc.json, ward_bytes_str(info->may_approve[i]));
+        }
+        ward_json_array_end(&doc.json);
+        cli_doc_text(&doc, "review", info->review);
         cli_doc_text(&doc, "digest", proposal->digest);
         return cli_doc_end(&doc) ? CLI_DONE : CLI_FAILED;
     }
     return cli_print("Proposal %s is %s.\n", proposal->id, state) ? CLI_DONE : CLI_FAILED;
 }
 
+/* To standard error: how it stands, and what to send to the colleagues. */
+static void tell(const ward_proposal_info *info, const char *id, const char *verb)
+{
+    struct ward_buffer text;
+    ward_buffer_init(&text, PAE_MAX);
+    cli_proposal_render_standing(info, id, &text);
+    ward_buffer_printf(&text,
+                       "Tell them:\n"
+                       "  ward --profile NAME approval show %s\n"
+                       "  ward --profile NAME approval %s %s\n",
+                       id, verb, id);
+    (void)fwrite(text.data, 1, text.size, stderr);
+    ward_buffer_fini(&text);
+}
+
 static bool is_pending(const char *state)
 {
-    return strcmp(state, "open") == 0 || strcmp(state, "draft") == 0;
+    return strcmp(state, "open") == 0 || strcmp(state, "draft") == 0 ||
+           strcmp(state, "approved") == 0 || strcmp(state, "executing") == 0;
 }
 
 /* Asks once a second until it is decided; the state is copied out. */
@@ -157,16 +185,14 @@ static int wait_until_decided(struct cli *cli, const char *id, char state[32])
     }
 }
 
-static int tell_and_wait(struct cli *cli, const struct cli_proposal *proposal, const char *state,
-                         bool wait)
+static int tell_and_wait(struct cli *cli, const struct cli_proposal *proposal,
+                         const ward_proposal_info *info, bool wait)
 {
-    (void)fprintf(stderr,
-                  "It waits for %u approval%s. Another officer reads it and decides:\n"
-                  "  ward --profile NAME approval approve %s\n",
-                  proposal->parsed.approvals, proposal->parsed.approvals == 1 ? "" : "s",
-                  proposal->id);
+    (void)fprintf(stderr, "It waits for %u approval%s by other officers.\n",
+                  proposal->parsed.approvals, proposal->parsed.approvals == 1 ? "" : "s");
+    tell(info, proposal->id, "approve");
     if (!wait) {
-        int exit = print_outcome(cli, proposal, state);
+        int exit = print_outcome(cli, proposal, info, info->state);
         return exit == CLI_DONE ? CLI_WAITS : exit;
     }
     char decided[32];
@@ -174,15 +200,30 @@ static int tell_and_wait(struct cli *cli, const struct cli_proposal *proposal, c
     if (exit != CLI_DONE) {
         return exit;
     }
-    exit = print_outcome(cli, proposal, decided);
+    exit = print_outcome(cli, proposal, info, decided);
     return exit == CLI_DONE && strcmp(decided, "executed") != 0 ? CLI_FAILED : exit;
+}
+
+/* It needed no more than this; somebody else looks at it afterwards. */
+static int tell_done(const struct cli *cli, const struct cli_proposal *proposal,
+                     const ward_proposal_info *info)
+{
+    if (strcmp(info->review, "pending") == 0) {
+        (void)fprintf(stderr, "It ran at once, on your signature. Another officer reviews it.\n");
+        tell(info, proposal->id, "review");
+    }
+    return print_outcome(cli, proposal, info, "executed");
 }
 
 static int submit(struct cli *cli, const struct cli_proposal *proposal, bool wait)
 {
     uint8_t signature[WARD_SIGNATURE_MAX];
     size_t size = 0;
-    int exit = cli_sign(&cli->profile, proposal->payload, WARD_DECISION_PROPOSE, signature, &size);
+    int exit = cli_proposal_check_key(proposal, &cli->profile, WARD_DECISION_PROPOSE);
+    if (exit == CLI_DONE) {
+        exit = cli_sign(&cli->profile, proposal->payload, WARD_DECISION_PROPOSE, WARD_NO_REASON,
+                        signature, &size);
+    }
     if (exit != CLI_DONE) {
         return exit;
     }
@@ -192,9 +233,9 @@ static int submit(struct cli *cli, const struct cli_proposal *proposal, bool wai
                              &error) != WARD_RC_OK) {
         return cli_fail_call("submitting the proposal", &error);
     }
-    exit = strcmp(submitted->items[0]->state, "executed") == 0
-               ? print_outcome(cli, proposal, "executed") /* it needed no more than this */
-               : tell_and_wait(cli, proposal, submitted->items[0]->state, wait);
+    const ward_proposal_info *info = submitted->items[0];
+    exit = strcmp(info->state, "executed") == 0 ? tell_done(cli, proposal, info)
+                                                : tell_and_wait(cli, proposal, info, wait);
     ward_proposals_free(submitted);
     return exit;
 }

@@ -110,7 +110,8 @@ static X509_STORE *current(struct ward_trust *trust)
     return store;
 }
 
-static bool chains(X509_STORE *store, X509 *certificate)
+/* at_us 0: now. */
+static bool chains(X509_STORE *store, X509 *certificate, int64_t at_us)
 {
     ward_auto(free_context) X509_STORE_CTX *context = X509_STORE_CTX_new();
     if (context == NULL || X509_STORE_CTX_init(context, store, certificate, NULL) != 1 ||
@@ -118,18 +119,32 @@ static bool chains(X509_STORE *store, X509 *certificate)
         return false;
     }
     X509_STORE_CTX_set_depth(context, CHAIN_DEPTH_MAX);
+    if (at_us != 0) {
+        X509_STORE_CTX_set_time(context, 0, (time_t)(at_us / 1000000));
+    }
     return X509_verify_cert(context) == 1;
 }
 
-ward_status ward_trust_check(struct ward_trust *trust, struct ward_bytes der)
+static ward_status check(struct ward_trust *trust, struct ward_bytes der, int64_t at_us)
 {
     WARD_ENSURE(trust != NULL && der.size > 0 && der.size <= INT_MAX, WARD_E_DENIED);
     ward_auto(free_store) X509_STORE *store = current(trust);
     WARD_ENSURE(store != NULL, WARD_E_EXHAUSTED);
     const uint8_t *at = der.data;
     ward_auto(free_certificate) X509 *certificate = d2i_X509(NULL, &at, (long)der.size);
-    bool good = certificate != NULL && at == der.data + der.size && chains(store, certificate);
+    bool good =
+        certificate != NULL && at == der.data + der.size && chains(store, certificate, at_us);
     ERR_clear_error();
     WARD_ENSURE(good, WARD_E_DENIED);
     return WARD_OK;
+}
+
+ward_status ward_trust_check(struct ward_trust *trust, struct ward_bytes der)
+{
+    return check(trust, der, 0);
+}
+
+ward_status ward_trust_check_at(struct ward_trust *trust, struct ward_bytes der, int64_t at_us)
+{
+    return check(trust, der, at_us > 0 ? at_us : 1);
 }

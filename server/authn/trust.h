@@ -17,5 +17,7 @@ ward_status ward_trust_replace(struct ward_trust *trust, struct ward_bytes pem);
 /* OK when the certificate (DER) is a client's, valid now, and one of the CAs issued it; DENIED
  * otherwise, and when trust is NULL. */
 ward_status ward_trust_check(struct ward_trust *trust, struct ward_bytes der);
+/* The same, but valid at another time: wall time, microseconds. */
+ward_status ward_trust_check_at(struct ward_trust *trust, struct ward_bytes der, int64_t at_us);
 
 #endif

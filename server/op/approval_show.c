@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "server/op/proposing.h"
+#include "server/op/standing.h"
 #include "server/work/worker.h"
 
 static ward_status decide(struct ward_request *request)
@@ -29,6 +30,13 @@ static ward_status read_one(struct ward_request *request, struct ward_digest *di
     return WARD_OK;
 }
 
+static ward_status view(struct ward_request *request, struct ward_worker *worker,
+                        const struct ward_store_proposal *row, struct ward_proposal_view *ret)
+{
+    WARD_TRY(ward_proposing_view(request->arena, ward_wall_us(worker->pipeline->clock), row, ret));
+    return ward_standing_find(request, worker, row, &ret->standing);
+}
+
 static ward_status finish_one(struct ward_request *request, struct ward_worker *worker)
 {
     struct ward_approval *in = request->in;
@@ -37,8 +45,7 @@ static ward_status finish_one(struct ward_request *request, struct ward_worker *
         return WARD_REFUSAL(WARD_E_NOT_FOUND, "proposal: no such proposal");
     }
     WARD_TRY(read->status);
-    return ward_proposing_view(request->arena, ward_wall_us(worker->pipeline->clock),
-                               &read->proposal.proposal, &in->proposal);
+    return view(request, worker, &read->proposal.proposal, &in->proposal);
 }
 
 const struct ward_op ward_op_approval_show = {
@@ -67,7 +74,7 @@ static ward_status read_page(struct ward_request *request, struct ward_digest *d
     const struct ward_approval_list *in = request->in;
     struct ward_read *read;
     WARD_TRY(ward_request_add_read(request, WARD_READ_PROPOSALS, &read));
-    read->proposals.all = in->all;
+    read->proposals.all = in->all || in->unreviewed;
     read->proposals.limit = in->page_size + 1;
     if (in->page_token.size > 0) {
         bool good =
@@ -82,17 +89,18 @@ static ward_status finish_page(struct ward_request *request, struct ward_worker 
     struct ward_approval_list *in = request->in;
     const struct ward_read *read = request->reads[0];
     WARD_TRY(read->status);
-    in->n = read->proposals.n < in->page_size ? read->proposals.n : in->page_size;
-    in->proposals = WARD_ARENA_ARRAY(request->arena, struct ward_proposal_view, in->n);
+    size_t n = read->proposals.n < in->page_size ? read->proposals.n : in->page_size;
+    in->proposals = WARD_ARENA_ARRAY(request->arena, struct ward_proposal_view, n);
     WARD_ENSURE(in->proposals != NULL, WARD_E_EXHAUSTED);
-    int64_t now = ward_wall_us(worker->pipeline->clock);
-    for (size_t i = 0; i < in->n; i++) {
-        WARD_TRY(ward_proposing_view(request->arena, now, &read->proposals.proposals[i],
-                                     &in->proposals[i]));
+    in->n = 0;
+    for (size_t i = 0; i < n; i++) {
+        WARD_TRY(view(request, worker, &read->proposals.proposals[i], &in->proposals[in->n]));
+        const char *review = in->proposals[in->n].standing.review;
+        in->n += !in->unreviewed || (review != NULL && strcmp(review, "pending") == 0);
     }
     in->next_page_token = (struct ward_bytes){0};
-    if (read->proposals.n > in->n && in->n > 0) {
-        const struct ward_store_proposal *last = &read->proposals.proposals[in->n - 1];
+    if (read->proposals.n > n && n > 0) {
+        const struct ward_store_proposal *last = &read->proposals.proposals[n - 1];
         char id[WARD_ID_TEXT_SIZE];
         ward_id_print(&last->id, id);
         char *token = ward_arena_printf(request->arena, "%lld.%s", (long long)last->created_us, id);

@@ -78,15 +78,30 @@ struct ward_key_view {
     size_t n_versions;
 };
 struct ward_vote_view {
-    struct ward_bytes identity, signature, certificate;
+    struct ward_bytes identity, signature, certificate, reason;
     uint8_t decision; /* enum ward_decision_kind */
     int64_t created_us;
+};
+/* How a proposal stands, as of now and for the one who asks; nothing that anybody signs. */
+struct ward_proposal_standing {
+    const char *review;        /* "pending", "done", or NULL: it needs none */
+    const char *waits_for_you; /* "submit", "approve", "execute", "review" or NULL */
+    uint32_t missing;          /* approvals */
+    const struct ward_missing_view {
+        struct ward_bytes role;
+        uint32_t approvals;
+    } * missing_of; /* among them, of roles' members */
+    size_t n_missing_of;
+    const struct ward_bytes *may_approve; /* persons */
+    size_t n_may_approve;
 };
 struct ward_proposal_view {
     struct ward_id id;
     struct ward_bytes payload, proposer;
-    const char *state; /* "draft", "open", "executed", "rejected", "expired" */
+    const char *state; /* "draft", "open", "approved", "executing", "executed", "rejected",
+                          "withdrawn", "expired" */
     uint32_t approvals_needed;
+    struct ward_proposal_standing standing;
     struct ward_vote_view *votes;
     size_t n_votes;
 };
@@ -156,14 +171,14 @@ struct ward_get {
 
 /* ---- approvals ---- */
 struct ward_approval_list {
-    bool all;
+    bool all, unreviewed;
     uint32_t page_size;
     struct ward_bytes page_token;         /* "<created_us>.<uuid>" */
     struct ward_proposal_view *proposals; /* out */
     size_t n;
     struct ward_bytes next_page_token;
 };
-struct ward_approval { /* show, submit, approve, reject */
+struct ward_approval { /* show, and whatever is signed */
     struct ward_id id;
     struct ward_bytes signature;        /* empty for show */
     struct ward_proposal_view proposal; /* out */

@@ -43,7 +43,7 @@ struct ward_op {
 /* For an operation's read function. The read lies in the arena; EXHAUSTED when it is spent. */
 ward_status ward_request_add_read(struct ward_request *request, enum ward_read_kind kind,
                                   struct ward_read **ret);
-/* A number or a text for the audit entry; name is constant, text in the arena. At most 12; more are
+/* A number or a text for the audit entry; name is constant, text in the arena. At most 16; more are
  * our bug. */
 void ward_request_detail(struct ward_request *request, const char *name, int64_t number);
 void ward_request_detail_text(struct ward_request *request, const char *name,
@@ -70,7 +70,8 @@ extern const struct ward_op ward_op_key_change, ward_op_key_disable, ward_op_key
     ward_op_key_schedule_destroy, ward_op_key_cancel_destroy;
 extern const struct ward_op ward_op_record_put, ward_op_record_get;
 extern const struct ward_op ward_op_approval_list, ward_op_approval_show, ward_op_approval_submit,
-    ward_op_approval_approve, ward_op_approval_reject;
+    ward_op_approval_approve, ward_op_approval_reject, ward_op_approval_withdraw,
+    ward_op_approval_execute, ward_op_approval_review;
 extern const struct ward_op ward_op_identity_revoke, ward_op_identity_unrevoke,
     ward_op_revocation_list;
 extern const struct ward_op ward_op_audit_export, ward_op_audit_checkpoint;

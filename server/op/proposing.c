@@ -89,6 +89,7 @@ ward_status ward_proposing_view(struct ward_arena *arena, int64_t now_us,
         ret->votes[i] = (struct ward_vote_view){.identity = vote->identity,
                                                 .signature = vote->signature,
                                                 .certificate = vote->certificate,
+                                                .reason = vote->reason,
                                                 .decision = vote->decision,
                                                 .created_us = vote->created_us};
     }

@@ -108,6 +108,9 @@ static ward_status tell_finished(struct ward_request *request, const struct reco
     ward_request_detail_text(request, "approvers", notes->approvers);
     ward_request_detail_text(request, "vote_digests", notes->votes.signatures);
     ward_request_detail_text(request, "vote_certificates", notes->votes.certificates);
+    if (notes->votes.executor.size > 0) {
+        ward_request_detail_text(request, "executor", notes->votes.executor);
+    }
     ward_request_detail_text(request, "recovered", WARD_BYTES_LITERAL("finished"));
     return WARD_OK;
 }

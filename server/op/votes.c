@@ -5,14 +5,23 @@
 
 #define NAMES_MAX 16384
 
+ward_status ward_votes_verify(const struct ward_store_proposal *stored,
+                              const struct ward_store_vote *row)
+{
+    char hex[65];
+    struct ward_bytes reason;
+    WARD_TRY(ward_proposal_reason(row->reason, hex, &reason));
+    return ward_proposal_verify(stored->payload, (enum ward_decision_kind)row->decision, reason,
+                                row->certificate, row->signature);
+}
+
 static ward_status verify(const struct ward_state *state, struct ward_trust *trust,
                           const struct ward_store_proposal *stored,
                           const struct ward_store_vote *row, struct ward_peer **ret)
 {
-    WARD_ENSURE(row->decision <= WARD_DECISION_REJECT, WARD_E_INVALID);
+    WARD_ENSURE(row->decision <= WARD_DECISION_REVIEW, WARD_E_INVALID);
     WARD_TRY(ward_trust_check(trust, row->certificate));
-    WARD_TRY(
-        ward_proposal_verify(stored->payload, row->decision, row->certificate, row->signature));
+    WARD_TRY(ward_votes_verify(stored, row));
     WARD_TRY(ward_peer_new(row->certificate, "", ret));
     WARD_TRY((*ret)->status);
     WARD_ENSURE(!ward_state_revoked(state, *ret), WARD_E_DENIED);
@@ -25,6 +34,35 @@ static bool proposer_revoked(const struct ward_state *state, const struct ward_p
 {
     return peer != NULL && ward_bytes_eq(ward_bytes_str(peer->identity), proposal->proposer) &&
            ward_state_revoked(state, peer);
+}
+
+/* The entitled alone: an officer's signature is not enough to let something run. */
+static bool may_execute(const struct ward_policy *policy, const struct ward_vote *vote)
+{
+    const struct ward_decide_in ask = {.subject = ward_policy_subject(policy, vote->identity),
+                                       .action = WARD_ACTION_APPROVAL_EXECUTE,
+                                       .standing = true};
+    return ward_ok(ward_decide(policy, &ask).status);
+}
+
+/* One that stands; what is neither of these says nothing about whether it may run. */
+static void take(const struct ward_policy *policy, const struct ward_store_vote *row,
+                 const struct ward_vote *vote, const struct ward_proposal *proposal,
+                 struct ward_votes *votes)
+{
+    if (row->decision == WARD_DECISION_APPROVE) {
+        votes->rows[votes->n] = row;
+        votes->approvals[votes->n++] = *vote;
+    } else if (row->decision == WARD_DECISION_PROPOSE &&
+               ward_bytes_eq(vote->identity, proposal->proposer)) {
+        votes->proposer = *vote;
+        votes->proposer_row = row;
+        votes->has_proposer = true;
+    } else if (row->decision == WARD_DECISION_EXECUTE && may_execute(policy, vote)) {
+        votes->executor = *vote;
+        votes->executor_row = row;
+        votes->has_executor = true;
+    }
 }
 
 ward_status ward_votes_load(const struct ward_state *state, struct ward_arena *arena,
@@ -45,15 +83,7 @@ ward_status ward_votes_load(const struct ward_state *state, struct ward_arena *a
         }
         struct ward_vote vote = {.identity = ward_bytes_str((*peer)->identity),
                                  .public_key_hash = (*peer)->public_key_hash};
-        if (stored->votes[i].decision == WARD_DECISION_APPROVE) {
-            ret->rows[ret->n] = &stored->votes[i];
-            ret->approvals[ret->n++] = vote;
-        } else if (stored->votes[i].decision == WARD_DECISION_PROPOSE &&
-                   ward_bytes_eq(vote.identity, proposal->proposer)) {
-            ret->proposer = vote;
-            ret->proposer_row = &stored->votes[i];
-            ret->has_proposer = true;
-        }
+        take(state->policy, &stored->votes[i], &vote, proposal, ret);
     }
     if (!ret->has_proposer) {
         return ret->proposer_revoked
@@ -71,22 +101,148 @@ void ward_votes_release(struct ward_votes *votes)
     votes->n_peers = 0;
 }
 
-ward_status ward_votes_weigh(const struct ward_policy *policy, const struct ward_votes *votes,
-                             const struct ward_proposal *proposal, bool *ret_enough)
+/* Policy as it stands now and the payload both have a say; the stricter one wins. */
+static bool manual(const struct ward_policy *policy, const struct ward_proposal *proposal)
+{
+    (void)policy;
+    return ward_bytes_eq(ward_proposal_text(proposal->terms, proposal->n_terms, WARD_TERM_EXECUTE),
+                         WARD_BYTES_LITERAL("manual"));
+}
+
+static ward_status count_needed(const struct ward_policy *policy,
+                                const struct ward_proposal *proposal, enum ward_action *ret_action,
+                                uint32_t *ret_needed)
+{
+    WARD_ENSURE(ward_action_find(proposal->action, ret_action), WARD_E_STATE);
+    uint32_t needed = ward_policy_guard(policy, *ret_action, proposal->object).approvals;
+    *ret_needed = proposal->approvals > needed ? proposal->approvals : needed;
+    return WARD_OK;
+}
+
+ward_status ward_votes_missing(const struct ward_request *request, const struct ward_votes *votes,
+                               const struct ward_proposal *proposal,
+                               struct ward_proposal_standing *ret)
+{
+    const struct ward_policy *policy = request->state->policy;
+    enum ward_action action;
+    uint32_t needed = 0;
+    WARD_TRY(count_needed(policy, proposal, &action, &needed));
+    uint32_t given = ward_quorum_count(policy, &votes->proposer, votes->approvals, votes->n);
+    ret->missing = needed > given ? needed - given : 0;
+    return WARD_OK;
+}
+
+ward_status ward_votes_enough(const struct ward_policy *policy, const struct ward_votes *votes,
+                              const struct ward_proposal *proposal, bool *ret)
 {
     enum ward_action action;
-    WARD_ENSURE(ward_action_find(proposal->action, &action), WARD_E_STATE);
-    /* Policy as it stands now and the payload both have a say; the larger number wins. */
-    uint32_t needed = ward_policy_guard(policy, action, proposal->object).approvals;
-    needed = proposal->approvals > needed ? proposal->approvals : needed;
+    uint32_t needed = 0;
+    WARD_TRY(count_needed(policy, proposal, &action, &needed));
     uint32_t given = ward_quorum_count(policy, &votes->proposer, votes->approvals, votes->n);
-    *ret_enough = (needed > 0 || ward_action_at_once(action)) && given >= needed;
+    *ret = (needed > 0 || ward_action_at_once(action)) && given >= needed;
     const struct ward_decide_in ask = {.subject = ward_policy_subject(policy, proposal->proposer),
                                        .action = action,
                                        .object = proposal->object,
                                        .standing = true};
-    return *ret_enough ? ward_decide(policy, &ask).status : WARD_OK;
+    return *ret ? ward_decide(policy, &ask).status : WARD_OK;
 }
+
+ward_status ward_votes_weigh(const struct ward_policy *policy, const struct ward_votes *votes,
+                             const struct ward_proposal *proposal, bool *ret_runs)
+{
+    bool enough = false;
+    WARD_TRY(ward_votes_enough(policy, votes, proposal, &enough));
+    *ret_runs = enough && (votes->has_executor || !manual(policy, proposal));
+    return WARD_OK;
+}
+
+/* ---- reviews ---- */
+
+bool ward_votes_need_review(const struct ward_store_proposal *stored,
+                            const struct ward_proposal *proposal)
+{
+    enum ward_action action;
+    return stored->state == WARD_PROPOSAL_EXECUTED && proposal->approvals == 0 &&
+           ward_action_find(proposal->action, &action) && ward_action_at_once(action);
+}
+
+static bool same_key(struct ward_bytes certificate, const uint8_t hash[static 32])
+{
+    struct ward_peer *peer = NULL;
+    bool same = !ward_ok(ward_peer_new(certificate, "", &peer)) ||
+                memcmp(peer->public_key_hash, hash, sizeof(peer->public_key_hash)) == 0;
+    ward_peer_unref(peer);
+    return same;
+}
+
+/* Whoever policy does not name is himself, as far as it knows. */
+static struct ward_bytes person_of(const struct ward_policy *policy, struct ward_bytes identity)
+{
+    const struct ward_subject *subject = ward_policy_subject(policy, identity);
+    return subject == NULL ? identity : ward_subject_person(subject);
+}
+
+static bool is_proposer(const struct ward_policy *policy, const struct ward_store_proposal *stored,
+                        const struct ward_proposal *proposal, const struct ward_vote *vote)
+{
+    struct ward_bytes person = person_of(policy, vote->identity);
+    bool same = ward_bytes_eq(vote->identity, proposal->proposer) ||
+                ward_bytes_eq(person, proposal->person) ||
+                ward_bytes_eq(person, person_of(policy, proposal->proposer));
+    for (size_t i = 0; i < stored->n_votes; i++) {
+        same |= stored->votes[i].decision == WARD_DECISION_PROPOSE &&
+                same_key(stored->votes[i].certificate, vote->public_key_hash);
+    }
+    return same;
+}
+
+ward_status ward_votes_may_review(const struct ward_policy *policy,
+                                  const struct ward_store_proposal *stored,
+                                  const struct ward_proposal *proposal,
+                                  const struct ward_vote *reviewer)
+{
+    if (!ward_votes_need_review(stored, proposal)) {
+        return WARD_REFUSAL(WARD_E_STATE, "proposal: it has not run on one signature alone");
+    }
+    if (is_proposer(policy, stored, proposal, reviewer)) {
+        return WARD_REFUSAL(WARD_E_DENIED, "approval: the proposer cannot review");
+    }
+    return WARD_OK;
+}
+
+static bool is_review(const struct ward_policy *policy, struct ward_trust *trust,
+                      const struct ward_store_proposal *stored,
+                      const struct ward_proposal *proposal, const struct ward_store_vote *row)
+{
+    if (row->decision != WARD_DECISION_REVIEW ||
+        !ward_ok(ward_trust_check_at(trust, row->certificate, row->created_us)) ||
+        !ward_ok(ward_votes_verify(stored, row))) {
+        return false;
+    }
+    struct ward_peer *peer = NULL;
+    bool stands = ward_ok(ward_peer_new(row->certificate, "", &peer)) && ward_ok(peer->status);
+    if (stands) {
+        const struct ward_vote vote = {.identity = ward_bytes_str(peer->identity),
+                                       .public_key_hash = peer->public_key_hash};
+        stands = !is_proposer(policy, stored, proposal, &vote);
+    }
+    ward_peer_unref(peer);
+    return stands;
+}
+
+bool ward_votes_reviewed(const struct ward_policy *policy, struct ward_trust *trust,
+                         const struct ward_store_proposal *stored,
+                         const struct ward_proposal *proposal)
+{
+    for (size_t i = 0; i < stored->n_votes; i++) {
+        if (is_review(policy, trust, stored, proposal, &stored->votes[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* ---- naming them ---- */
 
 /* A second one of the same person counts for nothing, and nor does nobody's. */
 static bool counts(const struct ward_policy *policy, const struct ward_votes *votes, size_t i)
@@ -149,6 +305,10 @@ ward_status ward_votes_digest(const struct ward_policy *policy, const struct war
         if (counts(policy, votes, i)) {
             status = add_row(digest, votes->rows[i], &signatures, &certificates);
         }
+    }
+    if (ward_ok(status) && votes->executor_row != NULL) {
+        status = add_row(digest, votes->executor_row, &signatures, &certificates);
+        ret->executor = votes->executor.identity;
     }
     if (ward_ok(status) && (signatures.failed || certificates.failed)) {
         status = WARD_STATUS(WARD_E_EXHAUSTED);

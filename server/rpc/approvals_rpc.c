@@ -15,6 +15,7 @@ ward_status ward_approval_list_decode(struct ward_request *request, const Protob
     struct ward_approval_list *in = WARD_ARENA_NEW(request->arena, struct ward_approval_list);
     WARD_ENSURE(in != NULL, WARD_E_EXHAUSTED);
     in->all = from->all != 0;
+    in->unreviewed = from->unreviewed != 0;
     request->in = in;
     return ward_fields_page(from->page_size, from->page_token, &in->page_size, &in->page_token);
 }
@@ -36,7 +37,7 @@ ward_status ward_approval_list_encode(struct ward_request *request, const Protob
     return ward_fields_text(request->arena, in->next_page_token, &response->next_page_token);
 }
 
-/* ---- show, submit, approve, reject: one proposal each ---- */
+/* ---- show, and what is signed: one proposal each ---- */
 
 static ward_status decode_id(struct ward_request *request, const char *id,
                              struct ward_approval **ret)
@@ -86,51 +87,31 @@ ward_status ward_approval_show_encode(struct ward_request *request, const Protob
     return encode_one(request, &response->proposal);
 }
 
-ward_status ward_approval_submit_decode(struct ward_request *request,
-                                        const ProtobufCMessage *message)
-{
-    const Ward__V1__SubmitApprovalRequest *from = (const void *)message;
-    return decode_vote(request, from->header, from->id, &from->signature, message);
-}
+/* Requests with a signature, and their answers, have the same fields. */
+#define SIGNED(name, request_type, response_type, response_init)                        \
+    ward_status ward_approval_##name##_decode(struct ward_request *request,             \
+                                              const ProtobufCMessage *message)          \
+    {                                                                                   \
+        const request_type *from = (const void *)message;                               \
+        return decode_vote(request, from->header, from->id, &from->signature, message); \
+    }                                                                                   \
+    ward_status ward_approval_##name##_encode(struct ward_request *request,             \
+                                              const ProtobufCMessage **ret)             \
+    {                                                                                   \
+        response_type *response = WARD_ARENA_NEW(request->arena, response_type);        \
+        WARD_ENSURE(response != NULL, WARD_E_EXHAUSTED);                                \
+        response_init(response);                                                        \
+        *ret = &response->base;                                                         \
+        return encode_one(request, &response->proposal);                                \
+    }
 
-ward_status ward_approval_submit_encode(struct ward_request *request, const ProtobufCMessage **ret)
-{
-    Ward__V1__SubmitApprovalResponse *response =
-        WARD_ARENA_NEW(request->arena, Ward__V1__SubmitApprovalResponse);
-    WARD_ENSURE(response != NULL, WARD_E_EXHAUSTED);
-    ward__v1__submit_approval_response__init(response);
-    *ret = &response->base;
-    return encode_one(request, &response->proposal);
-}
-
-ward_status ward_approval_approve_decode(struct ward_request *request,
-                                         const ProtobufCMessage *message)
-{
-    const Ward__V1__ApproveRequest *from = (const void *)message;
-    return decode_vote(request, from->header, from->id, &from->signature, message);
-}
-
-ward_status ward_approval_approve_encode(struct ward_request *request, const ProtobufCMessage **ret)
-{
-    Ward__V1__ApproveResponse *response = WARD_ARENA_NEW(request->arena, Ward__V1__ApproveResponse);
-    WARD_ENSURE(response != NULL, WARD_E_EXHAUSTED);
-    ward__v1__approve_response__init(response);
-    *ret = &response->base;
-    return encode_one(request, &response->proposal);
-}
-
-ward_status ward_approval_reject_decode(struct ward_request *request,
-                                        const ProtobufCMessage *message)
-{
-    const Ward__V1__RejectRequest *from = (const void *)message;
-    return decode_vote(request, from->header, from->id, &from->signature, message);
-}
-
-ward_status ward_approval_reject_encode(struct ward_request *request, const ProtobufCMessage **ret)
-{
-    Ward__V1__RejectResponse *response = WARD_ARENA_NEW(request->arena, Ward__V1__RejectResponse);
-    WARD_ENSURE(response != NULL, WARD_E_EXHAUSTED);
-    ward__v1__reject_response__init(response);
-    *ret = &response->base;
-    return encode_one(request, &response->proposal);
-}
+SIGNED(submit, Ward__V1__SubmitApprovalRequest, Ward__V1__SubmitApprovalResponse,
+       ward__v1__submit_approval_response__init)
+SIGNED(approve, Ward__V1__ApproveRequest, Ward__V1__ApproveResponse,
+       ward__v1__approve_response__init)
+SIGNED(reject, Ward__V1__RejectRequest, Ward__V1__RejectResponse, ward__v1__reject_response__init)
+SIGNED(withdraw, Ward__V1__WithdrawRequest, Ward__V1__WithdrawResponse,
+       ward__v1__withdraw_response__init)
+SIGNED(execute, Ward__V1__ExecuteRequest, Ward__V1__ExecuteResponse,
+       ward__v1__execute_response__init)
+SIGNED(review, Ward__V1__ReviewRequest, Ward__V1__ReviewResponse, ward__v1__review_response__init)

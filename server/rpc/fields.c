@@ -166,7 +166,34 @@ static ward_status fill_vote(struct ward_arena *arena, const struct ward_vote_vi
     out->decision = (char *)ward_decision_kind_name((enum ward_decision_kind)view->decision);
     ward_fields_put(&out->signature, view->signature);
     ward_fields_put(&out->certificate, view->certificate);
+    WARD_TRY(ward_fields_text(arena, view->reason, &out->reason));
     return ward_fields_time(arena, view->created_us, &out->time);
+}
+
+static ward_status fill_standing(struct ward_arena *arena,
+                                 const struct ward_proposal_standing *view, Ward__V1__Proposal *out)
+{
+    Ward__V1__MissingApprovals *missing =
+        WARD_ARENA_ARRAY(arena, Ward__V1__MissingApprovals, view->n_missing_of);
+    out->missing = WARD_ARENA_ARRAY(arena, Ward__V1__MissingApprovals *, view->n_missing_of);
+    out->may_approve = WARD_ARENA_ARRAY(arena, char *, view->n_may_approve);
+    WARD_ENSURE(missing != NULL && out->missing != NULL && out->may_approve != NULL,
+                WARD_E_EXHAUSTED);
+    for (size_t i = 0; i < view->n_missing_of; i++) {
+        ward__v1__missing_approvals__init(&missing[i]);
+        WARD_TRY(ward_fields_text(arena, view->missing_of[i].role, &missing[i].role));
+        missing[i].approvals = view->missing_of[i].approvals;
+        out->missing[i] = &missing[i];
+    }
+    for (size_t i = 0; i < view->n_may_approve; i++) {
+        WARD_TRY(ward_fields_text(arena, view->may_approve[i], &out->may_approve[i]));
+    }
+    out->n_missing = view->n_missing_of;
+    out->n_may_approve = view->n_may_approve;
+    out->approvals_missing = view->missing;
+    out->review = (char *)(view->review == NULL ? "" : view->review);
+    out->waits_for_you = (char *)(view->waits_for_you == NULL ? "" : view->waits_for_you);
+    return WARD_OK;
 }
 
 ward_status ward_fields_proposal(struct ward_arena *arena, const struct ward_proposal_view *view,
@@ -189,5 +216,5 @@ ward_status ward_fields_proposal(struct ward_arena *arena, const struct ward_pro
     proposal->approvals = pointers;
     proposal->n_approvals = view->n_votes;
     *ret = proposal;
-    return WARD_OK;
+    return fill_standing(arena, &view->standing, proposal);
 }

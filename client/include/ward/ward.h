@@ -274,23 +274,38 @@ void ward_records_free(ward_records *records);
 
 typedef struct ward_vote_info {
     const char *identity;
-    const char *decision;  /* "propose", "approve", "reject" */
+    const char *decision;  /* "propose", "approve", "reject", "withdraw", "execute", "review" */
     const void *signature; /* over the DSSE encoding of the payload under the decision */
     size_t signature_size;
     const void *certificate; /* DER */
     size_t certificate_size;
-    const char *time; /* RFC 3339, UTC */
+    const char *time;   /* RFC 3339, UTC */
+    const char *reason; /* that its signer gave and signed; "": none */
 } ward_vote_info;
+
+typedef struct ward_missing_info {
+    const char *role;
+    uint32_t approvals;
+} ward_missing_info;
 
 typedef struct ward_proposal_info {
     const char *id;
     const void *payload; /* canonical JSON: exactly what would run, and what is signed */
     size_t payload_size;
-    const char *state; /* "draft", "open", "executed", "rejected", "expired" */
+    const char *state; /* "draft", "open", "approved" (it waits for ward_execute_proposal),
+                          "executing", "executed", "rejected", "withdrawn", "expired" */
     const char *proposer;
     uint32_t approvals_needed; /* besides the proposer */
     const ward_vote_info *const *votes;
     size_t n_votes;
+    /* As the daemon counts, for people: nobody signs it. */
+    const char *review;                  /* "pending", "done"; "": it needs none */
+    uint32_t approvals_missing;          /* in all */
+    const ward_missing_info *missing_of; /* of members of these roles, among them */
+    size_t n_missing_of;
+    const char *const *may_approve; /* persons */
+    size_t n_may_approve;
+    const char *waits_for_you; /* "submit", "approve", "execute", "review"; "": nothing does */
 } ward_proposal_info;
 
 typedef struct ward_proposals {
@@ -303,10 +318,16 @@ typedef struct ward_proposals {
  * 1,000, 0: 100. page: next_page of the page before, NULL for the first. */
 ward_rc ward_list_proposals(ward_client *client, const ward_call *call, int all, uint32_t page_size,
                             const char *page, ward_proposals **ret, ward_error *error);
-/* These four give back one proposal, as it is afterwards. The signature is DSSE over the payload,
- * payloadType "application/vnd.ward.proposal+json; decision=D" with D propose (submit), approve or
- * reject, by the private key of this client's certificate: ECDSA P-256 with SHA-256 in DER, or
- * Ed25519. Sign only what was read and understood. */
+/* Those alone that ran on their proposer's signature and wait for another officer's review. A page
+ * may hold fewer than it might, and none, before the last. */
+ward_rc ward_list_unreviewed(ward_client *client, const ward_call *call, uint32_t page_size,
+                             const char *page, ward_proposals **ret, ward_error *error);
+/* These give back one proposal, as it is afterwards. The signature is DSSE over the payload,
+ * payloadType "application/vnd.ward.proposal+json; decision=D" with D propose (submit), approve,
+ * reject, withdraw, execute or review, by the private key of this client's certificate: ECDSA P-256
+ * with SHA-256 in DER, or Ed25519. Sign only what was read and understood. The call's reason of
+ * reject, withdraw and review is kept, and has to be signed: behind it "; reason=" and the 64 hex
+ * digits of its SHA-256. */
 ward_rc ward_show_proposal(ward_client *client, const ward_call *call, const char *id,
                            ward_proposals **ret, ward_error *error);
 ward_rc ward_submit_proposal(ward_client *client, const ward_call *call, const char *id,
@@ -316,6 +337,17 @@ ward_rc ward_approve_proposal(ward_client *client, const ward_call *call, const 
                               const void *signature, size_t size, ward_proposals **ret,
                               ward_error *error);
 ward_rc ward_reject_proposal(ward_client *client, const ward_call *call, const char *id,
+                             const void *signature, size_t size, ward_proposals **ret,
+                             ward_error *error);
+/* By the proposer, before it ran. */
+ward_rc ward_withdraw_proposal(ward_client *client, const ward_call *call, const char *id,
+                               const void *signature, size_t size, ward_proposals **ret,
+                               ward_error *error);
+/* Runs what is "approved". */
+ward_rc ward_execute_proposal(ward_client *client, const ward_call *call, const char *id,
+                              const void *signature, size_t size, ward_proposals **ret,
+                              ward_error *error);
+ward_rc ward_review_proposal(ward_client *client, const ward_call *call, const char *id,
                              const void *signature, size_t size, ward_proposals **ret,
                              ward_error *error);
 void ward_proposals_free(ward_proposals *proposals);

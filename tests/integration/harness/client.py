@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """A client with one identity: grpcio's channel, and the calls as short methods."""
+import hashlib
 import itertools
 import json
 import time
@@ -135,10 +136,25 @@ class Client:
                                                signature=self.sign("approve", proposal.payload) if signature is None else signature)
         return self.approvals.Approve(request, timeout=self.timeout).proposal
 
-    def reject(self, proposal, request_id: str = "", signature: bytes = None):
-        request = approvals_pb2.RejectRequest(header=header(request_id), id=proposal.id,
-                                              signature=self.sign("reject", proposal.payload) if signature is None else signature)
-        return self.approvals.Reject(request, timeout=self.timeout).proposal
+    def decide(self, decision: str, proposal, request_id: str = "", signature: bytes = None, reason: str = ""):
+        """reject, withdraw, execute or review. The reason is part of what is signed."""
+        name = decision.capitalize()
+        if signature is None:
+            signature = self.identity.sign(pae(decision, proposal.payload, reason))
+        request = getattr(approvals_pb2, name + "Request")(header=header(request_id, reason=reason), id=proposal.id, signature=signature)
+        return getattr(self.approvals, name)(request, timeout=self.timeout).proposal
+
+    def reject(self, proposal, request_id: str = "", signature: bytes = None, reason: str = ""):
+        return self.decide("reject", proposal, request_id, signature, reason)
+
+    def withdraw(self, proposal, request_id: str = "", signature: bytes = None, reason: str = ""):
+        return self.decide("withdraw", proposal, request_id, signature, reason)
+
+    def execute(self, proposal, request_id: str = "", signature: bytes = None):
+        return self.decide("execute", proposal, request_id, signature)
+
+    def review(self, proposal, request_id: str = "", signature: bytes = None, reason: str = ""):
+        return self.decide("review", proposal, request_id, signature, reason)
 
     def show(self, proposal_id: str, request_id: str = ""):
         return self.approvals.Show(approvals_pb2.ShowApprovalRequest(header=header(request_id), id=proposal_id), timeout=self.timeout).proposal
@@ -246,7 +262,9 @@ def errors_of(call, n: int) -> list:
         return [(error.code().value[0], error.details())] * n
 
 
-def pae(decision: str, payload: bytes) -> bytes:
-    """DSSE's pre-authentication encoding of a proposal under a decision."""
+def pae(decision: str, payload: bytes, reason: str = "") -> bytes:
+    """DSSE's pre-authentication encoding of a proposal under a decision, and a reason for it."""
     kind = f"application/vnd.ward.proposal+json; decision={decision}".encode()
+    if reason:
+        kind += b"; reason=" + hashlib.sha256(reason.encode()).hexdigest().encode()
     return b"DSSEv1 %d %s %d %s" % (len(kind), kind, len(payload), payload)

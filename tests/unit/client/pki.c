@@ -99,7 +99,7 @@ size_t pki_sign(const struct pki_person *person, struct ward_bytes payload,
 {
     struct ward_buffer pae;
     ward_buffer_init(&pae, 65536);
-    ward_proposal_pae(payload, decision, &pae);
+    ward_proposal_pae(payload, decision, WARD_NO_REASON, &pae);
     EVP_MD_CTX *context = EVP_MD_CTX_new();
     size_t size = 128;
     assert_int_equal(EVP_DigestSignInit(context, NULL, EVP_sha256(), NULL, person->key), 1);

@@ -356,14 +356,15 @@ static void a_signature_is_over_the_decision_too(void **state)
                       der = WARD_BYTES(rig->pki.alice.der, rig->pki.alice.der_size);
     struct cli_profile profile = {0};
     (void)snprintf(profile.key, sizeof(profile.key), "%s", in_folder(rig->folder, "alice.key"));
-    assert_int_equal(cli_sign(&profile, payload, WARD_DECISION_APPROVE, signature, &size),
-                     CLI_DONE);
-    assert_ok(
-        ward_proposal_verify(payload, WARD_DECISION_APPROVE, der, WARD_BYTES(signature, size)));
-    assert_false(ward_ok(
-        ward_proposal_verify(payload, WARD_DECISION_REJECT, der, WARD_BYTES(signature, size))));
-    assert_false(ward_ok(
-        ward_proposal_verify(payload, WARD_DECISION_PROPOSE, der, WARD_BYTES(signature, size))));
+    assert_int_equal(
+        cli_sign(&profile, payload, WARD_DECISION_APPROVE, WARD_NO_REASON, signature, &size),
+        CLI_DONE);
+    assert_ok(ward_proposal_verify(payload, WARD_DECISION_APPROVE, WARD_NO_REASON, der,
+                                   WARD_BYTES(signature, size)));
+    assert_false(ward_ok(ward_proposal_verify(payload, WARD_DECISION_REJECT, WARD_NO_REASON, der,
+                                              WARD_BYTES(signature, size))));
+    assert_false(ward_ok(ward_proposal_verify(payload, WARD_DECISION_PROPOSE, WARD_NO_REASON, der,
+                                              WARD_BYTES(signature, size))));
 }
 
 /* ---- exit codes ---- */

@@ -183,7 +183,7 @@ static bool signed_by(const struct rig *rig, const struct pki_person *person,
 {
     const struct daemon *daemon = &rig->daemon;
     return ward_ok(ward_proposal_verify(ward_buffer_view(&daemon->payload), decision,
-                                        WARD_BYTES(person->der, person->der_size),
+                                        WARD_NO_REASON, WARD_BYTES(person->der, person->der_size),
                                         WARD_BYTES(daemon->signature, daemon->signature_size)));
 }
 

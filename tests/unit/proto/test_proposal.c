@@ -47,7 +47,7 @@ static void vectors_hold(void **state)
             assert_string_equal(ward_decision_kind_name((enum ward_decision_kind)d), decisions[d]);
             ward_auto(ward_buffer_fini) struct ward_buffer pae;
             ward_buffer_init(&pae, WARD_PROPOSAL_MAX);
-            ward_proposal_pae(payload, (enum ward_decision_kind)d, &pae);
+            ward_proposal_pae(payload, (enum ward_decision_kind)d, WARD_NO_REASON, &pae);
             assert_bytes(ward_buffer_view(&pae),
                          vector_hex(*state, json_object_get(json, "pae"), decisions[d]));
         }
@@ -74,8 +74,8 @@ static void signatures_hold_for_one_decision_and_one_payload(void **state)
         struct ward_bytes certificate = vector_hex(*state, signature, "certificate");
         struct ward_bytes bytes = vector_hex(*state, signature, "signature");
         for (int d = WARD_DECISION_PROPOSE; d <= WARD_DECISION_REJECT; d++) {
-            ward_status status =
-                ward_proposal_verify(payload, (enum ward_decision_kind)d, certificate, bytes);
+            ward_status status = ward_proposal_verify(payload, (enum ward_decision_kind)d,
+                                                      WARD_NO_REASON, certificate, bytes);
             if (d == (int)decision_of(signature)) {
                 assert_ok(status);
             } else {
@@ -83,7 +83,8 @@ static void signatures_hold_for_one_decision_and_one_payload(void **state)
             }
         }
         struct ward_bytes shorter = WARD_BYTES(payload.data, payload.size - 1);
-        assert_refusal(ward_proposal_verify(shorter, decision_of(signature), certificate, bytes),
+        assert_refusal(ward_proposal_verify(shorter, decision_of(signature), WARD_NO_REASON,
+                                            certificate, bytes),
                        WARD_E_INVALID, "signature: does not verify");
     }
 }
@@ -101,15 +102,15 @@ static void a_signature_with_any_bit_flipped_does_not_verify(void **state)
         memcpy(bent, bytes.data, bytes.size);
         for (size_t bit = 0; bit < bytes.size * 8; bit++) {
             bent[bit / 8] ^= (uint8_t)(1 << bit % 8);
-            assert_refusal(ward_proposal_verify(payload, decision_of(signature), certificate,
-                                                WARD_BYTES(bent, bytes.size)),
+            assert_refusal(ward_proposal_verify(payload, decision_of(signature), WARD_NO_REASON,
+                                                certificate, WARD_BYTES(bent, bytes.size)),
                            WARD_E_INVALID, "signature: does not verify");
             bent[bit / 8] ^= (uint8_t)(1 << bit % 8);
         }
         const size_t sizes[] = {0, 1, bytes.size - 1, bytes.size + 1, 512, 513};
         for (size_t k = 0; k < sizeof(sizes) / sizeof(sizes[0]); k++) {
-            assert_refusal(ward_proposal_verify(payload, decision_of(signature), certificate,
-                                                WARD_BYTES(bent, sizes[k])),
+            assert_refusal(ward_proposal_verify(payload, decision_of(signature), WARD_NO_REASON,
+                                                certificate, WARD_BYTES(bent, sizes[k])),
                            WARD_E_INVALID, "signature: does not verify");
         }
     }
@@ -127,8 +128,9 @@ static void a_certificate_that_is_not_exactly_der_is_refused(void **state)
     const struct ward_bytes bad[] = {
         {NULL, 0}, WARD_BYTES(certificate.data, certificate.size - 1), longer};
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-        assert_refusal(ward_proposal_verify(payload, WARD_DECISION_PROPOSE, bad[i], bytes),
-                       WARD_E_INVALID, "signature: certificate is not DER");
+        assert_refusal(
+            ward_proposal_verify(payload, WARD_DECISION_PROPOSE, WARD_NO_REASON, bad[i], bytes),
+            WARD_E_INVALID, "signature: certificate is not DER");
     }
 }
 

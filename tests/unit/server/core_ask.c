@@ -206,9 +206,21 @@ struct ward_request *core_vote(struct core_world *world, const struct core_perso
                                const struct ward_op *op, const struct core_proposal *proposal)
 {
     uint8_t signature[128];
-    enum ward_decision_kind kind = op == &ward_op_approval_submit    ? WARD_DECISION_PROPOSE
-                                   : op == &ward_op_approval_approve ? WARD_DECISION_APPROVE
-                                                                     : WARD_DECISION_REJECT;
+    static const struct {
+        const struct ward_op *op;
+        enum ward_decision_kind kind;
+    } kinds[] = {
+        {&ward_op_approval_submit, WARD_DECISION_PROPOSE},
+        {&ward_op_approval_approve, WARD_DECISION_APPROVE},
+        {&ward_op_approval_reject, WARD_DECISION_REJECT},
+        {&ward_op_approval_withdraw, WARD_DECISION_WITHDRAW},
+        {&ward_op_approval_execute, WARD_DECISION_EXECUTE},
+        {&ward_op_approval_review, WARD_DECISION_REVIEW},
+    };
+    enum ward_decision_kind kind = WARD_DECISION_PROPOSE;
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        kind = kinds[i].op == op ? kinds[i].kind : kind;
+    }
     size_t size = core_person_sign(person, proposal->payload, kind, signature);
     return core_vote_with(world, person, op, &proposal->id, WARD_BYTES(signature, size));
 }

@@ -113,7 +113,7 @@ size_t core_person_sign(const struct core_person *person, struct ward_bytes payl
 {
     ward_auto(ward_buffer_fini) struct ward_buffer pae;
     ward_buffer_init(&pae, 2 * WARD_PROPOSAL_MAX);
-    ward_proposal_pae(payload, decision, &pae);
+    ward_proposal_pae(payload, decision, WARD_NO_REASON, &pae);
     assert_false(pae.failed);
     EVP_MD_CTX *context = EVP_MD_CTX_new();
     size_t size = 128;

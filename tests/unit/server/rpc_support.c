@@ -12,7 +12,8 @@ const struct ward_op ward_op_key_change, ward_op_key_disable, ward_op_key_enable
     ward_op_key_schedule_destroy, ward_op_key_cancel_destroy;
 const struct ward_op ward_op_record_put, ward_op_record_get;
 const struct ward_op ward_op_approval_list, ward_op_approval_show, ward_op_approval_submit,
-    ward_op_approval_approve, ward_op_approval_reject;
+    ward_op_approval_approve, ward_op_approval_reject, ward_op_approval_withdraw,
+    ward_op_approval_execute, ward_op_approval_review;
 const struct ward_op ward_op_identity_revoke, ward_op_identity_unrevoke, ward_op_revocation_list;
 const struct ward_op ward_op_audit_export, ward_op_audit_checkpoint;
 
@@ -217,7 +218,10 @@ void canned_answer(struct ward_request *request)
         in->key = *key_view(request, in->name);
     } else if (request->op == &ward_op_approval_show || request->op == &ward_op_approval_submit ||
                request->op == &ward_op_approval_approve ||
-               request->op == &ward_op_approval_reject) {
+               request->op == &ward_op_approval_reject ||
+               request->op == &ward_op_approval_withdraw ||
+               request->op == &ward_op_approval_execute ||
+               request->op == &ward_op_approval_review) {
         fill_proposal(&((struct ward_approval *)request->in)->proposal);
     } else {
         lists(request);
