@@ -120,6 +120,10 @@ static bool prepare_read(struct ward_read *r)
         r->key_use.uses = NULL;
         r->key_use.n = 0;
         return true;
+    case WARD_READ_EMERGENCIES:
+        r->emergencies.rows = NULL;
+        r->emergencies.n = 0;
+        return r->emergencies.limit > 0 && r->emergencies.limit <= PAGE_MAX;
     case WARD_READ_NODES:
         r->nodes.nodes = NULL;
         r->nodes.n = 0;

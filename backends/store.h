@@ -12,7 +12,7 @@
 #include "base/status.h"
 #include "base/wipe_alloc.h"
 
-#define WARD_SCHEMA_VERSION 4
+#define WARD_SCHEMA_VERSION 5
 #define WARD_HASH_SIZE 32
 #define WARD_REPLAY_RESPONSE_MAX (64u * 1024)
 #define WARD_PURGE_MAX 10000u /* replays that one purge deletes, the oldest first */
@@ -79,6 +79,18 @@ struct ward_store_revocation {
     int64_t created_us;
 };
 
+/* Access in an emergency; the proposal of the same id has the reason and its review. */
+struct ward_store_emergency {
+    struct ward_id id;
+    struct ward_bytes identity, collection;
+    uint8_t subject_hash[WARD_HASH_SIZE];
+    int64_t opened_us, expires_us;
+    int64_t closed_us; /* 0: nobody has closed it, and nobody noticed yet that it expired */
+    bool reviewed;     /* of WARD_READ_EMERGENCIES alone */
+};
+#define WARD_EMERGENCIES_MAX 256u /* not closed, at one time */
+#define WARD_EMERGENCIES_OF_ONE 32u
+
 struct ward_store_snapshot {
     bool initialised; /* false: no deployment row; nothing else is set */
     uint64_t epoch;
@@ -95,6 +107,8 @@ struct ward_store_snapshot {
     size_t n_intents;
     const struct ward_store_revocation *revocations; /* sorted by kind, value */
     size_t n_revocations;
+    const struct ward_store_emergency *emergencies; /* not closed; sorted by id */
+    size_t n_emergencies;
 };
 
 /* ---- reads: an operation adds what it needs, the reader pool answers all of one kind at once ----
@@ -114,6 +128,7 @@ enum ward_read_kind {
     WARD_READ_POLICY,         /* one version of the policy; 0: the newest */
     WARD_READ_POLICIES,       /* all versions, ascending */
     WARD_READ_KEY_USE,        /* what each version of a KEK was used for, over all nodes */
+    WARD_READ_EMERGENCIES,    /* a page, newest first */
     WARD_READ_NODES,          /* every daemon that ever sent a heartbeat, by name */
     /* Two that write, durably, each in a transaction of its own. */
     WARD_READ_RESERVE,   /* takes a block of a version's wraps; NOT_FOUND: no such version */
@@ -240,6 +255,16 @@ struct ward_read {
             size_t n;
         } nodes;
         struct {
+            bool open;       /* only those that nobody closed and that have not expired by now_us */
+            bool unreviewed; /* only those without a vote that reviews */
+            int64_t now_us;
+            int64_t before_us; /* page: opened before; 0: from the newest */
+            struct ward_id before_id;
+            uint32_t limit;
+            const struct ward_store_emergency *rows; /* written */
+            size_t n;
+        } emergencies;
+        struct {
             struct ward_bytes node;
             uint64_t epoch;
             int64_t now_us; /* an older one than was told already changes nothing */
@@ -325,8 +350,10 @@ enum ward_effect_kind {                          /* administrative: one transact
                         WARD_EFFECT_INDEX_KEY,      /* insert */
                         WARD_EFFECT_REVOCATION,     /* insert */
                         WARD_EFFECT_UNREVOCATION,   /* delete */
-                        WARD_EFFECT_PURGE_REPLAYS,  /* delete those from before, WARD_PURGE_MAX of
-                                                       them at most */
+                        WARD_EFFECT_EMERGENCY,      /* insert */
+                        WARD_EFFECT_EMERGENCY_CLOSED, /* compare and swap from not closed */
+                        WARD_EFFECT_PURGE_REPLAYS,    /* delete those from before, WARD_PURGE_MAX of
+                                                         them at most */
 };
 
 struct ward_effect {
@@ -383,6 +410,11 @@ struct ward_effect {
             uint8_t kind;
             struct ward_bytes value;
         } unrevocation;
+        struct ward_store_emergency emergency;
+        struct {
+            struct ward_id id;
+            int64_t closed_us;
+        } emergency_closed;
         struct {
             int64_t before_us;
         } purge_replays;

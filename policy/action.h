@@ -48,6 +48,7 @@
     X(IDENTITY_UNREVOKE, "identity.unrevoke", NONE, OFFICER, ALWAYS)                   \
     X(IDENTITY_LIST, "identity.list", NONE, OFFICER_OR_AUDITOR, NEVER)                 \
     X(EMERGENCY_OPEN, "emergency.open", COLLECTION, APPLICATION, NEVER)                \
+    X(EMERGENCY_CLOSE, "emergency.close", NONE, ANY, NEVER)                            \
     X(EMERGENCY_LIST, "emergency.list", NONE, OFFICER_OR_AUDITOR, NEVER)               \
     X(AUDIT_EXPORT, "audit.export", NONE, AUDITOR, NEVER)                              \
     X(AUDIT_CHECKPOINT, "audit.checkpoint", NONE, OFFICER_OR_AUDITOR, NEVER)           \

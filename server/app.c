@@ -315,6 +315,7 @@ static void write_metrics(void *context, struct ward_buffer *out)
     ward_metrics_line(out, "ward_connections_dead_total", "counter", (double)rpc.dead);
     ward_metrics_line(out, "ward_held_bytes", "gauge", (double)rpc.held_bytes);
     write_keys(app, out);
+    ward_alarms_write(&app->pipeline.alarms, out);
     ward_metrics_line(out, "ward_queue_work", "gauge",
                       (double)ward_queue_size(&app->pipeline.work));
     ward_metrics_line(out, "ward_queue_reads", "gauge",

@@ -110,6 +110,7 @@ struct ward_decision ward_request_ask_fields(const struct ward_request *request,
                                 .fields = fields->names,
                                 .n_fields = fields->n,
                                 .whole = fields->whole,
+                                .emergency = fields->emergency,
                                 .now_us = request->received_wall_us,
                                 .address = address_of(request->peer)};
     in.subject =

@@ -18,6 +18,7 @@
 #include "policy/decide.h"
 #include "proto/context.h"
 #include "proto/leaf.h"
+#include "server/alarm.h"
 #include "server/authn/peer.h"
 
 struct ward_budget_ask;
@@ -80,6 +81,8 @@ struct ward_request {
     size_t n_reads, max_reads;
     size_t first_item, n_items;  /* this step's slice of the worker's batch */
     struct ward_budget_ask *ask; /* of this step, in the arena: it had to wait for wraps; or NULL */
+
+    enum ward_alarm alarm; /* raised when its rows are durable */
 
     /* What the audit entry says; filled by the operation. */
     enum ward_action action;

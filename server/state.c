@@ -105,6 +105,23 @@ static ward_status copy_revocations(struct ward_state *state,
     return WARD_OK;
 }
 
+static ward_status copy_emergencies(struct ward_state *state,
+                                    const struct ward_store_snapshot *snapshot)
+{
+    size_t n = snapshot->n_emergencies;
+    struct ward_store_emergency *rows =
+        WARD_ARENA_ARRAY(state->arena, struct ward_store_emergency, n);
+    WARD_ENSURE(rows != NULL, WARD_E_EXHAUSTED);
+    for (size_t i = 0; i < n; i++) {
+        rows[i] = snapshot->emergencies[i];
+        WARD_TRY(ward_arena_copy(state->arena, rows[i].identity, &rows[i].identity));
+        WARD_TRY(ward_arena_copy(state->arena, rows[i].collection, &rows[i].collection));
+    }
+    state->emergencies = rows;
+    state->n_emergencies = n;
+    return WARD_OK;
+}
+
 static ward_status fill(struct ward_state *state, const struct ward_store_snapshot *snapshot,
                         const uint8_t genesis[static 32])
 {
@@ -130,6 +147,7 @@ static ward_status fill(struct ward_state *state, const struct ward_store_snapsh
                                                 .due_us = snapshot->versions[i].due_us};
     }
     attach_versions(state, snapshot, versions);
+    WARD_TRY(copy_emergencies(state, snapshot));
     return copy_revocations(state, snapshot);
 }
 

@@ -65,6 +65,8 @@ struct ward_state {
     const struct ward_key **by_id;                   /* sorted by id */
     const struct ward_store_revocation *revocations; /* sorted by kind, value */
     size_t n_revocations;
+    const struct ward_store_emergency *emergencies; /* that nobody has closed; some have expired */
+    size_t n_emergencies;
     const uint64_t *revoked_since; /* the epoch before which each was not there; NULL: not known */
 };
 

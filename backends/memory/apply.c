@@ -217,6 +217,30 @@ static ward_status insert_revocation(struct ward_memory_state *state,
     return ward_memory_insert(state, WARD_TABLE_REVOCATION, revocation);
 }
 
+static ward_status insert_emergency(struct ward_memory_state *state,
+                                    const struct ward_store_emergency *from)
+{
+    struct ward_store_proposal key = {.id = from->id};
+    WARD_ENSURE(ward_memory_get(state, WARD_TABLE_PROPOSAL, &key) != NULL, WARD_E_CONFLICT);
+    struct ward_store_emergency *emergency = copy_row(state, from, sizeof(*from));
+    WARD_ENSURE(emergency != NULL, WARD_E_EXHAUSTED);
+    WARD_TRY(own(state, &emergency->identity));
+    WARD_TRY(own(state, &emergency->collection));
+    return ward_memory_insert(state, WARD_TABLE_EMERGENCY, emergency);
+}
+
+static ward_status close_emergency(struct ward_memory_state *state,
+                                   const struct ward_effect *effect)
+{
+    struct ward_store_emergency key = {.id = effect->emergency_closed.id};
+    const struct ward_store_emergency *old = ward_memory_get(state, WARD_TABLE_EMERGENCY, &key);
+    WARD_ENSURE(old != NULL && old->closed_us == 0, WARD_E_CONFLICT);
+    struct ward_store_emergency *closed = copy_row(state, old, sizeof(*old));
+    WARD_ENSURE(closed != NULL, WARD_E_EXHAUSTED);
+    closed->closed_us = effect->emergency_closed.closed_us;
+    return ward_memory_replace(state, WARD_TABLE_EMERGENCY, closed);
+}
+
 static void purge_replays(struct ward_memory_state *state, int64_t before_us)
 {
     struct ward_memory_rows *rows = &state->tables[WARD_TABLE_REPLAY];
@@ -268,6 +292,10 @@ static ward_status apply_effect(struct ward_memory_state *state, const struct wa
                                             .value = effect->unrevocation.value};
         return ward_memory_remove(state, WARD_TABLE_REVOCATION, &key);
     }
+    case WARD_EFFECT_EMERGENCY:
+        return insert_emergency(state, &effect->emergency);
+    case WARD_EFFECT_EMERGENCY_CLOSED:
+        return close_emergency(state, effect);
     case WARD_EFFECT_PURGE_REPLAYS:
         purge_replays(state, effect->purge_replays.before_us);
         return WARD_OK;

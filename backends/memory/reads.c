@@ -364,6 +364,8 @@ static ward_status answer(struct ward_memory_state *state, struct ward_read *r)
         return read_replay(state, r);
     case WARD_READ_RESERVE:
         return reserve(state, r);
+    case WARD_READ_EMERGENCIES:
+        return ward_memory_read_emergencies(state, r);
     case WARD_READ_POLICY:
     case WARD_READ_POLICIES:
     case WARD_READ_KEY_USE:

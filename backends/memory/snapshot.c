@@ -69,6 +69,7 @@ static ward_status add_rest(const struct builder *b, struct ward_store_snapshot 
         WARD_TRY(own(b, &revocations[i].value));
     }
     ret->revocations = revocations;
+    WARD_TRY(ward_memory_open_emergencies(b->state, b->arena, ret));
     qsort(intents, ret->n_intents, sizeof(*intents), earlier_intent);
     ret->index_keys = keys;
     ret->intents = intents;

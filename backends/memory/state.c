@@ -117,6 +117,8 @@ static int compare(enum ward_memory_table table, const void *a, const void *b)
         return FIELD(compare_u64, ward_memory_audit, first);
     case WARD_TABLE_REPLAY:
         return compare_replays(a, b);
+    case WARD_TABLE_EMERGENCY:
+        return ID_FIELD(ward_store_emergency, id);
     case WARD_TABLE_REVOCATION:
         return compare_revocations(a, b);
     case WARD_TABLE_KEY_USE:

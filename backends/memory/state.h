@@ -25,6 +25,7 @@ enum ward_memory_table {
     WARD_TABLE_AUDIT,
     WARD_TABLE_REPLAY,
     WARD_TABLE_REVOCATION,
+    WARD_TABLE_EMERGENCY,
     WARD_TABLE_KEY_USE,
     WARD_TABLE_NODE,
     WARD_MEMORY_TABLES, /* how many */
@@ -92,5 +93,11 @@ ward_status ward_memory_answer_keys(struct ward_memory_state *state, struct ward
 void ward_memory_answer(struct ward_memory_state *state, struct ward_read *read);
 ward_status ward_memory_snapshot(const struct ward_memory_state *state, struct ward_arena *arena,
                                  struct ward_store_snapshot *ret);
+
+/* read_emergencies.c */
+ward_status ward_memory_read_emergencies(const struct ward_memory_state *state,
+                                         struct ward_read *read);
+ward_status ward_memory_open_emergencies(const struct ward_memory_state *state,
+                                         struct ward_arena *arena, struct ward_store_snapshot *ret);
 
 #endif

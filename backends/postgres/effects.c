@@ -125,6 +125,20 @@ static ward_status send_revocation(struct ward_pg_conn *conn,
     return ward_pg_send(conn, WARD_PG_INSERT_REVOCATION);
 }
 
+static ward_status send_emergency(struct ward_pg_conn *conn,
+                                  const struct ward_store_emergency *emergency)
+{
+    struct ward_pg_params *p = &conn->params;
+    ward_pg_add_bytes(p, ward_id_view(&emergency->id));
+    ward_pg_add_bytes(p, emergency->identity);
+    ward_pg_add_bytes(p, emergency->collection);
+    ward_pg_add_bytes(p, WARD_BYTES_ARRAY(emergency->subject_hash));
+    ward_pg_add_i64(p, emergency->opened_us);
+    ward_pg_add_i64(p, emergency->expires_us);
+    ward_pg_add_i64(p, emergency->closed_us);
+    return ward_pg_send(conn, WARD_PG_INSERT_EMERGENCY);
+}
+
 ward_status ward_pg_send_effect(struct ward_pg_conn *conn, const struct ward_effect *effect)
 {
     struct ward_pg_params *p = &conn->params;
@@ -178,6 +192,12 @@ ward_status ward_pg_send_effect(struct ward_pg_conn *conn, const struct ward_eff
         ward_pg_add_i16(p, effect->unrevocation.kind);
         ward_pg_add_bytes(p, effect->unrevocation.value);
         return ward_pg_send(conn, WARD_PG_DELETE_REVOCATION);
+    case WARD_EFFECT_EMERGENCY:
+        return send_emergency(conn, &effect->emergency);
+    case WARD_EFFECT_EMERGENCY_CLOSED:
+        ward_pg_add_bytes(p, ward_id_view(&effect->emergency_closed.id));
+        ward_pg_add_i64(p, effect->emergency_closed.closed_us);
+        return ward_pg_send(conn, WARD_PG_CLOSE_EMERGENCY);
     case WARD_EFFECT_PURGE_REPLAYS:
         ward_pg_add_i64(p, effect->purge_replays.before_us);
         ward_pg_add_u32(p, WARD_PURGE_MAX);

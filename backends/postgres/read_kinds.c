@@ -118,6 +118,16 @@ static ward_status send_one(struct ward_pg_conn *conn, const struct ward_read *r
         return ward_pg_send(conn, WARD_PG_READ_AUDIT);
     case WARD_READ_CHECKPOINT:
         return ward_pg_send(conn, WARD_PG_READ_CHECKPOINT);
+    case WARD_READ_EMERGENCIES: {
+        bool first = r->emergencies.before_us == 0;
+        ward_pg_add_i64(p, first ? INT64_MAX : r->emergencies.before_us);
+        ward_pg_add_bytes(p, ward_id_view(first ? &last_id : &r->emergencies.before_id));
+        ward_pg_add_bool(p, r->emergencies.open);
+        ward_pg_add_i64(p, r->emergencies.now_us);
+        ward_pg_add_bool(p, r->emergencies.unreviewed);
+        ward_pg_add_u32(p, r->emergencies.limit);
+        return ward_pg_send(conn, WARD_PG_READ_EMERGENCIES);
+    }
     case WARD_READ_POLICY:
     case WARD_READ_POLICIES:
     case WARD_READ_KEY_USE:
@@ -159,6 +169,7 @@ ward_status ward_pg_query_send(struct ward_pg_conn *conn, const struct ward_pg_q
     case WARD_READ_KEY_USE:
     case WARD_READ_NODES:
     case WARD_READ_HEARTBEAT:
+    case WARD_READ_EMERGENCIES:
         return send_one(conn, query->reads[0]);
     }
     WARD_FAIL(WARD_E_INTERNAL);
@@ -259,6 +270,38 @@ static ward_status take_row_counts(struct ward_read *r, const PGresult *result)
     return WARD_OK;
 }
 
+ward_status ward_pg_emergency_rows(const PGresult *result, struct ward_arena *arena,
+                                   const struct ward_store_emergency **ret, size_t *ret_n)
+{
+    struct ward_pg_row row = {.result = result, .arena = arena};
+    int n = PQntuples(result);
+    struct ward_store_emergency *rows = WARD_ARENA_ARRAY(arena, struct ward_store_emergency, n);
+    WARD_ENSURE(rows != NULL, WARD_E_EXHAUSTED);
+    for (row.row = 0; row.row < n; row.row++) {
+        struct ward_store_emergency *to = &rows[row.row];
+        *to = (struct ward_store_emergency){
+            .id = ward_pg_id(&row, 0),
+            .identity = ward_pg_copy(&row, 1),
+            .collection = ward_pg_copy(&row, 2),
+            .opened_us = ward_pg_i64(&row, 4),
+            .expires_us = ward_pg_i64(&row, 5),
+            .closed_us = ward_pg_i64(&row, 6),
+            .reviewed = ward_pg_bool(&row, 7),
+        };
+        ward_pg_hash(&row, 3, to->subject_hash);
+    }
+    *ret = rows;
+    *ret_n = (size_t)n;
+    return ward_pg_row_status(&row);
+}
+
+static ward_status take_emergencies(struct ward_read *r, const PGresult *result)
+{
+    WARD_TRY(ward_pg_emergency_rows(result, r->arena, &r->emergencies.rows, &r->emergencies.n));
+    r->status = WARD_OK;
+    return WARD_OK;
+}
+
 static ward_status take_checkpoint(struct ward_read *r, const PGresult *result)
 {
     struct ward_pg_row row = {.result = result, .arena = r->arena};
@@ -297,6 +340,8 @@ ward_status ward_pg_query_take(const struct ward_pg_query *query, const PGresult
         return ward_pg_take_proposals_page(query, result);
     case WARD_READ_AUDIT:
         return ward_pg_take_audit(query, result);
+    case WARD_READ_EMERGENCIES:
+        return take_emergencies(query->reads[0], result);
     case WARD_READ_CHECKPOINT:
         return take_checkpoint(query->reads[0], result);
     case WARD_READ_POLICY:

@@ -31,4 +31,8 @@ ward_status ward_pg_take_keys(struct ward_read *read, const PGresult *result);
 /* read_audit.c */
 ward_status ward_pg_take_audit(const struct ward_pg_query *query, const PGresult *result);
 
+/* Of the snapshot and of a page alike. */
+ward_status ward_pg_emergency_rows(const PGresult *result, struct ward_arena *arena,
+                                   const struct ward_store_emergency **ret, size_t *ret_n);
+
 #endif

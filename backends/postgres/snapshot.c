@@ -3,6 +3,7 @@
  * nothing of what the rows mean. */
 #include "backends/postgres/store_postgres.h"
 
+#include "backends/postgres/reads.h"
 #include "backends/postgres/row.h"
 
 /* Runs fn again once when a connection from before turns out to be dead: reading twice does no
@@ -170,6 +171,12 @@ static ward_status read_revocations(const PGresult *result, struct ward_arena *a
     return ward_pg_row_status(&row);
 }
 
+static ward_status read_emergencies(const PGresult *result, struct ward_arena *arena,
+                                    struct ward_store_snapshot *ret)
+{
+    return ward_pg_emergency_rows(result, arena, &ret->emergencies, &ret->n_emergencies);
+}
+
 static ward_status read_epoch(const PGresult *result, struct ward_arena *arena,
                               struct ward_store_snapshot *ret)
 {
@@ -203,6 +210,7 @@ static ward_status read_snapshot(struct ward_pg_conn *conn, struct ward_arena *a
         {WARD_PG_INDEX_KEYS, read_index_keys},
         {WARD_PG_INTENTS, read_intents},
         {WARD_PG_REVOCATIONS, read_revocations},
+        {WARD_PG_EMERGENCIES, read_emergencies},
         {WARD_PG_COMMIT, read_nothing},
     };
     const size_t n = sizeof(parts) / sizeof(parts[0]);

@@ -27,6 +27,10 @@ struct statement {
 
 #define POLICY_COLUMNS "version, hash, proposal, created_us, ceased_us"
 
+#define EMERGENCY_COLUMNS                                           \
+    "e.id, e.identity, e.collection, e.subject_hash, e.opened_us, " \
+    "e.expires_us, e.closed_us"
+
 #define CAS_END " RETURNING 1) SELECT ward.expect_one((SELECT count(*) FROM moved))"
 
 static const struct statement statements[WARD_PG_STATEMENTS] = {
@@ -62,6 +66,11 @@ static const struct statement statements[WARD_PG_STATEMENTS] = {
     [WARD_PG_REVOCATIONS] = {"revocations",
                              "SELECT kind, value, proposal, created_us FROM ward.revocation "
                              "ORDER BY kind, value",
+                             R},
+
+    [WARD_PG_EMERGENCIES] = {"emergencies",
+                             "SELECT " EMERGENCY_COLUMNS ", false FROM ward.emergency e "
+                             "WHERE closed_us = 0 ORDER BY id",
                              R},
 
     [WARD_PG_READ_SUBJECT_KEYS] =
@@ -149,6 +158,15 @@ static const struct statement statements[WARD_PG_STATEMENTS] = {
                               "max(last_opened_us) FROM ward.key_use WHERE kek = $1::uuid "
                               "GROUP BY version ORDER BY version",
                               R},
+    [WARD_PG_READ_EMERGENCIES] =
+        {"read_emergencies",
+         "SELECT " EMERGENCY_COLUMNS ", r.reviewed FROM ward.emergency e CROSS JOIN LATERAL "
+         "(SELECT EXISTS (SELECT FROM ward.vote v WHERE v.proposal = e.id AND v.decision = 5) "
+         "AS reviewed) r WHERE (e.opened_us, e.id) < ($1::bigint, $2::uuid) "
+         "AND (NOT $3::boolean OR e.closed_us = 0 AND e.expires_us > $4::bigint) "
+         "AND NOT ($5::boolean AND r.reviewed) "
+         "ORDER BY e.opened_us DESC, e.id DESC LIMIT $6::integer",
+         R},
     [WARD_PG_READ_NODES] = {"read_nodes",
                             "SELECT name, epoch, seen_us FROM ward.node ORDER BY name", R},
     /* The rows are locked first, in one order, so that what is granted is reckoned from what others
@@ -325,6 +343,16 @@ static const struct statement statements[WARD_PG_STATEMENTS] = {
                                    "WITH moved AS (DELETE FROM ward.revocation "
                                    "WHERE kind = $1::smallint AND value = $2::text" CAS_END,
                                    W},
+    [WARD_PG_INSERT_EMERGENCY] = {"insert_emergency",
+                                  "INSERT INTO ward.emergency (id, identity, collection, "
+                                  "subject_hash, opened_us, expires_us, closed_us) "
+                                  "VALUES ($1::uuid, $2::text, $3::text, $4::bytea, $5::bigint, "
+                                  "$6::bigint, $7::bigint)",
+                                  W},
+    [WARD_PG_CLOSE_EMERGENCY] = {"close_emergency",
+                                 "WITH moved AS (UPDATE ward.emergency SET closed_us = $2::bigint "
+                                 "WHERE id = $1::uuid AND closed_us = 0" CAS_END,
+                                 W},
     [WARD_PG_PURGE_REPLAYS] = {"purge_replays",
                                "DELETE FROM ward.replay r USING (SELECT identity, request_id "
                                "FROM ward.replay WHERE created_us < $1::bigint "

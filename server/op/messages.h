@@ -199,6 +199,31 @@ struct ward_revocation_list {
     struct ward_bytes next_page_token;
 };
 
+/* ---- emergencies ---- */
+#define WARD_EMERGENCY_REASON_MIN 10
+struct ward_emergency_view {
+    struct ward_store_emergency row;
+    bool open; /* it gives access now */
+};
+struct ward_emergency_open {
+    struct ward_bytes collection, subject;
+    uint32_t minutes;
+    struct ward_context context;
+    struct ward_emergency_view emergency; /* out */
+};
+struct ward_emergency_close {
+    struct ward_id id;
+    struct ward_emergency_view emergency; /* out */
+};
+struct ward_emergency_list {
+    bool open, unreviewed;
+    uint32_t page_size;
+    struct ward_bytes page_token;
+    struct ward_emergency_view *emergencies; /* out */
+    size_t n;
+    struct ward_bytes next_page_token;
+};
+
 /* ---- audit ---- */
 struct ward_audit_export {
     uint64_t start, end;

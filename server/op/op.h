@@ -56,6 +56,7 @@ struct ward_asked_fields {
     const struct ward_bytes *names;
     size_t n;
     bool whole;
+    bool emergency; /* with policy's rules for emergencies; emergency.h says when they hold */
 };
 struct ward_decision ward_request_ask_fields(const struct ward_request *request,
                                              enum ward_action action, struct ward_bytes object,
@@ -74,6 +75,7 @@ extern const struct ward_op ward_op_approval_list, ward_op_approval_show, ward_o
     ward_op_approval_execute, ward_op_approval_review;
 extern const struct ward_op ward_op_identity_revoke, ward_op_identity_unrevoke,
     ward_op_revocation_list;
+extern const struct ward_op ward_op_emergency_open, ward_op_emergency_close, ward_op_emergency_list;
 extern const struct ward_op ward_op_audit_export, ward_op_audit_checkpoint;
 /* Internal, by identity "system". */
 extern const struct ward_op ward_op_sign_checkpoint, ward_op_rewrap, ward_op_recover, ward_op_start,

@@ -21,7 +21,9 @@ ward_status ward_proposing_make(struct ward_request *request, int64_t now_us,
     proposal->proposer = ward_bytes_str(request->peer->identity);
     proposal->person = ward_subject_person(subject);
     proposal->created_us = now_us;
-    proposal->expires_us = now_us + (int64_t)guard->expires_hours * 3600 * 1000000;
+    if (proposal->expires_us == 0) {
+        proposal->expires_us = now_us + (int64_t)guard->expires_hours * 3600 * 1000000;
+    }
     proposal->approvals = guard->approvals;
     proposal->reason = request->reason;
     struct ward_buffer buffer;

@@ -9,8 +9,8 @@
 #include "server/state.h"
 
 /* Fills deployment, id, policy, epoch, proposer, person, times, reason; the caller has set action,
- * object, parameters and consequences. Prints it, and gives the row to be inserted and the caller's
- * view. */
+ * object, parameters and consequences, and may have set when it expires. Prints it, and gives the
+ * row to be inserted and the caller's view. */
 ward_status ward_proposing_make(struct ward_request *request, int64_t now_us,
                                 const struct ward_guard *guard, struct ward_proposal *proposal,
                                 struct ward_store_proposal *ret_row,

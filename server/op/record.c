@@ -6,6 +6,7 @@
 
 #include "policy/name.h"
 #include "server/audit/entry.h"
+#include "server/op/emergency.h"
 #include "server/work/worker.h"
 
 static ward_status keyed_hash(struct ward_digest *digest, const struct ward_secret *key,
@@ -22,12 +23,20 @@ static ward_status keyed_hash(struct ward_digest *digest, const struct ward_secr
     return ward_hmac_sha256(digest, ward_secret_view(key), prefixed, 2 * n, out);
 }
 
+ward_status ward_record_subject_hash(const struct ward_index *index, struct ward_digest *digest,
+                                     struct ward_bytes collection, struct ward_bytes subject,
+                                     uint8_t ret[static WARD_HASH_SIZE])
+{
+    const struct ward_bytes parts[2] = {collection, subject};
+    return keyed_hash(digest, index->subject, parts, 2, ret);
+}
+
 ward_status ward_record_place(const struct ward_index *index, struct ward_digest *digest,
                               struct ward_bytes collection, struct ward_bytes subject,
                               struct ward_bytes id, struct ward_record_place *ret)
 {
     const struct ward_bytes parts[3] = {collection, subject, id};
-    WARD_TRY(keyed_hash(digest, index->subject, parts, 2, ret->subject_hash));
+    WARD_TRY(ward_record_subject_hash(index, digest, collection, subject, ret->subject_hash));
     return keyed_hash(digest, index->record, parts, 3, ret->id_hash);
 }
 
@@ -126,12 +135,14 @@ static ward_status find_target(const struct ward_state *state, struct ward_bytes
 }
 
 ward_status ward_record_decide(struct ward_request *request, enum ward_action action, size_t item,
-                               struct ward_bytes collection, const struct ward_context *context,
+                               const struct ward_emergency_place *place,
+                               const struct ward_context *context,
                                const struct ward_asked_fields *fields,
                                struct ward_record_target *ret, struct ward_bytes *ret_refused)
 {
+    struct ward_bytes collection = place->collection;
     struct ward_decision decision =
-        ward_request_ask_fields(request, action, collection, context, fields);
+        ward_emergency_ask(request, action, collection, context, fields, place);
     request->leaf_items[item].rule = decision.rule;
     *ret_refused = decision.field;
     ward_status status = decision.status;

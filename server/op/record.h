@@ -13,6 +13,10 @@ struct ward_record_place {
     uint8_t id_hash[WARD_HASH_SIZE];      /* of collection, subject and record id */
 };
 
+/* Of collection and subject. */
+ward_status ward_record_subject_hash(const struct ward_index *index, struct ward_digest *digest,
+                                     struct ward_bytes collection, struct ward_bytes subject,
+                                     uint8_t ret[static WARD_HASH_SIZE]);
 /* HMAC-SHA-256 under the index keys, every input with its length before it. */
 ward_status ward_record_place(const struct ward_index *index, struct ward_digest *digest,
                               struct ward_bytes collection, struct ward_bytes subject,
@@ -38,14 +42,17 @@ ward_status ward_record_object(struct ward_arena *arena, struct ward_bytes colle
                                const struct ward_record_place *place, uint32_t version,
                                struct ward_bytes *ret);
 
-/* Policy, collection and KEK of one item. */
+struct ward_emergency_place;
+/* Policy, collection and KEK of one item. Its place has a subject where an emergency may open it.
+ */
 struct ward_record_target {
     const struct ward_policy_collection *collection;
     const struct ward_key *key;
 };
 /* ret_refused: the field that was refused, when it was one. */
 ward_status ward_record_decide(struct ward_request *request, enum ward_action action, size_t item,
-                               struct ward_bytes collection, const struct ward_context *context,
+                               const struct ward_emergency_place *place,
+                               const struct ward_context *context,
                                const struct ward_asked_fields *fields,
                                struct ward_record_target *ret, struct ward_bytes *ret_refused);
 /* Has the caller a rule that speaks of some fields alone? */

@@ -7,6 +7,7 @@
 #include "proto/wire_limits.h"
 #include "server/audit/entry.h"
 #include "server/op/data_key.h"
+#include "server/op/emergency.h"
 #include "server/op/messages.h"
 #include "server/op/record.h"
 #include "server/work/batch.h"
@@ -50,8 +51,9 @@ static ward_status make_notes(struct ward_request *request, const struct ward_ge
 }
 
 /* Nothing was asked for: the collection's default set, less what is hidden from the caller. */
-static ward_status decide_defaults(struct ward_request *request, const struct ward_get *in,
-                                   struct get_item *note)
+static ward_status decide_defaults(struct ward_request *request,
+                                   const struct ward_emergency_place *place,
+                                   const struct ward_context *context, struct get_item *note)
 {
     const struct ward_policy_collection *collection = note->target.collection;
     note->names = collection->default_fields;
@@ -64,8 +66,8 @@ static ward_status decide_defaults(struct ward_request *request, const struct wa
     size_t n = 0;
     for (size_t i = 0; i < note->n_names; i++) {
         struct ward_asked_fields one = {.names = &note->names[i], .n = 1};
-        if (ward_request_ask_fields(request, WARD_ACTION_RECORD_GET, collection->name, &in->context,
-                                    &one)
+        if (ward_emergency_ask(request, WARD_ACTION_RECORD_GET, collection->name, context, &one,
+                               place)
                 .allowed) {
             seen[n++] = note->names[i];
         }
@@ -80,13 +82,16 @@ static ward_status decide_item(struct ward_request *request, struct ward_get *in
                                struct get_item *note, size_t i)
 {
     struct ward_get_item *item = &in->items[i];
-    struct ward_asked_fields fields = {item->fields, item->n_fields, item->whole};
+    struct ward_asked_fields fields = {
+        .names = item->fields, .n = item->n_fields, .whole = item->whole};
+    const struct ward_emergency_place place = {item->subject, item->collection};
     WARD_TRY(item->status);
-    WARD_TRY(ward_record_decide(request, WARD_ACTION_RECORD_GET, i, item->collection, &in->context,
-                                &fields, &note->target, &item->refused));
+    WARD_TRY(ward_record_decide(request, WARD_ACTION_RECORD_GET, i, &place, &in->context, &fields,
+                                &note->target, &item->refused));
     note->names = item->fields;
     note->n_names = item->n_fields;
-    return item->whole || item->n_fields > 0 ? WARD_OK : decide_defaults(request, in, note);
+    return item->whole || item->n_fields > 0 ? WARD_OK
+                                             : decide_defaults(request, &place, &in->context, note);
 }
 
 static ward_status decide(struct ward_request *request)

@@ -10,6 +10,7 @@
 #include "policy/name.h"
 #include "proto/wire_limits.h"
 #include "server/audit/entry.h"
+#include "server/op/emergency.h"
 #include "server/op/data_key.h"
 #include "server/op/messages.h"
 #include "server/op/record.h"
@@ -82,15 +83,16 @@ static ward_status decide_fields(struct ward_request *request, struct ward_put *
 {
     struct ward_put_item *item = &in->items[i];
     struct ward_asked_fields fields = {.whole = true};
-    ward_status whole = ward_record_decide(request, WARD_ACTION_RECORD_PUT, i, item->collection,
-                                           &in->context, &fields, &note->target, &item->refused);
+    const struct ward_emergency_place place = {.collection = item->collection};
+    ward_status whole = ward_record_decide(request, WARD_ACTION_RECORD_PUT, i, &place, &in->context,
+                                           &fields, &note->target, &item->refused);
     if (whole.code != WARD_E_DENIED || item->json.size == 0 ||
         !ward_record_limits_fields(request, WARD_ACTION_RECORD_PUT)) {
         return whole;
     }
     WARD_TRY(list_fields(request, item->json, &fields));
-    return ward_record_decide(request, WARD_ACTION_RECORD_PUT, i, item->collection, &in->context,
-                              &fields, &note->target, &item->refused);
+    return ward_record_decide(request, WARD_ACTION_RECORD_PUT, i, &place, &in->context, &fields,
+                              &note->target, &item->refused);
 }
 
 static ward_status decide_item(struct ward_request *request, struct ward_put *in,

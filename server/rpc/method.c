@@ -9,6 +9,7 @@
 #include "ward/v1/approvals.pb-c.h"
 #include "ward/v1/audit.pb-c.h"
 #include "ward/v1/data_keys.pb-c.h"
+#include "ward/v1/emergencies.pb-c.h"
 #include "ward/v1/keys.pb-c.h"
 #include "ward/v1/records.pb-c.h"
 
@@ -71,6 +72,9 @@ static const struct ward_method methods[] = {
         MIB),
     ROW("Admin", "ListRevocations", revocation_list, list_revocations_request, WARD_MESSAGE_MAX,
         4 * MIB),
+    ROW("Emergencies", "Open", emergency_open, open_emergency_request, WARD_MESSAGE_MAX, MIB),
+    ROW("Emergencies", "Close", emergency_close, close_emergency_request, WARD_MESSAGE_MAX, MIB),
+    ROW("Emergencies", "List", emergency_list, list_emergencies_request, WARD_MESSAGE_MAX, 4 * MIB),
     ROW("Audit", "Export", audit_export, export_request, WARD_MESSAGE_MAX, 32 * MIB),
     ROW("Audit", "Checkpoint", audit_checkpoint, checkpoint_request, WARD_MESSAGE_MAX, MIB),
     HEALTH("Check", false),

@@ -129,6 +129,7 @@ static bool admitted(struct ward_pipeline *pipeline, struct ward_request *reques
 static void decide(struct ward_request *request)
 {
     request->n_leaf_bodies = 0;
+    request->alarm = WARD_ALARM_NONE;
     request->action = request->op == NULL ? WARD_ACTION_NONE : request->op->action;
     request->rule = NULL; /* these named rules of the policy before */
     request->n_leaf_items = 0;
@@ -277,6 +278,8 @@ void ward_pipeline_done(struct ward_pipeline *pipeline, struct ward_request *req
                         struct ward_routes *routes)
 {
     if (ward_ok(request->status) && ward_ok(request->told)) {
+        ward_alarm_raise(&pipeline->alarms, request->alarm,
+                         request->peer == NULL ? NULL : request->peer->identity);
         pipeline->allowed++;
     } else if (request->refused) {
         pipeline->refused++;

@@ -37,6 +37,7 @@ struct ward_pipeline {
     atomic_ullong allowed, refused, failed, overloaded, latency_us, completed;
     atomic_ullong throttled;          /* held back by the limits of their roles */
     atomic_ullong cancelled, expired; /* ended before work was begun for them */
+    struct ward_alarms alarms;
 };
 
 /* What a stage sends on at the end of its batch. */

@@ -134,6 +134,17 @@ TABLE = [
     ("Admin.ListRevocations", "identity.list", "allowed", None, lambda c, r: c["auditor"].revocations(r)),
     ("Admin.ListRevocations", "identity.list", "refused", "PERMISSION_DENIED", lambda c, r: c["app"].revocations(r)),
     ("Admin.ListRevocations", "identity.list", "bad", "INVALID_ARGUMENT", lambda c, r: list_revocations(c["auditor"], r, page_size=5000)),
+    ("Emergencies.Open", "emergency.open", "allowed", None, lambda c, r: c["writer"].open_emergency("table", request_id=r)),
+    ("Emergencies.Open", "emergency.open", "refused", "PERMISSION_DENIED", lambda c, r: c["app"].open_emergency("table", request_id=r)),
+    ("Emergencies.Open", "emergency.open", "failed", "INVALID_ARGUMENT", lambda c, r: c["writer"].open_emergency("table", minutes=1441, request_id=r)),
+    ("Emergencies.Open", "emergency.open", "bad", "INVALID_ARGUMENT", lambda c, r: c["writer"].open_emergency("table", reason="short", request_id=r)),
+    ("Emergencies.Close", "emergency.close", "allowed", None, lambda c, r: c["officer-a"].close_emergency(c["writer"].open_emergency("table").id, r)),
+    ("Emergencies.Close", "emergency.close", "refused", "PERMISSION_DENIED", lambda c, r: c["app"].close_emergency(NOBODY, r)),
+    ("Emergencies.Close", "emergency.close", "failed", "NOT_FOUND", lambda c, r: c["writer"].close_emergency(NOBODY, r)),
+    ("Emergencies.Close", "emergency.close", "bad", "INVALID_ARGUMENT", lambda c, r: c["writer"].close_emergency("x", r)),
+    ("Emergencies.List", "emergency.list", "allowed", None, lambda c, r: c["auditor"].list_emergencies(r)),
+    ("Emergencies.List", "emergency.list", "refused", "PERMISSION_DENIED", lambda c, r: c["writer"].list_emergencies(r)),
+    ("Emergencies.List", "emergency.list", "bad", "INVALID_ARGUMENT", lambda c, r: c["auditor"].list_emergencies(r, page_size=5000)),
     ("Audit.Export", "audit.export", "allowed", None, lambda c, r: c["auditor"].export(0, 1, r)),
     ("Audit.Export", "audit.export", "refused", "PERMISSION_DENIED", lambda c, r: c["officer-a"].export(0, 1, r)),
     ("Audit.Export", "audit.export", "bad", "INVALID_ARGUMENT", lambda c, r: c["auditor"].export(5, 1, r)),
@@ -141,14 +152,14 @@ TABLE = [
     ("Audit.Checkpoint", "audit.checkpoint", "refused", "PERMISSION_DENIED", lambda c, r: c["app"].checkpoint(r)),
 ]
 # What cannot fail once it is allowed.
-NEVER_FAILS = {"Admin.ListRevocations", "Keys.ListKeys", "Approvals.List", "Audit.Export", "Audit.Checkpoint"}
+NEVER_FAILS = {"Admin.ListRevocations", "Emergencies.List", "Keys.ListKeys", "Approvals.List", "Audit.Export", "Audit.Checkpoint"}
 NEVER_BAD = {"Audit.Checkpoint"}
 # What the policy of these tests lets nobody do: see test_approvals.py.
 NEVER_ALLOWED = {"Approvals.Execute"}
 
 
 def test_the_table_has_every_method_with_every_outcome():
-    modules = (stubs.data_keys_pb2, stubs.keys_pb2, stubs.records_pb2, stubs.approvals_pb2, stubs.admin_pb2, stubs.audit_pb2)
+    modules = (stubs.data_keys_pb2, stubs.keys_pb2, stubs.records_pb2, stubs.approvals_pb2, stubs.admin_pb2, stubs.emergencies_pb2, stubs.audit_pb2)
     methods = {f"{service.name}.{method.name}" for module in modules for service in module.DESCRIPTOR.services_by_name.values() for method in service.methods}
     wanted = set(itertools.product(methods, ["allowed", "refused", "failed", "bad"]))
     wanted -= {(m, "allowed") for m in NEVER_ALLOWED}

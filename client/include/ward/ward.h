@@ -447,6 +447,39 @@ ward_rc ward_list_revocations(ward_client *client, const ward_call *call, uint32
                               const char *page, ward_revocations **ret, ward_error *error);
 void ward_revocations_free(ward_revocations *revocations);
 
+/* ---- emergencies ---- */
+
+typedef struct ward_emergency_info {
+    const char *id;       /* UUID; of the proposal that an officer reviews, too */
+    const char *identity; /* whose it is */
+    const char *collection;
+    const char *subject_hash;              /* keyed, 64 hex digits */
+    const char *opened, *expires, *closed; /* RFC 3339, UTC; closed: empty, or before expires */
+    int open;                              /* it gives access now */
+    int reviewed;                          /* an officer has signed that he looked at it */
+} ward_emergency_info;
+
+typedef struct ward_emergencies {
+    const ward_emergency_info *const *items;
+    size_t n;
+    const char *next_page;
+} ward_emergencies;
+
+/* Break-glass: access for this identity to one subject in one collection, at once and for so many
+ * minutes, as policy's rules for emergencies have it. call's reason (10 to 256 bytes) and
+ * on_behalf_of must be there. Everybody hears of it, and an officer reviews it. Gives one item. */
+ward_rc ward_open_emergency(ward_client *client, const ward_call *call, const char *collection,
+                            const char *subject, uint32_t minutes, ward_emergencies **ret,
+                            ward_error *error);
+/* Ends it early: one's own, or as an officer. Gives one item. */
+ward_rc ward_close_emergency(ward_client *client, const ward_call *call, const char *id,
+                             ward_emergencies **ret, ward_error *error);
+/* Newest first. open, unreviewed: 1 for those alone. Pages as in ward_list_proposals. */
+ward_rc ward_list_emergencies(ward_client *client, const ward_call *call, int open, int unreviewed,
+                              uint32_t page_size, const char *page, ward_emergencies **ret,
+                              ward_error *error);
+void ward_emergencies_free(ward_emergencies *emergencies);
+
 /* ---- health ---- */
 
 /* *serving: 1 when the daemon's HSM, database and audit log all answer, else 0. */

@@ -84,6 +84,7 @@ int store_suite_admin(void);
 int store_suite_commit(void);
 int store_suite_reads(void);
 int store_suite_kept(void);
+int store_suite_emergencies(void);
 int store_suite_life(void);
 int store_suite_race(void);
 

@@ -10,7 +10,7 @@ import pytest
 
 from . import stubs
 from .processes import wait_until
-from .stubs import admin_pb2, approvals_pb2, audit_pb2, common_pb2, data_keys_pb2, keys_pb2, records_pb2
+from .stubs import admin_pb2, approvals_pb2, audit_pb2, common_pb2, data_keys_pb2, emergencies_pb2, keys_pb2, records_pb2
 
 MEGABYTE = 1 << 20
 _serial = itertools.count(1)
@@ -40,6 +40,7 @@ class Client:
         self.records = stubs.records_pb2_grpc.RecordsStub(self.channel)
         self.approvals = stubs.approvals_pb2_grpc.ApprovalsStub(self.channel)
         self.admin = stubs.admin_pb2_grpc.AdminStub(self.channel)
+        self.emergencies = stubs.emergencies_pb2_grpc.EmergenciesStub(self.channel)
         self.audit = stubs.audit_pb2_grpc.AuditStub(self.channel)
         self.health = stubs.health_pb2_grpc.HealthStub(self.channel)
 
@@ -181,6 +182,23 @@ class Client:
         """Identities, and certificates as hex."""
         found = self.admin.ListRevocations(admin_pb2.ListRevocationsRequest(header=header(request_id)), timeout=self.timeout).revocations
         return {revocation.identity or revocation.certificate_sha256.hex() for revocation in found}
+
+    # ---- emergencies ----
+
+    def open_emergency(self, subject: str, collection: str = "fhir", minutes: int = 5, reason: str = "found unconscious at home",
+                       on_behalf_of: str = "clinician-7", context=None, request_id: str = ""):
+        request = emergencies_pb2.OpenEmergencyRequest(
+            header=header(request_id, reason=reason, on_behalf_of=on_behalf_of), collection=collection, subject=subject,
+            minutes=minutes, context={"purpose": "ETREAT"} if context is None else context)
+        return self.emergencies.Open(request, timeout=self.timeout).emergency
+
+    def close_emergency(self, emergency_id: str, request_id: str = ""):
+        request = emergencies_pb2.CloseEmergencyRequest(header=header(request_id), id=emergency_id)
+        return self.emergencies.Close(request, timeout=self.timeout).emergency
+
+    def list_emergencies(self, request_id: str = "", **members):
+        request = emergencies_pb2.ListEmergenciesRequest(header=header(request_id), **members)
+        return list(self.emergencies.List(request, timeout=self.timeout).emergencies)
 
     # ---- audit ----
 

@@ -44,6 +44,17 @@ roles:
       - name: write-only
         actions: [record.put]
         collections: [fhir, labs]
+      - name: break-glass
+        actions: [emergency.open]
+        collections: [fhir, labs]
+        context: [{key: purpose, values: [ETREAT]}]
+      - name: emergency-read
+        emergency: true
+        actions: [record.get]
+        collections: [fhir, labs]
+        context: [{key: purpose, values: [ETREAT]}]
+      - name: over
+        actions: [emergency.close]
   - name: provisioners
     kind: application
     members: ["spiffe://test.ward/provisioner"]
@@ -68,7 +79,7 @@ roles:
       - name: revocations
         actions: [identity.revoke, identity.unrevoke, identity.list]
       - name: policies
-        actions: [policy.apply, policy.show, emergency.list]
+        actions: [policy.apply, policy.show, emergency.list, emergency.close]
   - name: auditors
     kind: auditor
     members: ["person:carol"]

@@ -30,4 +30,5 @@ import reflection_pb2_grpc  # noqa: E402
 import status_pb2  # noqa: E402
 from ward.v1 import (  # noqa: E402
     admin_pb2, admin_pb2_grpc, approvals_pb2, approvals_pb2_grpc, audit_pb2, audit_pb2_grpc, common_pb2, data_keys_pb2, data_keys_pb2_grpc,
+    emergencies_pb2, emergencies_pb2_grpc,
     keys_pb2, keys_pb2_grpc, records_pb2, records_pb2_grpc)

@@ -34,8 +34,8 @@ static const struct {
     {"approval.execute", ".O.."},   {"approval.review", ".O.."},
     {"identity.revoke", ".O.."},    {"identity.unrevoke", ".O.."},
     {"identity.list", ".OU."},      {"emergency.list", ".OU."},
-    {"audit.export", "..U."},       {"audit.checkpoint", ".OU."},
-    {"server.reflect", "AOUM"},
+    {"emergency.close", "AOUM"},    {"audit.export", "..U."},
+    {"audit.checkpoint", ".OU."},   {"server.reflect", "AOUM"},
 };
 
 static bool kind_may(const char *action, unsigned kind)

@@ -15,6 +15,7 @@ const struct ward_op ward_op_approval_list, ward_op_approval_show, ward_op_appro
     ward_op_approval_approve, ward_op_approval_reject, ward_op_approval_withdraw,
     ward_op_approval_execute, ward_op_approval_review;
 const struct ward_op ward_op_identity_revoke, ward_op_identity_unrevoke, ward_op_revocation_list;
+const struct ward_op ward_op_emergency_open, ward_op_emergency_close, ward_op_emergency_list;
 const struct ward_op ward_op_audit_export, ward_op_audit_checkpoint;
 
 /* Nothing is answered twice here. */

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What somebody must hear of at once: a line in the operator's log that begins with ALARM, and a
+ * counter to alert on. An operation sets its request's alarm; it is raised when the request's rows
+ * are durable, and for no request that failed. */
+#ifndef WARD_SERVER_ALARM_H
+#define WARD_SERVER_ALARM_H
+
+#include <stdatomic.h>
+
+#include "base/buffer.h"
+
+/* X(ENUM, "kind", "what is logged") */
+#define WARD_ALARMS(X) X(EMERGENCY, "emergency", "ALARM emergency access opened")
+
+enum ward_alarm {
+    WARD_ALARM_NONE,
+#define WARD_ALARM_ENUM(e, kind, text) WARD_ALARM_##e,
+    WARD_ALARMS(WARD_ALARM_ENUM)
+#undef WARD_ALARM_ENUM
+        WARD_ALARM_COUNT
+};
+
+struct ward_alarms {
+    atomic_ullong raised[WARD_ALARM_COUNT];
+};
+
+/* NONE: nothing happens. Any thread. who: the identity of its certificate; may be NULL. */
+void ward_alarm_raise(struct ward_alarms *alarms, enum ward_alarm alarm, const char *who);
+/* ward_alarms_total, one line a kind. */
+void ward_alarms_write(const struct ward_alarms *alarms, struct ward_buffer *out);
+
+#endif
