@@ -83,6 +83,9 @@ static bool prepare_read(struct ward_read *r)
         r->rewrap.keys = NULL;
         r->rewrap.subject_hashes = NULL;
         r->rewrap.n = 0;
+        if (ward_id_eq(&r->rewrap.until, &(struct ward_id){0})) {
+            memset(&r->rewrap.until, 0xff, sizeof(r->rewrap.until));
+        }
         return r->rewrap.limit > 0 && r->rewrap.limit <= PAGE_MAX && r->rewrap.below <= INT32_MAX;
     case WARD_READ_ROWS:
         r->rows.versions = NULL;
@@ -131,6 +134,14 @@ static bool prepare_read(struct ward_read *r)
     case WARD_READ_HEARTBEAT:
         return node_is_sound(r->heartbeat.node) && r->heartbeat.epoch <= INT64_MAX &&
                r->heartbeat.now_us > 0;
+    case WARD_READ_JOBS:
+        r->jobs.jobs = NULL;
+        r->jobs.n = 0;
+        return true;
+    case WARD_READ_JOB_CLAIM:
+        r->claim.found = false;
+        r->claim.place = (struct ward_job_place){0};
+        return r->claim.node.size > 0 && r->claim.now_us > 0 && r->claim.lease_us > 0;
     case WARD_READ_RESERVE:
         r->reserve.granted = 0;
         r->reserve.total = 0;

@@ -7,12 +7,13 @@
 #ifndef WARD_BACKENDS_STORE_H
 #define WARD_BACKENDS_STORE_H
 
+#include "backends/store_jobs.h"
 #include "base/id.h"
 #include "base/merkle.h"
 #include "base/status.h"
 #include "base/wipe_alloc.h"
 
-#define WARD_SCHEMA_VERSION 5
+#define WARD_SCHEMA_VERSION 6
 #define WARD_HASH_SIZE 32
 #define WARD_REPLAY_RESPONSE_MAX (64u * 1024)
 #define WARD_PURGE_MAX 10000u /* replays that one purge deletes, the oldest first */
@@ -130,9 +131,11 @@ enum ward_read_kind {
     WARD_READ_KEY_USE,        /* what each version of a KEK was used for, over all nodes */
     WARD_READ_EMERGENCIES,    /* a page, newest first */
     WARD_READ_NODES,          /* every daemon that ever sent a heartbeat, by name */
-    /* Two that write, durably, each in a transaction of its own. */
+    WARD_READ_JOBS,           /* those that run, or all of one KEK */
+    /* Three that write, durably, each in a transaction of its own. */
     WARD_READ_RESERVE,   /* takes a block of a version's wraps; NOT_FOUND: no such version */
     WARD_READ_HEARTBEAT, /* tells which epoch a daemon has in force */
+    WARD_READ_JOB_CLAIM, /* takes a part of a job that nobody holds, until the lease ends */
 };
 
 struct ward_store_key_use {
@@ -201,8 +204,11 @@ struct ward_read {
         } record;
         struct {
             struct ward_id kek, after; /* after: all zero at first */
+            struct ward_id until;      /* the last id that counts; all zero: the last there is */
             uint32_t below;
             uint32_t limit;
+            const uint32_t *versions; /* only rows of these; none: of all below */
+            size_t n_versions;
             const struct ward_store_subject_key *keys; /* written */
             const uint8_t (*subject_hashes)[WARD_HASH_SIZE];
             size_t n;
@@ -284,6 +290,21 @@ struct ward_read {
                                       that was lost had granted is never used. */
             uint64_t total;        /* the version's wraps after it */
         } reserve;
+        struct {
+            bool running; /* those that run, oldest first; else all of the KEK by kind, version */
+            struct ward_id kek;
+            const struct ward_store_job *jobs; /* written */
+            size_t n;
+        } jobs;
+        struct {
+            struct ward_id job;
+            struct ward_bytes node;
+            int64_t now_us, lease_us; /* the lease ends at their sum */
+            int64_t own_us; /* a lease of this very node that ends before counts as over: it is
+                               from before the node was started anew */
+            bool found;     /* written; false: there is none to be had now */
+            struct ward_job_place place;
+        } claim;
     };
 };
 
@@ -352,8 +373,11 @@ enum ward_effect_kind {                          /* administrative: one transact
                         WARD_EFFECT_UNREVOCATION,   /* delete */
                         WARD_EFFECT_EMERGENCY,      /* insert */
                         WARD_EFFECT_EMERGENCY_CLOSED, /* compare and swap from not closed */
-                        WARD_EFFECT_PURGE_REPLAYS,    /* delete those from before, WARD_PURGE_MAX of
-                                                         them at most */
+                        WARD_EFFECT_JOB_OPEN, /* insert, or begin anew; older versions' jobs end */
+                        WARD_EFFECT_JOB_MOVE, /* compare and swap of a part of a running job */
+                        WARD_EFFECT_JOB_END,  /* compare and swap: ended, or another round */
+                        WARD_EFFECT_PURGE_REPLAYS, /* delete those from before, WARD_PURGE_MAX of
+                                                      them at most */
 };
 
 struct ward_effect {
@@ -418,6 +442,26 @@ struct ward_effect {
         struct {
             int64_t before_us;
         } purge_replays;
+        struct {
+            struct ward_store_job job; /* created_us: now */
+            bool again; /* one that has ended begins anew; one that runs is left alone */
+        } job_open;
+        struct {
+            struct ward_job_place from;
+            uint32_t pass;
+            struct ward_id cursor;
+            uint64_t done, failed; /* are added */
+            bool finished;
+            struct ward_bytes node;
+            int64_t lease_us; /* until when it is held */
+        } job_move;
+        struct {
+            struct ward_id id;
+            uint32_t round, parts;
+            uint8_t state; /* DONE, STUCK; RUNNING: another round */
+            uint64_t left; /* what the count found */
+            int64_t now_us;
+        } job_end;
     };
 };
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The Keys service: key-encryption keys by name, never their bytes. */
 #include "client/client.h"
+#include "client/key_job_view.h"
 #include "client/proposal_view.h"
 #include "ward/v1/keys.pb-c.h"
 
@@ -182,8 +183,16 @@ ward_rc ward_describe_key(ward_client *client, const ward_call *call, const char
     WARD_CLIENT_TRY(ward_client_call(client, &method, call, &request.base,
                                      &ward__v1__describe_key_response__descriptor, keys->arena,
                                      &message, error));
-    WARD_CLIENT_TRY(
-        take_outcome(((const Ward__V1__DescribeKeyResponse *)message)->key, NULL, keys, error));
+    const Ward__V1__DescribeKeyResponse *answer = (const Ward__V1__DescribeKeyResponse *)message;
+    WARD_CLIENT_TRY(take_outcome(answer->key, NULL, keys, error));
+    if (answer->rewrap != NULL) {
+        ward_key_job *job = WARD_ARENA_NEW(keys->arena, ward_key_job);
+        if (job == NULL) {
+            return ward_error_memory(error);
+        }
+        *job = ward_key_job_view(answer->rewrap);
+        keys->view.rewrap = job;
+    }
     *ret = &WARD_TAKE(keys)->view;
     return WARD_RC_OK;
 }

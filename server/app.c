@@ -277,6 +277,17 @@ static void write_keys(struct ward_app *app, struct ward_buffer *out)
     ward_state_unref(state);
 }
 
+static void write_rewrap(struct ward_app *app, struct ward_buffer *out)
+{
+    struct ward_rewrap_stats stats;
+    ward_jobs_rewrap(app->jobs, &stats);
+    ward_metrics_line(out, "ward_rewrapped_total", "counter", (double)stats.rewrapped);
+    ward_metrics_line(out, "ward_rewrap_rows_left", "gauge", (double)stats.left);
+    ward_metrics_line(out, "ward_rewrap_rows_failed", "gauge", (double)stats.failed);
+    ward_metrics_line(out, "ward_rewrap_jobs", "gauge", (double)stats.running);
+    ward_metrics_line(out, "ward_rewrap_jobs_stuck", "gauge", (double)stats.stuck);
+}
+
 static void write_metrics(void *context, struct ward_buffer *out)
 {
     struct ward_app *app = context;
@@ -302,8 +313,7 @@ static void write_metrics(void *context, struct ward_buffer *out)
     ward_metrics_line(out, "ward_commits_total", "counter",
                       (double)ward_committer_commits(app->committer));
     ward_metrics_line(out, "ward_audit_entries", "counter", (double)tree.size);
-    ward_metrics_line(out, "ward_rewrapped_total", "counter",
-                      (double)ward_jobs_rewrapped(app->jobs));
+    write_rewrap(app, out);
     ward_metrics_line(out, "ward_revocations_missing", "gauge", (double)app->revocations_missing);
     ward_metrics_line(out, "ward_connections", "gauge", (double)rpc.connections);
     ward_metrics_line(out, "ward_connections_total", "counter", (double)rpc.connections_total);
@@ -386,7 +396,8 @@ static ward_status start_edges(struct ward_app *app)
                                           .refresh = refresh,
                                           .in_force = in_force,
                                           .context = app,
-                                          .unidentified = take_unidentified};
+                                          .unidentified = take_unidentified,
+                                          .rewrap_share = app->config->rewrap_share};
     WARD_TRY(ward_jobs_start(&jobs, &app->jobs));
     if (app->config->metrics_listen != NULL) {
         const struct ward_metrics_source source = {app, write_metrics, serving};

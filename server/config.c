@@ -52,7 +52,7 @@ struct doc_hsm {
         *working_copies, *working_copies_max, *wrap_proof;
 };
 struct doc_keys {
-    char *wrap_soft_limit, *wrap_hard_limit, *wrap_block;
+    char *wrap_soft_limit, *wrap_hard_limit, *wrap_block, *rewrap_share;
 };
 struct doc_policy {
     char *genesis, *genesis_sha256;
@@ -114,6 +114,7 @@ static const cyaml_schema_field_t keys_fields[] = {
     TEXT_OR_NONE("wrap_soft_limit", doc_keys, wrap_soft_limit),
     TEXT_OR_NONE("wrap_hard_limit", doc_keys, wrap_hard_limit),
     TEXT_OR_NONE("wrap_block", doc_keys, wrap_block),
+    TEXT_OR_NONE("rewrap_share", doc_keys, rewrap_share),
     CYAML_FIELD_END,
 };
 static const cyaml_schema_field_t policy_fields[] = {
@@ -346,6 +347,8 @@ static ward_status take_keys(const struct reading *reading, const struct doc_key
 {
     config->wrap_hard_limit = WARD_WRAP_HARD_MAX;
     config->wrap_block = 65536;
+    config->rewrap_share = 50;
+    WARD_TRY(keep_number(reading, doc->rewrap_share, 1, 100, &config->rewrap_share));
     WARD_TRY(
         keep_wraps(reading, doc->wrap_hard_limit, WARD_WRAP_HARD_MAX, &config->wrap_hard_limit));
     uint64_t half = 1ULL << 31, hard = config->wrap_hard_limit;

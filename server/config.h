@@ -28,6 +28,7 @@ struct ward_config {
     unsigned hsm_working_copies_max;
     bool hsm_wrap_proof;
     uint64_t wrap_soft_limit, wrap_hard_limit, wrap_block; /* as in server/work/budget.h */
+    unsigned rewrap_share;                                 /* percent */
     const char *policy_genesis;
     uint8_t policy_genesis_sha256[32];
 };

@@ -290,6 +290,25 @@ struct ward_effect ward_key_version_move(const struct ward_key *key,
     return effect;
 }
 
+#define DAY_US (24LL * 3600 * 1000000)
+#define PERIOD_DAYS_MAX 1000000u /* as good as for ever, and microseconds can count it */
+
+int64_t ward_key_period_us(const struct ward_key *key)
+{
+    uint32_t days = key->rotation_period_days;
+    return (days < PERIOD_DAYS_MAX ? days : PERIOD_DAYS_MAX) * DAY_US;
+}
+
+int64_t ward_rotation_due_us(const struct ward_key *key)
+{
+    if (key->active == NULL || key->rotation_period_days == 0) {
+        return INT64_MAX;
+    }
+    /* Ids are random, so their bytes are as good as a hash. */
+    uint64_t early = ward_get_u64(key->id.bytes + 8) % (uint64_t)(ward_key_period_us(key) / 10);
+    return key->active->created_us + ward_key_period_us(key) - (int64_t)early;
+}
+
 ward_status ward_state_wrapping_version(const struct ward_key *key,
                                         const struct ward_key_version **ret)
 {

@@ -96,6 +96,12 @@ bool ward_state_revoked(const struct ward_state *state, const struct ward_peer *
 ward_status ward_state_wrapping_version(const struct ward_key *key,
                                         const struct ward_key_version **ret);
 
+/* A key's rotation period. */
+int64_t ward_key_period_us(const struct ward_key *key);
+/* When the active version is due by its key's period: up to a tenth of it early, by the key's id,
+ * so that keys that were made together are not rotated together; never late. INT64_MAX: never. */
+int64_t ward_rotation_due_us(const struct ward_key *key);
+
 ward_status ward_index_new(struct ward_digest *digest, struct ward_bytes index_key,
                            struct ward_index **ret);
 struct ward_index *ward_index_ref(struct ward_index *index);

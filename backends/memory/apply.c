@@ -296,6 +296,10 @@ static ward_status apply_effect(struct ward_memory_state *state, const struct wa
         return insert_emergency(state, &effect->emergency);
     case WARD_EFFECT_EMERGENCY_CLOSED:
         return close_emergency(state, effect);
+    case WARD_EFFECT_JOB_OPEN:
+    case WARD_EFFECT_JOB_MOVE:
+    case WARD_EFFECT_JOB_END:
+        return ward_memory_apply_job(state, effect);
     case WARD_EFFECT_PURGE_REPLAYS:
         purge_replays(state, effect->purge_replays.before_us);
         return WARD_OK;

@@ -98,6 +98,19 @@ static ward_status read_record(const struct ward_memory_state *state, struct war
     return copied(&copier);
 }
 
+static bool on_page(const struct ward_memory_subject_key *row, const struct ward_read *r)
+{
+    const struct ward_id *id = &row->key.id;
+    bool counts = r->rewrap.n_versions == 0;
+    for (size_t i = 0; i < r->rewrap.n_versions; i++) {
+        counts |= row->key.kek_version == r->rewrap.versions[i];
+    }
+    return counts && ward_id_eq(&row->key.kek, &r->rewrap.kek) &&
+           row->key.kek_version < r->rewrap.below &&
+           memcmp(id->bytes, r->rewrap.after.bytes, sizeof(id->bytes)) > 0 &&
+           memcmp(id->bytes, r->rewrap.until.bytes, sizeof(id->bytes)) <= 0;
+}
+
 static ward_status read_rewrap_page(const struct ward_memory_state *state, struct ward_read *r)
 {
     struct copier copier = {.arena = r->arena};
@@ -109,8 +122,7 @@ static ward_status read_rewrap_page(const struct ward_memory_state *state, struc
     WARD_ENSURE(keys != NULL && hashes != NULL, WARD_E_EXHAUSTED);
     for (size_t i = 0; i < rows->n && n < limit; i++) {
         const struct ward_memory_subject_key *row = rows->rows[i];
-        if (ward_id_eq(&row->key.kek, &r->rewrap.kek) && row->key.kek_version < r->rewrap.below &&
-            memcmp(row->key.id.bytes, r->rewrap.after.bytes, sizeof(row->key.id.bytes)) > 0) {
+        if (on_page(row, r)) {
             memcpy(hashes[n], row->key.subject_hash, WARD_HASH_SIZE);
             keys[n++] = key_of(&copier, row);
         }
@@ -362,6 +374,10 @@ static ward_status answer(struct ward_memory_state *state, struct ward_read *r)
         return read_checkpoint(state, r);
     case WARD_READ_REPLAY:
         return read_replay(state, r);
+    case WARD_READ_JOBS:
+        return ward_memory_read_jobs(state, r);
+    case WARD_READ_JOB_CLAIM:
+        return ward_memory_claim(state, r);
     case WARD_READ_RESERVE:
         return reserve(state, r);
     case WARD_READ_EMERGENCIES:

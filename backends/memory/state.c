@@ -77,6 +77,12 @@ static int compare_key_uses(const struct ward_memory_key_use *a,
     return order != 0 ? order : ward_bytes_cmp(a->node, b->node);
 }
 
+static int compare_job_parts(const struct ward_job_place *a, const struct ward_job_place *b)
+{
+    int order = compare_ids(&a->job, &b->job);
+    return order != 0 ? order : compare_u64(a->part, b->part);
+}
+
 #define AS(type, p) ((const struct type *)(p))
 #define FIELD(compare, type, member) compare(AS(type, a)->member, AS(type, b)->member)
 #define ID_FIELD(type, member) compare_ids(&AS(type, a)->member, &AS(type, b)->member)
@@ -125,6 +131,11 @@ static int compare(enum ward_memory_table table, const void *a, const void *b)
         return compare_key_uses(a, b);
     case WARD_TABLE_NODE:
         return FIELD(ward_bytes_cmp, ward_store_node, name);
+    case WARD_TABLE_JOB:
+        return ID_FIELD(ward_store_job, id);
+    case WARD_TABLE_JOB_PART:
+        return compare_job_parts(&AS(ward_memory_job_part, a)->place,
+                                 &AS(ward_memory_job_part, b)->place);
     case WARD_MEMORY_TABLES:
         break;
     }

@@ -28,6 +28,8 @@ enum ward_memory_table {
     WARD_TABLE_EMERGENCY,
     WARD_TABLE_KEY_USE,
     WARD_TABLE_NODE,
+    WARD_TABLE_JOB,
+    WARD_TABLE_JOB_PART,
     WARD_MEMORY_TABLES, /* how many */
 };
 
@@ -51,6 +53,14 @@ struct ward_memory_audit {
     uint64_t first;
     uint32_t count;
     struct ward_bytes leaves;
+};
+
+struct ward_memory_job_part {
+    struct ward_job_place place;
+    uint64_t done, failed;
+    struct ward_bytes node;
+    int64_t lease_us;
+    bool finished;
 };
 
 struct ward_memory_rows {
@@ -89,6 +99,12 @@ ward_status ward_memory_apply(struct ward_memory_state *state, const struct ward
 
 /* read_keys.c */
 ward_status ward_memory_answer_keys(struct ward_memory_state *state, struct ward_read *read);
+/* jobs.c */
+ward_status ward_memory_apply_job(struct ward_memory_state *state,
+                                  const struct ward_effect *effect);
+ward_status ward_memory_read_jobs(const struct ward_memory_state *state, struct ward_read *r);
+ward_status ward_memory_claim(struct ward_memory_state *state, struct ward_read *r);
+
 /* reads.c */
 void ward_memory_answer(struct ward_memory_state *state, struct ward_read *read);
 ward_status ward_memory_snapshot(const struct ward_memory_state *state, struct ward_arena *arena,

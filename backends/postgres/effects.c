@@ -198,6 +198,10 @@ ward_status ward_pg_send_effect(struct ward_pg_conn *conn, const struct ward_eff
         ward_pg_add_bytes(p, ward_id_view(&effect->emergency_closed.id));
         ward_pg_add_i64(p, effect->emergency_closed.closed_us);
         return ward_pg_send(conn, WARD_PG_CLOSE_EMERGENCY);
+    case WARD_EFFECT_JOB_OPEN:
+    case WARD_EFFECT_JOB_MOVE:
+    case WARD_EFFECT_JOB_END:
+        return ward_pg_send_job_effect(conn, effect);
     case WARD_EFFECT_PURGE_REPLAYS:
         ward_pg_add_i64(p, effect->purge_replays.before_us);
         ward_pg_add_u32(p, WARD_PURGE_MAX);

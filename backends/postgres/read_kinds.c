@@ -99,6 +99,12 @@ static ward_status send_one(struct ward_pg_conn *conn, const struct ward_read *r
         ward_pg_add_bytes(p, ward_id_view(&r->rewrap.after));
         ward_pg_add_u32(p, r->rewrap.below);
         ward_pg_add_u32(p, r->rewrap.limit);
+        ward_pg_add_bytes(p, ward_id_view(&r->rewrap.until));
+        ward_pg_array_begin(p, WARD_PG_INT4, r->rewrap.n_versions);
+        for (size_t i = 0; i < r->rewrap.n_versions; i++) {
+            ward_pg_array_u32(p, r->rewrap.versions[i]);
+        }
+        ward_pg_array_end(p);
         return ward_pg_send(conn, WARD_PG_READ_REWRAP_PAGE);
     case WARD_READ_ROWS:
         ward_pg_add_bytes(p, ward_id_view(&r->rows.kek));
@@ -134,6 +140,10 @@ static ward_status send_one(struct ward_pg_conn *conn, const struct ward_read *r
     case WARD_READ_NODES:
     case WARD_READ_HEARTBEAT:
         return ward_pg_send_keys(conn, r);
+    case WARD_READ_JOBS:
+        return ward_pg_send_jobs(conn, r);
+    case WARD_READ_JOB_CLAIM:
+        return ward_pg_send_claim(conn, r);
     case WARD_READ_SUBJECT_KEY:
     case WARD_READ_RECORD_VERSION:
     case WARD_READ_RECORD:
@@ -170,6 +180,8 @@ ward_status ward_pg_query_send(struct ward_pg_conn *conn, const struct ward_pg_q
     case WARD_READ_NODES:
     case WARD_READ_HEARTBEAT:
     case WARD_READ_EMERGENCIES:
+    case WARD_READ_JOBS:
+    case WARD_READ_JOB_CLAIM:
         return send_one(conn, query->reads[0]);
     }
     WARD_FAIL(WARD_E_INTERNAL);
@@ -350,6 +362,10 @@ ward_status ward_pg_query_take(const struct ward_pg_query *query, const PGresult
     case WARD_READ_NODES:
     case WARD_READ_HEARTBEAT:
         return ward_pg_take_keys(query->reads[0], result);
+    case WARD_READ_JOBS:
+        return ward_pg_take_jobs(query->reads[0], result);
+    case WARD_READ_JOB_CLAIM:
+        return ward_pg_take_claim(query->reads[0], result);
     }
     WARD_FAIL(WARD_E_INTERNAL);
 }

@@ -32,6 +32,8 @@ static bool together(enum ward_read_kind kind)
     case WARD_READ_NODES:
     case WARD_READ_HEARTBEAT:
     case WARD_READ_EMERGENCIES:
+    case WARD_READ_JOBS:
+    case WARD_READ_JOB_CLAIM:
         return false;
     }
     return false;
@@ -42,8 +44,8 @@ static const enum ward_read_kind order[] = {
     WARD_READ_REPLAY,     WARD_READ_SUBJECT_KEY, WARD_READ_RECORD_VERSION, WARD_READ_RECORD,
     WARD_READ_CHECKPOINT, WARD_READ_PROPOSAL,    WARD_READ_PROPOSALS,      WARD_READ_RESERVE,
     WARD_READ_HEARTBEAT,  WARD_READ_NODES,       WARD_READ_POLICY,         WARD_READ_POLICIES,
-    WARD_READ_KEY_USE,    WARD_READ_EMERGENCIES, WARD_READ_AUDIT,          WARD_READ_REWRAP_PAGE,
-    WARD_READ_ROWS,
+    WARD_READ_KEY_USE,    WARD_READ_EMERGENCIES, WARD_READ_JOBS,           WARD_READ_JOB_CLAIM,
+    WARD_READ_AUDIT,      WARD_READ_REWRAP_PAGE, WARD_READ_ROWS,
 };
 #define N_KINDS (sizeof(order) / sizeof(order[0]))
 

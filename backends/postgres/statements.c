@@ -26,6 +26,11 @@ struct statement {
 #define VOTES "LEFT JOIN ward.vote v ON v.proposal = p.id "
 
 #define POLICY_COLUMNS "version, hash, proposal, created_us, ceased_us"
+#define JOB_COLUMNS                                                                       \
+    "SELECT j.id, j.kek, j.kind, j.state, j.target_version, j.parts, j.urgent, j.round, " \
+    "j.total, j.rows_left, j.created_us, j.ended_us, j.done + p.done, p.failed "          \
+    "FROM ward.job j CROSS JOIN LATERAL (SELECT coalesce(sum(done), 0)::bigint AS done, " \
+    "coalesce(sum(failed), 0)::bigint AS failed FROM ward.job_part WHERE job = j.id) p "
 
 #define EMERGENCY_COLUMNS                                           \
     "e.id, e.identity, e.collection, e.subject_hash, e.opened_us, " \
@@ -102,7 +107,9 @@ static const struct statement statements[WARD_PG_STATEMENTS] = {
     [WARD_PG_READ_REWRAP_PAGE] =
         {"read_rewrap_page",
          "SELECT id, generation, wrapped, subject_hash FROM ward.subject_key "
-         "WHERE kek = $1::uuid AND id > $2::uuid AND kek_version < $3::integer "
+         "WHERE kek = $1::uuid AND id > $2::uuid AND id <= $5::uuid "
+         "AND kek_version < $3::integer "
+         "AND (cardinality($6::integer[]) = 0 OR kek_version = ANY ($6::integer[])) "
          "ORDER BY id LIMIT $4::integer",
          R},
     [WARD_PG_READ_ROWS] = {"read_rows",
@@ -169,6 +176,24 @@ static const struct statement statements[WARD_PG_STATEMENTS] = {
          R},
     [WARD_PG_READ_NODES] = {"read_nodes",
                             "SELECT name, epoch, seen_us FROM ward.node ORDER BY name", R},
+    [WARD_PG_READ_JOBS_RUNNING] = {"read_jobs_running",
+                                   JOB_COLUMNS "WHERE j.state = 1 ORDER BY j.created_us, j.id", R},
+    [WARD_PG_READ_JOBS_OF_KEK] = {"read_jobs_of_kek",
+                                  JOB_COLUMNS
+                                  "WHERE j.kek = $1::uuid ORDER BY j.kind, j.target_version",
+                                  R},
+    /* The count comes last, when every other part is finished. */
+    [WARD_PG_CLAIM_JOB_PART] =
+        {"claim_job_part",
+         "UPDATE ward.job_part p SET node = $2::text, lease_us = $4::bigint "
+         "FROM (SELECT c.job, c.part FROM ward.job_part c JOIN ward.job j ON j.id = c.job "
+         "WHERE c.job = $1::uuid AND j.state = 1 AND NOT c.finished "
+         "AND (c.lease_us < $3::bigint OR (c.lease_us < $5::bigint AND c.node = $2::text)) "
+         "AND (c.part < j.parts OR NOT EXISTS (SELECT 1 FROM ward.job_part o "
+         "WHERE o.job = c.job AND o.part < j.parts AND NOT o.finished)) "
+         "ORDER BY c.part LIMIT 1 FOR UPDATE OF c SKIP LOCKED) f "
+         "WHERE p.job = f.job AND p.part = f.part RETURNING p.part, p.pass, p.cursor",
+         R},
     /* The rows are locked first, in one order, so that what is granted is reckoned from what others
      * left. Durable before any entry that tells of these wraps, whose commit flushes the same log
      * further. */
@@ -353,6 +378,22 @@ static const struct statement statements[WARD_PG_STATEMENTS] = {
                                  "WITH moved AS (UPDATE ward.emergency SET closed_us = $2::bigint "
                                  "WHERE id = $1::uuid AND closed_us = 0" CAS_END,
                                  W},
+    [WARD_PG_OPEN_JOB] = {"open_job",
+                          "SELECT ward.open_job($1::uuid, $2::uuid, $3::smallint, $4::integer, "
+                          "$5::integer, $6::bigint, $7::bigint, $8::boolean, $9::uuid[])",
+                          W},
+    [WARD_PG_MOVE_JOB_PART] =
+        {"move_job_part",
+         "WITH moved AS (UPDATE ward.job_part p SET pass = $5::smallint, cursor = $6::uuid, "
+         "done = p.done + $7::bigint, failed = p.failed + $8::bigint, finished = $9::boolean, "
+         "node = $10::text, lease_us = $11::bigint FROM ward.job j "
+         "WHERE p.job = $1::uuid AND p.part = $2::integer AND p.pass = $3::smallint "
+         "AND p.cursor = $4::uuid AND NOT p.finished AND j.id = p.job AND j.state = 1" CAS_END,
+         W},
+    [WARD_PG_END_JOB] = {"end_job",
+                         "SELECT ward.end_job($1::uuid, $2::integer, $3::smallint, $4::bigint, "
+                         "$5::bigint, $6::uuid[])",
+                         W},
     [WARD_PG_PURGE_REPLAYS] = {"purge_replays",
                                "DELETE FROM ward.replay r USING (SELECT identity, request_id "
                                "FROM ward.replay WHERE created_us < $1::bigint "

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "client/cli/cmd_key.h"
 #include "client/cli/proposal.h"
 #include "proto/wire_limits.h"
 
@@ -48,12 +49,19 @@ static int print_versions(const ward_key_info *key)
     return cli_table_end(&table) ? CLI_DONE : CLI_FAILED;
 }
 
-static int print_key(const struct cli *cli, const ward_key_info *key)
+/* job: of its rows, or NULL. */
+static int print_key(const struct cli *cli, const ward_key_info *key, const ward_key_job *job)
 {
     if (cli->json) {
         struct cli_doc doc;
         cli_doc_begin(&doc);
         key_json(&doc, key);
+        if (job != NULL && strcmp(job->state, "none") != 0) {
+            ward_json_name(&doc.json, "rewrap");
+            ward_json_object(&doc.json);
+            cli_key_job_json(&doc, job);
+            ward_json_object_end(&doc.json);
+        }
         return cli_doc_end(&doc) ? CLI_DONE : CLI_FAILED;
     }
     static const char *const columns[] = {"NAME", "PURPOSE", "ENABLED", "BACKEND", "ROTATES", "ID"};
@@ -70,6 +78,10 @@ static int print_key(const struct cli *cli, const ward_key_info *key)
     if (!cli_table_end(&table) || !cli_print("\n")) {
         return CLI_FAILED;
     }
+    bool told = job != NULL && strcmp(job->state, "none") != 0;
+    if (told && (!cli_key_job_print(job) || !cli_print("\n"))) {
+        return CLI_FAILED;
+    }
     return print_versions(key);
 }
 
@@ -80,7 +92,7 @@ static int finish_guarded(struct cli *cli, ward_keys *keys, const char *action, 
                           bool wait)
 {
     int exit = keys->proposal != NULL ? cli_propose(cli, keys->proposal, action, name, wait)
-                                      : print_key(cli, keys->items[0]);
+                                      : print_key(cli, keys->items[0], NULL);
     ward_keys_free(keys);
     return exit;
 }
@@ -183,14 +195,16 @@ static int run_show(struct cli *cli, int argc, char **argv)
     }
     while (exit == CLI_DONE && wait && rows_behind(keys->items[0]) > 0) {
         ward_keys_free(keys);
+        keys = NULL;
         struct timespec pause = {.tv_nsec = REWRAP_POLL_MS * 1000000L};
-        (void)nanosleep(&pause, NULL);
-        exit = describe(cli, names.texts[0], &keys);
+        (void)nanosleep(&pause, NULL); /* the daemon may not have begun it yet */
+        exit = cli_key_wait(cli, names.texts[0]);
+        exit = exit == CLI_DONE ? describe(cli, names.texts[0], &keys) : exit;
     }
     if (exit != CLI_DONE) {
         return exit;
     }
-    exit = print_key(cli, keys->items[0]);
+    exit = print_key(cli, keys->items[0], keys->rewrap);
     ward_keys_free(keys);
     return exit;
 }
@@ -272,6 +286,8 @@ static const struct cli_verb verbs[] = {
     {"create", run_create, "make a key in the HSM"},
     {"show", run_show, "one key, its versions and their rows"},
     {"list", run_list, "all keys that this identity may see"},
+    {"rewrap", cli_key_rewrap, "move every stored row to the active version, and watch it"},
+    {"usage", cli_key_usage, "what each version was used for, and what is left of it"},
     {"rotate", run_rotate, "propose a new version; other officers approve it"},
     {NULL, NULL, NULL},
 };

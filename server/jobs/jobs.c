@@ -264,7 +264,7 @@ void ward_jobs_stop(struct ward_jobs *jobs)
     free(jobs);
 }
 
-uint64_t ward_jobs_rewrapped(const struct ward_jobs *jobs)
+void ward_jobs_rewrap(const struct ward_jobs *jobs, struct ward_rewrap_stats *ret)
 {
-    return ward_rewrapper_rows(jobs->rewrapper);
+    ward_rewrapper_stats(jobs->rewrapper, ret);
 }

@@ -33,12 +33,19 @@ struct ward_jobs_config {
     void *context;
     void (*unidentified)(void *context, unsigned *ret_handshakes,
                          unsigned *ret_requests); /* takes the counts */
+    unsigned rewrap_share; /* percent of the time, while applications call; 0: all of it */
+};
+
+struct ward_rewrap_stats {
+    uint64_t rewrapped;      /* subject keys, by this daemon since its start */
+    uint64_t left, failed;   /* of the jobs that run: rows to go, and rows that did not move */
+    uint64_t running, stuck; /* jobs */
 };
 
 ward_status ward_jobs_start(const struct ward_jobs_config *config, struct ward_jobs **ret);
 /* Stops and joins; signs a last checkpoint. NULL is fine. */
 void ward_jobs_stop(struct ward_jobs *jobs);
-/* Subject keys rewrapped since the start, and those that failed to open; for metrics. */
-uint64_t ward_jobs_rewrapped(const struct ward_jobs *jobs);
+/* For metrics; any thread. */
+void ward_jobs_rewrap(const struct ward_jobs *jobs, struct ward_rewrap_stats *ret);
 
 #endif

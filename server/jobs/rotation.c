@@ -11,8 +11,7 @@
 #define SMALL_ARENA (1u << 20)
 #define SNAPSHOT_ARENA (256u << 20)
 #define DAY_US (24LL * 3600 * 1000000)
-#define PERIOD_DAYS_MAX 1000000u /* as good as for ever, and microseconds can count it */
-#define AT_ONCE 16u              /* rotations in one tick, which has more to do than that */
+#define AT_ONCE 16u /* rotations in one tick, which has more to do than that */
 
 /* Or has just stopped: one that is compromised is still to be followed by another. */
 static bool still_wraps(void *context, const struct ward_kek_ref *ref)
@@ -36,22 +35,6 @@ static uint64_t wraps_of(const struct ward_pipeline *pipeline, const struct ward
     const struct ward_kek_ref ref = {key->id, key->active->version};
     return pipeline->budget == NULL ? key->active->wraps
                                     : ward_budget_total(pipeline->budget, &ref, key->active->wraps);
-}
-
-static int64_t period_us(const struct ward_key *key)
-{
-    uint32_t days = key->rotation_period_days;
-    return (days < PERIOD_DAYS_MAX ? days : PERIOD_DAYS_MAX) * DAY_US;
-}
-
-int64_t ward_rotation_due_us(const struct ward_key *key)
-{
-    if (key->active == NULL || key->rotation_period_days == 0) {
-        return INT64_MAX;
-    }
-    /* Ids are random, so their bytes are as good as a hash. */
-    uint64_t early = ward_get_u64(key->id.bytes + 8) % (uint64_t)(period_us(key) / 10);
-    return key->active->created_us + period_us(key) - (int64_t)early;
 }
 
 /* False: nothing is due. */
@@ -149,7 +132,8 @@ size_t ward_rotation_oldest(const struct ward_pipeline *pipeline, const struct w
         int64_t age_us = now_us - key->active->created_us;
         const struct ward_key_left one = {.key = key,
                                           .version = key->active->version,
-                                          .period_used = (double)age_us / (double)period_us(key)};
+                                          .period_used =
+                                              (double)age_us / (double)ward_key_period_us(key)};
         n = insert(ret, n, max, &one, older);
     }
     return n;

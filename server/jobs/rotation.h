@@ -13,10 +13,6 @@ struct ward_key_left {
     double period_used; /* its age against the key's period; 0: the key has none */
 };
 
-/* When the active version is due by its key's period: up to a tenth of it early, by the key's id,
- * so that keys that were made together are not rotated together; never late. INT64_MAX: never. */
-int64_t ward_rotation_due_us(const struct ward_key *key);
-
 /* Rotates what is due, one after the other and some at a time, and forgets versions that wrap no
  * more. Wraps are looked at where they are counted. trimmed_epoch is the caller's, 0 at first. */
 void ward_rotation_tick(struct ward_pipeline *pipeline, struct ward_store_reader *reader,

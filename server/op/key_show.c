@@ -4,6 +4,7 @@
 #include "policy/name.h"
 #include "proto/wire_limits.h"
 #include "server/op/data_key.h"
+#include "server/op/jobs.h"
 #include "server/op/key_making.h"
 #include "server/work/worker.h"
 
@@ -31,6 +32,8 @@ static ward_status read_rows(struct ward_request *request, struct ward_digest *d
     struct ward_read *read;
     WARD_TRY(ward_request_add_read(request, WARD_READ_ROWS, &read));
     read->rows.kek = in->key.id;
+    WARD_TRY(ward_request_add_read(request, WARD_READ_JOBS, &read));
+    read->jobs.kek = in->key.id;
     return WARD_OK;
 }
 
@@ -40,6 +43,8 @@ static ward_status finish_describe(struct ward_request *request, struct ward_wor
     struct ward_key_describe *in = request->in;
     const struct ward_read *read = request->reads[0];
     WARD_TRY(read->status);
+    WARD_TRY(request->reads[1]->status);
+    ward_job_view_of(request->reads[1], WARD_JOB_REWRAP, request->received_wall_us, &in->job);
     for (size_t v = 0; v < in->key.n_versions; v++) {
         for (size_t r = 0; r < read->rows.n; r++) {
             if (read->rows.versions[r] == in->key.versions[v].version) {

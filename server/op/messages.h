@@ -126,9 +126,35 @@ struct ward_key_state_change {
     uint32_t waiting_days;               /* of schedule-destroy; 0: as policy says */
     struct ward_proposal_view *proposal; /* out */
 };
+struct ward_job_view {
+    const char *state; /* "none", "running", "done", "stuck", "superseded" */
+    uint32_t version;
+    uint64_t total, done, failed, left, rate; /* left: when it is stuck; rate: rows a second */
+    int64_t created_us, ended_us;
+};
 struct ward_key_describe {
     struct ward_bytes name;
     struct ward_key_view key; /* out */
+    struct ward_job_view job; /* out */
+};
+struct ward_key_rewrap { /* RewrapKey, RewrapProgress */
+    struct ward_bytes name;
+    struct ward_job_view job; /* out */
+};
+struct ward_version_usage {
+    uint32_t version;
+    uint8_t state;
+    int64_t created_us, last_opened_us; /* last opened: 0 never */
+    uint64_t issued, opened, rows, wraps, wraps_left;
+};
+struct ward_key_usage {
+    struct ward_bytes name;
+    /* out */
+    uint8_t purpose;
+    uint32_t period_days;
+    int64_t now_us, next_rotation_us; /* next: 0 none */
+    struct ward_version_usage *versions;
+    size_t n_versions;
 };
 struct ward_key_list {
     uint32_t page_size;

@@ -65,7 +65,7 @@ struct ward_decision ward_request_ask_fields(const struct ward_request *request,
 
 extern const struct ward_op ward_op_generate, ward_op_unwrap, ward_op_data_key_rewrap;
 extern const struct ward_op ward_op_key_create, ward_op_key_rotate, ward_op_key_describe,
-    ward_op_key_list;
+    ward_op_key_list, ward_op_key_rewrap, ward_op_rewrap_progress, ward_op_key_usage;
 extern const struct ward_op ward_op_key_change, ward_op_key_disable, ward_op_key_enable,
     ward_op_key_suspend, ward_op_key_resume, ward_op_key_deactivate, ward_op_key_compromise,
     ward_op_key_schedule_destroy, ward_op_key_cancel_destroy;
@@ -78,8 +78,8 @@ extern const struct ward_op ward_op_identity_revoke, ward_op_identity_unrevoke,
 extern const struct ward_op ward_op_emergency_open, ward_op_emergency_close, ward_op_emergency_list;
 extern const struct ward_op ward_op_audit_export, ward_op_audit_checkpoint;
 /* Internal, by identity "system". */
-extern const struct ward_op ward_op_sign_checkpoint, ward_op_rewrap, ward_op_recover, ward_op_start,
-    ward_op_summary, ward_op_attest, ward_op_rotate_due, ward_op_purge, ward_op_destroy_due,
-    ward_op_recover_destroying;
+extern const struct ward_op ward_op_sign_checkpoint, ward_op_rewrap, ward_op_rewrap_open,
+    ward_op_rewrap_end, ward_op_recover, ward_op_start, ward_op_summary, ward_op_attest,
+    ward_op_rotate_due, ward_op_purge, ward_op_destroy_due, ward_op_recover_destroying;
 
 #endif

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* One page of a rewrap: the HSM opens each subject key under its old version and wraps it under the
- * active one, proven, without anything in plain leaving its process; rows move by compare and swap.
- * The page that finds nothing from the very start states that no row is below the version. */
+ * active one, proven, without anything in plain leaving its process. Rows move by compare and swap,
+ * and the place of the job's part moves with them: who lost the part to another daemon moves
+ * nothing. */
 #include "base/failpoint.h"
 #include "proto/wrapped_key.h"
 #include "server/limits.h"
@@ -29,11 +30,32 @@ static ward_status decide(struct ward_request *request)
     struct rewrap_notes *notes = request->work;
     notes->n = notes->n_failed = 0;
     WARD_TRY(ward_op_key_object(request->arena, in->key, 0, &request->object));
+    if (request->attempts > 0) {
+        return WARD_REFUSAL(WARD_E_CONFLICT, "part: another daemon has taken it over");
+    }
     notes->key = ward_state_key(request->state, in->key);
     WARD_ENSURE(notes->key != NULL, WARD_E_NOT_FOUND);
     const struct ward_key_version *active;
     WARD_TRY(ward_state_wrapping_version(notes->key, &active));
     notes->version = active->version;
+    return WARD_OK;
+}
+
+/* In pass 0 only the rows of versions that are compromised. */
+static ward_status pick_versions(struct ward_request *request, struct ward_read *read)
+{
+    const struct rewrap_notes *notes = request->work;
+    const struct ward_key *key = notes->key;
+    uint32_t *versions = WARD_ARENA_ARRAY(request->arena, uint32_t, key->n_versions);
+    WARD_ENSURE(versions != NULL, WARD_E_EXHAUSTED);
+    size_t n = 0;
+    for (size_t i = 0; i < key->n_versions; i++) {
+        if (key->versions[i].state == WARD_KEY_COMPROMISED) {
+            versions[n++] = key->versions[i].version;
+        }
+    }
+    read->rewrap.versions = versions;
+    read->rewrap.n_versions = n;
     return WARD_OK;
 }
 
@@ -43,12 +65,14 @@ static ward_status read(struct ward_request *request, struct ward_digest *digest
     const struct ward_rewrap *in = request->in;
     const struct rewrap_notes *notes = request->work;
     struct ward_read *read;
+    struct ward_id start;
     WARD_TRY(ward_request_add_read(request, WARD_READ_REWRAP_PAGE, &read));
+    ward_job_range(in->place.part, in->parts, &start, &read->rewrap.until);
     read->rewrap.kek = notes->key->id;
-    read->rewrap.after = in->after;
+    read->rewrap.after = in->place.cursor;
     read->rewrap.below = notes->version;
-    read->rewrap.limit = WARD_REWRAP_PAGE;
-    return WARD_OK;
+    read->rewrap.limit = in->limit;
+    return in->place.pass == 0 ? pick_versions(request, read) : WARD_OK;
 }
 
 static ward_status plan_row(struct ward_request *request, struct ward_worker *worker,
@@ -91,6 +115,7 @@ static ward_status plan(struct ward_request *request, struct ward_worker *worker
     notes->rows = WARD_ARENA_ARRAY(request->arena, struct ward_rewrapped, read->rewrap.n);
     notes->wrapped = WARD_ARENA_ARRAY(request->arena, uint8_t *, read->rewrap.n);
     WARD_ENSURE(notes->rows != NULL && notes->wrapped != NULL, WARD_E_EXHAUSTED);
+    notes->n_failed = 0;
     for (size_t i = 0; i < read->rewrap.n; i++) {
         const struct ward_store_subject_key *row = &read->rewrap.keys[i];
         size_t at = request->n_items;
@@ -104,6 +129,23 @@ static ward_status plan(struct ward_request *request, struct ward_worker *worker
         notes->rows[at].new_wrapped = WARD_BYTES(notes->wrapped[i], WARD_WRAPPED_HEADER_SIZE);
     }
     return WARD_OK;
+}
+
+/* Where the part stands behind this page. */
+static void move_on(struct ward_rewrap *in, const struct ward_read *read)
+{
+    in->next = in->place;
+    in->finished = false;
+    if (read->rewrap.n == in->limit) {
+        in->next.cursor = read->rewrap.keys[read->rewrap.n - 1].id;
+    } else if (in->place.pass == 0) {
+        struct ward_id until;
+        in->next.pass = 1;
+        ward_job_range(in->place.part, in->parts, &in->next.cursor, &until);
+    } else {
+        in->next.cursor = read->rewrap.until;
+        in->finished = true;
+    }
 }
 
 static ward_status finish(struct ward_request *request, struct ward_worker *worker)
@@ -126,25 +168,31 @@ static ward_status finish(struct ward_request *request, struct ward_worker *work
         row.new_wrapped.size += kek->out_size;
         notes->rows[notes->n++] = row;
     }
-    in->rows = read->rewrap.n;
-    in->version = notes->version;
-    if (read->rewrap.n > 0) {
-        in->after = read->rewrap.keys[read->rewrap.n - 1].id;
-    }
+    move_on(in, read);
+    in->rows = notes->n;
+    in->failed = notes->n_failed;
     ward_request_detail(request, "version", notes->version);
-    if (in->rows > 0 || !in->from_start) {
-        ward_request_detail(request, "rewrapped", (int64_t)notes->n);
-        ward_request_detail(request, "failed", (int64_t)notes->n_failed);
-    } else {
-        ward_request_detail(request, "rows_below_version", 0);
-    }
+    ward_request_detail(request, "part", in->place.part);
+    ward_request_detail(request, "rewrapped", (int64_t)notes->n);
+    ward_request_detail(request, "failed", (int64_t)notes->n_failed);
     return WARD_OK;
 }
 
 static ward_status commit(struct ward_request *request, struct ward_batch *batch)
 {
+    const struct ward_rewrap *in = request->in;
     const struct rewrap_notes *notes = request->work;
     WARD_TRY(ward_failpoint("rewrap.before-commit"));
+    struct ward_effect effect = {.kind = WARD_EFFECT_JOB_MOVE};
+    effect.job_move.from = in->place;
+    effect.job_move.pass = in->next.pass;
+    effect.job_move.cursor = in->next.cursor;
+    effect.job_move.done = notes->n;
+    effect.job_move.failed = notes->n_failed;
+    effect.job_move.finished = in->finished;
+    effect.job_move.node = request->state->node;
+    effect.job_move.lease_us = request->received_wall_us + WARD_JOB_LEASE_US;
+    WARD_TRY(ward_batch_effect(batch, &effect));
     for (size_t i = 0; i < notes->n; i++) {
         WARD_TRY(ward_batch_rewrapped(batch, &notes->rows[i]));
     }

@@ -11,13 +11,31 @@ struct ward_sign_checkpoint {
     struct ward_merkle tree;
 };
 
-/* One page of a rewrap: the subject keys of `key` below its active version. */
+/* Makes sure that there is a job which brings the subject keys of `key` under its active version.
+ * Silent: what it leads to is told. */
+struct ward_rewrap_open {
+    struct ward_bytes key;
+    bool again; /* one that has ended begins anew */
+};
+
+/* One page of a rewrap: the subject keys of `key`, below its active version, of one part. */
 struct ward_rewrap {
     struct ward_bytes key;
-    struct ward_id after; /* in: the last id of the page before; out: of this one */
-    uint32_t version;     /* out: the version rewrapped to */
-    size_t rows;     /* out: found on this page; 0 from the very start: nothing is left below */
-    bool from_start; /* in: this page begins at the first row */
+    uint32_t parts; /* of the job */
+    struct ward_job_place place;
+    uint32_t limit; /* rows, at most WARD_BATCH_ITEMS_MAX */
+    /* out */
+    struct ward_job_place next; /* where the part stands now */
+    bool finished;
+    size_t rows, failed; /* rewrapped, and not */
+};
+
+/* The count at the end of a job. */
+struct ward_rewrap_end {
+    struct ward_bytes key;
+    struct ward_store_job job;
+    uint8_t state; /* out: enum ward_job_state */
+    uint64_t left; /* out */
 };
 
 struct ward_start {

@@ -56,6 +56,8 @@ ward_status ward_fields_error(struct ward_arena *arena, ward_status status,
                               Ward__V1__ItemError **ret);
 ward_status ward_fields_key(struct ward_arena *arena, const struct ward_key_view *view,
                             Ward__V1__Key **ret);
+ward_status ward_fields_job(struct ward_arena *arena, const struct ward_job_view *view,
+                            Ward__V1__KeyJob **ret);
 ward_status ward_fields_proposal(struct ward_arena *arena, const struct ward_proposal_view *view,
                                  Ward__V1__Proposal **ret);
 

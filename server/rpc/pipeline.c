@@ -150,6 +150,15 @@ static void decide(struct ward_request *request)
     request->refused = !ward_ok(request->status);
 }
 
+/* Whom the jobs make way for. */
+static void count_caller(struct ward_pipeline *pipeline, const struct ward_request *request)
+{
+    const struct ward_step *step = ward_pipeline_step(request);
+    if (request->peer != NULL && step != NULL && step->plan != NULL) {
+        atomic_fetch_add_explicit(&pipeline->callers, 1, memory_order_relaxed);
+    }
+}
+
 void ward_pipeline_submit(struct ward_pipeline *pipeline, struct ward_list *requests)
 {
     struct ward_routes routes = {0};
@@ -167,6 +176,7 @@ void ward_pipeline_submit(struct ward_pipeline *pipeline, struct ward_list *requ
             continue;
         }
         decide(request);
+        count_caller(pipeline, request);
         begin_step(request, &routes);
     }
     ward_pipeline_flush(pipeline, &routes);

@@ -31,6 +31,7 @@ struct ward_pipeline {
     void (*complete)(void *context, struct ward_list *requests); /* answers go out; any thread */
     void *complete_context;
     bool without_proof;             /* what is wrapped is not opened again before it is given out */
+    atomic_ullong callers;          /* requests of peers for which the HSM is asked */
     struct ward_throttle *throttle; /* NULL: the limits of roles are not looked at */
     struct ward_trust *trust;       /* the CAs of clients, for stored votes; NULL: none counts */
     /* Counters for metrics. */

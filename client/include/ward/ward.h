@@ -371,11 +371,23 @@ typedef struct ward_key_info {
     size_t n_versions;
 } ward_key_info;
 
+/* How far the stored rows of a key are moved to its active version. */
+typedef struct ward_key_job {
+    const char *state; /* "none", "running", "done", "stuck" (rows are left), "superseded" */
+    uint32_t version;
+    uint64_t total, done;
+    uint64_t failed; /* rows that did not move the last time they were tried */
+    uint64_t left;   /* when it is stuck: rows that still need an older version */
+    uint64_t rows_per_second;
+    const char *started, *ended; /* RFC 3339, UTC, or "" */
+} ward_key_job;
+
 typedef struct ward_keys {
     const ward_key_info *const *items;
     size_t n;
     const char *next_page;
     const ward_proposal_info *proposal; /* of create and rotate: it waits for approval, n is 0 */
+    const ward_key_job *rewrap;         /* of ward_describe_key; else NULL */
 } ward_keys;
 
 /* purpose: "data-keys" or "records". rotation_period_days: 0 means 365. */
@@ -390,6 +402,37 @@ ward_rc ward_describe_key(ward_client *client, const ward_call *call, const char
 ward_rc ward_list_keys(ward_client *client, const ward_call *call, uint32_t page_size,
                        const char *page, ward_keys **ret, ward_error *error);
 void ward_keys_free(ward_keys *keys);
+
+/* Starts it now, which the daemons otherwise do by themselves after a rotation; one that has ended
+ * begins anew, and ends with a full count. */
+ward_rc ward_rewrap_key(ward_client *client, const ward_call *call, const char *name,
+                        ward_key_job **ret, ward_error *error);
+/* Costs little, however many rows there are. */
+ward_rc ward_rewrap_progress(ward_client *client, const ward_call *call, const char *name,
+                             ward_key_job **ret, ward_error *error);
+void ward_key_job_free(ward_key_job *job);
+
+typedef struct ward_key_version_usage {
+    uint32_t version;
+    const char *state, *created;
+    uint64_t issued, opened;    /* data keys given out under it; keys that it opened for callers */
+    const char *last_opened;    /* "": never */
+    uint64_t rows;              /* stored patients' keys */
+    uint64_t wraps, wraps_left; /* of what one version may wrap; left is 0 when it wraps no more */
+    uint32_t age_days;
+} ward_key_version_usage;
+
+typedef struct ward_key_usage {
+    const char *name;
+    uint32_t rotation_period_days;
+    const char *next_rotation; /* by its period; "": none is due */
+    const ward_key_version_usage *const *versions;
+    size_t n_versions;
+} ward_key_usage;
+
+ward_rc ward_get_key_usage(ward_client *client, const ward_call *call, const char *name,
+                           ward_key_usage **ret, ward_error *error);
+void ward_key_usage_free(ward_key_usage *use);
 
 /* ---- audit ---- */
 

@@ -83,6 +83,7 @@ struct ward_store_snapshot a_snapshot(struct fixture *fx);
 int store_suite_admin(void);
 int store_suite_commit(void);
 int store_suite_reads(void);
+int store_suite_jobs(void);
 int store_suite_kept(void);
 int store_suite_emergencies(void);
 int store_suite_life(void);

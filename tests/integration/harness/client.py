@@ -119,6 +119,15 @@ class Client:
     def describe_key(self, key: str, request_id: str = ""):
         return self.keys.DescribeKey(keys_pb2.DescribeKeyRequest(header=header(request_id), name=key), timeout=self.timeout).key
 
+    def rewrap_key(self, key: str, request_id: str = ""):
+        return self.keys.RewrapKey(keys_pb2.RewrapKeyRequest(header=header(request_id), name=key), timeout=self.timeout).job
+
+    def rewrap_progress(self, key: str, request_id: str = ""):
+        return self.keys.RewrapProgress(keys_pb2.RewrapProgressRequest(header=header(request_id), name=key), timeout=self.timeout).job
+
+    def key_usage(self, key: str, request_id: str = ""):
+        return self.keys.KeyUsage(keys_pb2.KeyUsageRequest(header=header(request_id), name=key), timeout=self.timeout)
+
     def propose_rotation(self, key: str, reason: str = "", request_id: str = ""):
         """A draft that waits for the proposer's signature."""
         request = keys_pb2.RotateKeyRequest(header=header(request_id, reason=reason), name=key)

@@ -4,6 +4,7 @@
 
 #include "server/jobs/internal.h"
 #include "server/jobs/recovery.h"
+#include "server/limits.h"
 
 struct ward_context core_context(struct ward_request *request, const char *purpose)
 {
@@ -260,32 +261,102 @@ void core_set_state(struct core_node *node, const char *key, uint32_t version, u
 
 /* ---- by identity "system" ---- */
 
-static ward_status rewrap_page(struct core_node *node, const char *key, struct ward_rewrap *page)
+ward_status core_rewrap_open(struct core_node *node, const char *key, bool again)
 {
     struct ward_request *request;
-    assert_ok(ward_internal_new(&ward_op_rewrap, sizeof(*page), 64u << 20, &request));
-    page->key = copy(request, key);
-    *(struct ward_rewrap *)request->in = *page;
+    assert_ok(ward_internal_new(&ward_op_rewrap_open, sizeof(struct ward_rewrap_open), 1u << 20,
+                                &request));
+    *(struct ward_rewrap_open *)request->in =
+        (struct ward_rewrap_open){.key = copy(request, key), .again = again};
     ward_status status = ward_internal_run(&node->pipeline, request);
-    *page = *(struct ward_rewrap *)request->in;
     ward_request_free(request);
     return status;
 }
 
+bool core_rewrap_job(struct core_world *world, struct ward_store_job *ret)
+{
+    struct ward_store_reader *reader = NULL;
+    struct ward_arena *arena = NULL;
+    assert_ok(ward_arena_new(1u << 20, &arena));
+    assert_ok(ward_store_reader_open(world->store, &reader));
+    struct ward_read read = {.kind = WARD_READ_JOBS, .arena = arena, .jobs.running = true};
+    struct ward_read *reads[] = {&read};
+    assert_ok(ward_store_read(reader, reads, 1));
+    bool runs = read.jobs.n > 0;
+    if (runs) {
+        *ret = read.jobs.jobs[0];
+    }
+    ward_store_reader_close(reader);
+    ward_arena_free(arena);
+    return runs;
+}
+
+bool core_rewrap_claim(struct core_node *node, const struct ward_store_job *job,
+                       struct ward_job_place *ret)
+{
+    struct ward_store_reader *reader = NULL;
+    struct ward_arena *arena = NULL;
+    assert_ok(ward_arena_new(1u << 20, &arena));
+    assert_ok(ward_store_reader_open(node->world->store, &reader));
+    struct ward_read read = {.kind = WARD_READ_JOB_CLAIM, .arena = arena};
+    struct ward_read *reads[] = {&read};
+    read.claim.job = job->id;
+    read.claim.node = node->name;
+    read.claim.now_us = ward_wall_us(&node->world->clock.base);
+    read.claim.lease_us = WARD_JOB_LEASE_US;
+    assert_ok(ward_store_read(reader, reads, 1));
+    assert_ok(read.status);
+    *ret = read.claim.place;
+    bool found = read.claim.found;
+    ward_store_reader_close(reader);
+    ward_arena_free(arena);
+    return found;
+}
+
+ward_status core_rewrap_page(struct core_node *node, const char *key,
+                             const struct ward_store_job *job, const struct ward_job_place *place,
+                             uint32_t limit, struct ward_rewrap *ret)
+{
+    struct ward_request *request;
+    assert_ok(ward_internal_new(&ward_op_rewrap, sizeof(*ret), 64u << 20, &request));
+    *(struct ward_rewrap *)request->in = (struct ward_rewrap){
+        .key = copy(request, key), .parts = job->parts, .place = *place, .limit = limit};
+    ward_status status = ward_internal_run(&node->pipeline, request);
+    *ret = *(struct ward_rewrap *)request->in;
+    ward_request_free(request);
+    return status;
+}
+
+uint8_t core_rewrap_end(struct core_node *node, const char *key, const struct ward_store_job *job)
+{
+    struct ward_request *request;
+    assert_ok(
+        ward_internal_new(&ward_op_rewrap_end, sizeof(struct ward_rewrap_end), 1u << 20, &request));
+    *(struct ward_rewrap_end *)request->in =
+        (struct ward_rewrap_end){.key = copy(request, key), .job = *job};
+    assert_ok(ward_internal_run(&node->pipeline, request));
+    uint8_t state = ((struct ward_rewrap_end *)request->in)->state;
+    ward_request_free(request);
+    return state;
+}
+
 void core_rewrap_all(struct core_node *node, const char *key)
 {
-    struct ward_rewrap page = {.from_start = true};
-    for (unsigned round = 0; round < 1000; round++) {
-        assert_ok(rewrap_page(node, key, &page));
-        if (page.rows == 0 && page.from_start) {
-            return;
+    struct ward_store_job job;
+    struct ward_job_place place;
+    assert_ok(core_rewrap_open(node, key, true));
+    while (core_rewrap_job(node->world, &job)) {
+        assert_true(core_rewrap_claim(node, &job, &place));
+        if (place.part == job.parts) {
+            (void)core_rewrap_end(node, key, &job);
+            continue;
         }
-        page.from_start = page.rows == 0;
-        if (page.from_start) {
-            page.after = (struct ward_id){0};
+        struct ward_rewrap page = {.next = place};
+        while (!page.finished) {
+            struct ward_job_place from = page.next;
+            assert_ok(core_rewrap_page(node, key, &job, &from, 50, &page));
         }
     }
-    fail_msg("the rewrap of %s does not end", key);
 }
 
 void core_sign_checkpoint(struct core_node *node)

@@ -70,7 +70,17 @@ uint32_t core_active_version(struct core_node *node, const char *name);
 
 /* ---- by identity "system" ---- */
 
-/* Rewraps until no row is left below the active version. */
+/* The steps of a rewrap one by one: a job is opened, the oldest that runs is found, a part of it is
+ * taken, a page of the part is moved, and the count ends it (which gives the job's state). */
+ward_status core_rewrap_open(struct core_node *node, const char *key, bool again);
+bool core_rewrap_job(struct core_world *world, struct ward_store_job *ret);
+bool core_rewrap_claim(struct core_node *node, const struct ward_store_job *job,
+                       struct ward_job_place *ret);
+ward_status core_rewrap_page(struct core_node *node, const char *key,
+                             const struct ward_store_job *job, const struct ward_job_place *place,
+                             uint32_t limit, struct ward_rewrap *ret);
+uint8_t core_rewrap_end(struct core_node *node, const char *key, const struct ward_store_job *job);
+/* All of it, until the job has ended. */
 void core_rewrap_all(struct core_node *node, const char *key);
 void core_sign_checkpoint(struct core_node *node);
 /* Takes up every intent that the database holds; returns the last outcome. */

@@ -109,6 +109,7 @@ static void the_least_configuration_has_its_defaults(void **state)
     assert_int_equal(config->wrap_soft_limit, 1ULL << 31);
     assert_int_equal(config->wrap_hard_limit, (1ULL << 32) - (1ULL << 24));
     assert_int_equal(config->wrap_block, 65536);
+    assert_int_equal(config->rewrap_share, 50);
     assert_int_equal(config->policy_genesis_sha256[1], 0x11);
     (void)snprintf(expected, sizeof(expected), "%s/wardd.pem", folder);
     assert_string_equal(config->tls_certificate, expected); /* relative to the file */
@@ -124,10 +125,11 @@ static void limits_of_wraps_are_set_and_keep_their_order(void **state)
     (void)state;
     struct ward_config *config =
         loads(with("policy:\n", "keys:\n  wrap_soft_limit: 10\n  wrap_hard_limit: 1000\n"
-                                "  wrap_block: 7\npolicy:\n"));
+                                "  wrap_block: 7\n  rewrap_share: 100\npolicy:\n"));
     assert_int_equal(config->wrap_soft_limit, 10);
     assert_int_equal(config->wrap_hard_limit, 1000);
     assert_int_equal(config->wrap_block, 7);
+    assert_int_equal(config->rewrap_share, 100);
     ward_config_free(config);
     config = loads(with("policy:\n", "keys:\n  wrap_hard_limit: 100\n  wrap_block: 1\npolicy:\n"));
     assert_int_equal(config->wrap_soft_limit, 51); /* below the hard one, whatever that is */
@@ -142,6 +144,8 @@ static void limits_of_wraps_are_set_and_keep_their_order(void **state)
         {"keys:\n  wrap_hard_limit: 9\n  wrap_soft_limit: 10\npolicy:\n",
          "not a whole number from 1 to 9", 15},
         {"keys:\n  wrap_block: many\npolicy:\n", "not a whole number from 1 to", 14},
+        {"keys:\n  rewrap_share: 0\npolicy:\n", "not a whole number from 1 to 100", 14},
+        {"keys:\n  rewrap_share: 101\npolicy:\n", "not a whole number from 1 to 100", 14},
         {"keys:\n  wrap_block: 99999999999999999999\npolicy:\n", "not a whole number from 1 to",
          14},
     };

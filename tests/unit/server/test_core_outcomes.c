@@ -78,6 +78,21 @@ static struct ward_request *describe(const struct core_person *somebody)
     ((struct ward_key_describe *)request->in)->name = WARD_BYTES_LITERAL("phi/records");
     return request;
 }
+static struct ward_request *rewrap_key(const struct core_person *somebody)
+{
+    struct ward_request *request =
+        core_request(&world, or (somebody, &world.officer_a), &ward_op_key_rewrap,
+                     sizeof(struct ward_key_rewrap));
+    ((struct ward_key_rewrap *)request->in)->name = WARD_BYTES_LITERAL("phi/records");
+    return request;
+}
+static struct ward_request *usage(const struct core_person *somebody)
+{
+    struct ward_request *request = core_request(&world, or (somebody, &world.officer_a),
+                                                &ward_op_key_usage, sizeof(struct ward_key_usage));
+    ((struct ward_key_usage *)request->in)->name = WARD_BYTES_LITERAL("phi/records");
+    return request;
+}
 static struct ward_request *list(const struct core_person *somebody)
 {
     struct ward_request *request = core_request(&world, or (somebody, &world.officer_a),
@@ -143,14 +158,12 @@ static const struct {
     const char *name;
     maker *make;
 } methods[] = {
-    {"generate", generate},   {"unwrap", unwrap},
-    {"rewrap", rewrap},       {"put first", put_first},
-    {"put again", put_again}, {"get", get},
-    {"create", create},       {"guarded", create_guarded},
-    {"rotate", rotate},       {"describe", describe},
-    {"list", list},           {"approvals", approvals},
-    {"show", show},           {"submit", submit},
-    {"approve", approve},     {"reject", reject},
+    {"generate", generate},   {"unwrap", unwrap},          {"rewrap", rewrap},
+    {"put first", put_first}, {"put again", put_again},    {"get", get},
+    {"create", create},       {"guarded", create_guarded}, {"rotate", rotate},
+    {"describe", describe},   {"rewrap key", rewrap_key},  {"usage", usage},
+    {"list", list},           {"approvals", approvals},    {"show", show},
+    {"submit", submit},       {"approve", approve},        {"reject", reject},
     {"export", export_log},   {"checkpoint", checkpoint},
 };
 #define METHODS (sizeof(methods) / sizeof(methods[0]))

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The Keys service: the rewrap of a key's stored rows, and what a key was used for. */
+#include "client/client.h"
+#include "client/key_job_view.h"
+#include "ward/v1/keys.pb-c.h"
+
+struct job {
+    ward_key_job view; /* first: what the caller holds */
+    struct ward_arena *arena;
+};
+
+struct usage {
+    ward_key_usage view; /* first */
+    struct ward_arena *arena;
+};
+
+void ward_key_job_free(ward_key_job *job)
+{
+    if (job != NULL) {
+        ward_arena_free(((struct job *)job)->arena); /* job lies in it */
+    }
+}
+
+void ward_key_usage_free(ward_key_usage *use)
+{
+    if (use != NULL) {
+        ward_arena_free(((struct usage *)use)->arena);
+    }
+}
+
+ward_key_job ward_key_job_view(const Ward__V1__KeyJob *from)
+{
+    return (ward_key_job){.state = from->state,
+                          .version = from->version,
+                          .total = from->total,
+                          .done = from->done,
+                          .failed = from->failed,
+                          .left = from->left,
+                          .rows_per_second = from->rows_per_second,
+                          .started = from->started,
+                          .ended = from->ended};
+}
+
+static ward_rc take_job(struct ward_arena *arena, const Ward__V1__KeyJob *from, ward_key_job **ret,
+                        ward_error *error)
+{
+    struct job *job = WARD_ARENA_NEW(arena, struct job);
+    if (job == NULL) {
+        return ward_error_memory(error);
+    }
+    if (from == NULL) {
+        return ward_error_set(error, WARD_RC_INTERNAL, "the daemon's answer holds no job");
+    }
+    job->arena = arena;
+    job->view = ward_key_job_view(from);
+    *ret = &job->view;
+    return WARD_RC_OK;
+}
+
+ward_rc ward_rewrap_key(ward_client *client, const ward_call *call, const char *name,
+                        ward_key_job **ret, ward_error *error)
+{
+    /* Asking twice does no more than asking once. */
+    static const struct ward_method method = {"/ward.v1.Keys/RewrapKey", true};
+    ward_auto(ward_arena_freep) struct ward_arena *arena = NULL;
+    WARD_CLIENT_TRY(ward_message_arena(&arena, error));
+    Ward__V1__RewrapKeyRequest request = WARD__V1__REWRAP_KEY_REQUEST__INIT;
+    request.header = ward_message_header(arena, call);
+    request.name = ward_message_text(name);
+    ProtobufCMessage *message = NULL;
+    WARD_CLIENT_TRY(ward_client_call(client, &method, call, &request.base,
+                                     &ward__v1__rewrap_key_response__descriptor, arena, &message,
+                                     error));
+    WARD_CLIENT_TRY(
+        take_job(arena, ((const Ward__V1__RewrapKeyResponse *)message)->job, ret, error));
+    arena = NULL; /* the job's now */
+    return WARD_RC_OK;
+}
+
+ward_rc ward_rewrap_progress(ward_client *client, const ward_call *call, const char *name,
+                             ward_key_job **ret, ward_error *error)
+{
+    static const struct ward_method method = {"/ward.v1.Keys/RewrapProgress", true};
+    ward_auto(ward_arena_freep) struct ward_arena *arena = NULL;
+    WARD_CLIENT_TRY(ward_message_arena(&arena, error));
+    Ward__V1__RewrapProgressRequest request = WARD__V1__REWRAP_PROGRESS_REQUEST__INIT;
+    request.header = ward_message_header(arena, call);
+    request.name = ward_message_text(name);
+    ProtobufCMessage *message = NULL;
+    WARD_CLIENT_TRY(ward_client_call(client, &method, call, &request.base,
+                                     &ward__v1__rewrap_progress_response__descriptor, arena,
+                                     &message, error));
+    WARD_CLIENT_TRY(
+        take_job(arena, ((const Ward__V1__RewrapProgressResponse *)message)->job, ret, error));
+    arena = NULL; /* the job's now */
+    return WARD_RC_OK;
+}
+
+static ward_rc take_use(struct ward_arena *arena, const Ward__V1__KeyUsageResponse *from,
+                        ward_key_usage **ret, ward_error *error)
+{
+    size_t n = from->n_versions;
+    struct usage *usage = WARD_ARENA_NEW(arena, struct usage);
+    ward_key_version_usage *versions = WARD_ARENA_ARRAY(arena, ward_key_version_usage, n);
+    const ward_key_version_usage **pointers =
+        WARD_ARENA_ARRAY(arena, const ward_key_version_usage *, n);
+    if (usage == NULL || versions == NULL || pointers == NULL) {
+        return ward_error_memory(error);
+    }
+    for (size_t i = 0; i < n; i++) {
+        const Ward__V1__KeyVersionUsage *version = from->versions[i];
+        versions[i] = (ward_key_version_usage){.version = version->version,
+                                               .state = version->state,
+                                               .created = version->created,
+                                               .issued = version->issued,
+                                               .opened = version->opened,
+                                               .last_opened = version->last_opened,
+                                               .rows = version->rows,
+                                               .wraps = version->wraps,
+                                               .wraps_left = version->wraps_left,
+                                               .age_days = version->age_days};
+        pointers[i] = &versions[i];
+    }
+    usage->arena = arena;
+    usage->view = (ward_key_usage){.name = from->name,
+                                   .rotation_period_days = from->rotation_period_days,
+                                   .next_rotation = from->next_rotation,
+                                   .versions = pointers,
+                                   .n_versions = n};
+    *ret = &usage->view;
+    return WARD_RC_OK;
+}
+
+ward_rc ward_get_key_usage(ward_client *client, const ward_call *call, const char *name,
+                           ward_key_usage **ret, ward_error *error)
+{
+    static const struct ward_method method = {"/ward.v1.Keys/KeyUsage", true};
+    ward_auto(ward_arena_freep) struct ward_arena *arena = NULL;
+    WARD_CLIENT_TRY(ward_message_arena(&arena, error));
+    Ward__V1__KeyUsageRequest request = WARD__V1__KEY_USAGE_REQUEST__INIT;
+    request.header = ward_message_header(arena, call);
+    request.name = ward_message_text(name);
+    ProtobufCMessage *message = NULL;
+    WARD_CLIENT_TRY(ward_client_call(client, &method, call, &request.base,
+                                     &ward__v1__key_usage_response__descriptor, arena, &message,
+                                     error));
+    WARD_CLIENT_TRY(take_use(arena, (const Ward__V1__KeyUsageResponse *)message, ret, error));
+    arena = NULL; /* the view's now */
+    return WARD_RC_OK;
+}

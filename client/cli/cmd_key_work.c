@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* ward key rewrap: the stored rows of a key follow its active version, watched by a bar on a
+ * terminal or by JSON lines. ward key usage: what each version was used for. */
+#include "client/cli/cmd_key.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+
+#define POLL_MS 500
+#define BAR 30
+
+static void pause_a_moment(void)
+{
+    const struct timespec pause = {.tv_nsec = POLL_MS * 1000000L};
+    (void)nanosleep(&pause, NULL); /* an early end only asks again sooner */
+}
+
+static bool is(const ward_key_job *job, const char *state)
+{
+    return strcmp(job->state, state) == 0;
+}
+
+/* ---- printing ---- */
+
+void cli_key_job_json(struct cli_doc *doc, const ward_key_job *job)
+{
+    cli_doc_text(doc, "state", job->state);
+    ward_json_member_int(&doc->json, "version", job->version);
+    ward_json_member_int(&doc->json, "total", (int64_t)job->total);
+    ward_json_member_int(&doc->json, "done", (int64_t)job->done);
+    ward_json_member_int(&doc->json, "failed", (int64_t)job->failed);
+    ward_json_member_int(&doc->json, "left", (int64_t)job->left);
+    ward_json_member_int(&doc->json, "rows_per_second", (int64_t)job->rows_per_second);
+    cli_doc_text(doc, "started", job->started);
+    cli_doc_text(doc, "ended", job->ended);
+}
+
+static bool print_json(const char *name, const ward_key_job *job)
+{
+    struct cli_doc doc;
+    cli_doc_begin(&doc);
+    cli_doc_text(&doc, "key", name);
+    cli_key_job_json(&doc, job);
+    return cli_doc_end(&doc);
+}
+
+bool cli_key_job_print(const ward_key_job *job)
+{
+    if (is(job, "none")) {
+        return cli_print("Rewrap: none yet.\n");
+    }
+    if (is(job, "stuck")) {
+        return cli_print("Rewrap to version %" PRIu32 ": stuck. %" PRIu64
+                         " rows cannot be moved and still need an older version.\n",
+                         job->version, job->left);
+    }
+    return cli_print("Rewrap to version %" PRIu32 ": %s, %" PRIu64 " of %" PRIu64
+                     " rows moved, %" PRIu64 " failed, %" PRIu64 " rows/s.\n",
+                     job->version, job->state, job->done, job->total, job->failed,
+                     job->rows_per_second);
+}
+
+/* ---- watching ---- */
+
+struct watch {
+    bool bar, json;
+    const char *name;
+    int64_t last_us;
+    uint64_t last_done, last_failed;
+    double rate; /* rows a second, smoothed */
+    bool shown;
+};
+
+static void measure(struct watch *watch, const ward_key_job *job)
+{
+    int64_t now = ward_monotonic_us(&ward_clock_system);
+    if (watch->last_us != 0 && now > watch->last_us && job->done >= watch->last_done) {
+        double rate = (double)(job->done - watch->last_done) * 1e6 / (double)(now - watch->last_us);
+        watch->rate = watch->rate == 0 ? rate : 0.6 * watch->rate + 0.4 * rate;
+    }
+    watch->last_us = now;
+    watch->last_done = job->done;
+    watch->last_failed = job->failed;
+}
+
+static void draw(struct watch *watch, const ward_key_job *job)
+{
+    char bar[BAR + 1];
+    double part = job->total == 0 ? 1 : (double)job->done / (double)job->total;
+    part = part > 1 ? 1 : part;
+    size_t full = (size_t)(part * BAR);
+    memset(bar, '.', BAR);
+    memset(bar, '#', full);
+    bar[BAR] = 0;
+    (void)fprintf(stderr, "\r[%s] %5.1f %%  %" PRIu64 " of %" PRIu64 " rows", bar, part * 100,
+                  job->done, job->total);
+    if (watch->rate >= 1) {
+        uint64_t left = job->total > job->done ? job->total - job->done : 0;
+        (void)fprintf(stderr, "  %.0f rows/s  %.0f s left ", watch->rate,
+                      (double)left / watch->rate);
+    }
+    (void)fprintf(stderr, "\033[K");
+    (void)fflush(stderr);
+    watch->shown = true;
+}
+
+static bool show(struct watch *watch, const ward_key_job *job)
+{
+    measure(watch, job);
+    if (watch->bar) {
+        draw(watch, job);
+    }
+    return !watch->json || print_json(watch->name, job);
+}
+
+/* Shows the job until it is over; the last one seen is the caller's. */
+static int follow(struct cli *cli, struct watch *watch, ward_key_job **job)
+{
+    while (*job == NULL || is(*job, "running")) {
+        if (*job != NULL && !show(watch, *job)) {
+            return CLI_FAILED;
+        }
+        if (*job != NULL) {
+            pause_a_moment();
+        }
+        ward_key_job_free(*job);
+        *job = NULL;
+        ward_error error;
+        if (ward_rewrap_progress(cli->client, NULL, watch->name, job, &error) != WARD_RC_OK) {
+            return cli_fail_call("watching the rewrap", &error);
+        }
+    }
+    if (watch->bar && watch->shown) {
+        draw(watch, *job);
+        (void)fprintf(stderr, "\n");
+    }
+    return CLI_DONE;
+}
+
+static int judge(const char *name, const ward_key_job *job)
+{
+    if (!is(job, "stuck")) {
+        return CLI_DONE;
+    }
+    return cli_fail(CLI_FAILED, "Their old key versions stay needed and cannot be destroyed.",
+                    "The daemon's log and `ward audit export` say which pages failed; repair the "
+                    "rows, then run this again.",
+                    "%s: %" PRIu64 " rows cannot be rewrapped", name, job->left);
+}
+
+int cli_key_wait(struct cli *cli, const char *name)
+{
+    struct watch watch = {.name = name, .bar = !cli->json && isatty(STDERR_FILENO) != 0};
+    ward_key_job *job = NULL;
+    int exit = follow(cli, &watch, &job);
+    if (exit == CLI_DONE) {
+        exit = judge(name, job);
+    }
+    ward_key_job_free(job);
+    return exit;
+}
+
+int cli_key_rewrap(struct cli *cli, int argc, char **argv)
+{
+    struct cli_texts names = {.n = 0};
+    const char *reason = NULL;
+    bool wait = false;
+    const struct cli_option options[] = {
+        {"reason", CLI_TEXT, &reason, "TEXT", "Why; it is kept in the audit log", 0, 0, false},
+        {"wait", CLI_FLAG, &wait, NULL,
+         "Watch it to its end: a bar on a terminal, lines of JSON otherwise", 0, 0, false},
+    };
+    CLI_PARSE(cli, argc, argv, .args = "NAME",
+              .doc = "Moves every stored row of a key to its active version, now. Daemons do so by "
+                     "themselves after a rotation; this hurries it, and tries again what failed.",
+              CLI_OPTIONS(options), .positional = &names, .min = 1, .max = 1);
+    int exit = cli_connect(cli);
+    if (exit != CLI_DONE) {
+        return exit;
+    }
+    const ward_call call = {.reason = reason};
+    ward_key_job *job = NULL;
+    ward_error error;
+    if (ward_rewrap_key(cli->client, &call, names.texts[0], &job, &error) != WARD_RC_OK) {
+        return cli_fail_call("rewrapping the key's rows", &error);
+    }
+    struct watch watch = {
+        .name = names.texts[0], .json = cli->json, .bar = !cli->json && isatty(STDERR_FILENO) != 0};
+    if (wait) {
+        exit = follow(cli, &watch, &job);
+    }
+    if (exit == CLI_DONE) {
+        bool said = cli->json ? print_json(names.texts[0], job) : cli_key_job_print(job);
+        exit = said ? judge(names.texts[0], job) : CLI_FAILED;
+    }
+    ward_key_job_free(job);
+    return exit;
+}
+
+/* ---- usage ---- */
+
+static int usage_json(const ward_key_usage *use)
+{
+    struct cli_doc doc;
+    cli_doc_begin(&doc);
+    cli_doc_text(&doc, "name", use->name);
+    ward_json_member_int(&doc.json, "rotation_period_days", use->rotation_period_days);
+    cli_doc_text(&doc, "next_rotation", use->next_rotation);
+    ward_json_name(&doc.json, "versions");
+    ward_json_array(&doc.json);
+    for (size_t i = 0; i < use->n_versions; i++) {
+        const ward_key_version_usage *version = use->versions[i];
+        ward_json_object(&doc.json);
+        ward_json_member_int(&doc.json, "version", version->version);
+        cli_doc_text(&doc, "state", version->state);
+        cli_doc_text(&doc, "created", version->created);
+        ward_json_member_int(&doc.json, "age_days", version->age_days);
+        ward_json_member_int(&doc.json, "issued", (int64_t)version->issued);
+        ward_json_member_int(&doc.json, "opened", (int64_t)version->opened);
+        cli_doc_text(&doc, "last_opened", version->last_opened);
+        ward_json_member_int(&doc.json, "rows", (int64_t)version->rows);
+        ward_json_member_int(&doc.json, "wraps", (int64_t)version->wraps);
+        ward_json_member_int(&doc.json, "wraps_left", (int64_t)version->wraps_left);
+        ward_json_object_end(&doc.json);
+    }
+    ward_json_array_end(&doc.json);
+    return cli_doc_end(&doc) ? CLI_DONE : CLI_FAILED;
+}
+
+static int usage_table(const ward_key_usage *use)
+{
+    static const char *const columns[] = {"VERSION", "STATE",  "AGE",         "ISSUED",
+                                          "ROWS",    "OPENED", "LAST OPENED", "WRAPS LEFT"};
+    struct cli_table table;
+    cli_table_begin(&table, columns, sizeof(columns) / sizeof(columns[0]));
+    for (size_t i = 0; i < use->n_versions; i++) {
+        const ward_key_version_usage *version = use->versions[i];
+        char age[32];
+        (void)snprintf(age, sizeof(age), "%" PRIu32 " days", version->age_days);
+        cli_table_number(&table, version->version);
+        cli_table_text(&table, version->state);
+        cli_table_text(&table, age);
+        cli_table_number(&table, version->issued);
+        cli_table_number(&table, version->rows);
+        cli_table_number(&table, version->opened);
+        cli_table_text(&table, version->last_opened[0] == 0 ? "never" : version->last_opened);
+        if (version->wraps_left == 0) {
+            cli_table_text(&table, "-");
+        } else {
+            cli_table_number(&table, version->wraps_left);
+        }
+    }
+    bool due = use->next_rotation[0] != 0;
+    bool said =
+        cli_table_end(&table) &&
+        cli_print("\nRotates every %" PRIu32 " days%s%s.\n", use->rotation_period_days,
+                  due ? ", next on " : "; none is due by its age", due ? use->next_rotation : "");
+    return said ? CLI_DONE : CLI_FAILED;
+}
+
+int cli_key_usage(struct cli *cli, int argc, char **argv)
+{
+    struct cli_texts names = {.n = 0};
+    CLI_PARSE(cli, argc, argv, .args = "NAME",
+              .doc = "Shows what each version of a key was used for, what it still holds, and what "
+                     "is left of its budget and its period.",
+              .positional = &names, .min = 1, .max = 1);
+    int exit = cli_connect(cli);
+    if (exit != CLI_DONE) {
+        return exit;
+    }
+    ward_key_usage *use = NULL;
+    ward_error error;
+    if (ward_get_key_usage(cli->client, NULL, names.texts[0], &use, &error) != WARD_RC_OK) {
+        return cli_fail_call("asking what the key was used for", &error);
+    }
+    exit = cli->json ? usage_json(use) : usage_table(use);
+    ward_key_usage_free(use);
+    return exit;
+}
