@@ -111,6 +111,53 @@ bool ward_globs_cover_one(struct ward_globs outer, struct ward_globs inner)
     return false;
 }
 
+static bool is_star(const struct tokens *tokens, size_t i)
+{
+    return i < tokens->n && tokens->bytes[i] == '*';
+}
+
+/* May the token at j be eaten by what stands at i? A letter by the same one, or by a star that may
+ * eat it. */
+static bool eats(const struct tokens *a, size_t i, uint8_t letter)
+{
+    return a->bytes[i] == '*' ? a->any[i] || letter != '/' : a->bytes[i] == letter;
+}
+
+/* Both run over a name that neither knows: on[j] says that the first i tokens of a and the first j
+ * of b can have matched the same. A star may stand for nothing. */
+static bool globs_meet(const struct ward_glob *first, const struct ward_glob *second)
+{
+    struct tokens a, b;
+    read_tokens(ward_glob_text(first), &a);
+    read_tokens(ward_glob_text(second), &b);
+    bool on[130][130] = {{false}};
+    on[0][0] = true;
+    for (size_t i = 0; i <= a.n; i++) {
+        for (size_t j = 0; j <= b.n; j++) {
+            if (!on[i][j]) {
+                continue;
+            }
+            bool star_a = is_star(&a, i), star_b = is_star(&b, j);
+            on[i + 1][j] |= star_a || (star_b && i < a.n && eats(&b, j, a.bytes[i]));
+            on[i][j + 1] |= star_b || (star_a && j < b.n && eats(&a, i, b.bytes[j]));
+            on[i + 1][j + 1] |= i < a.n && j < b.n && a.bytes[i] == b.bytes[j];
+        }
+    }
+    return on[a.n][b.n];
+}
+
+bool ward_globs_meet(struct ward_globs a, struct ward_globs b)
+{
+    for (size_t i = 0; i < a.n; i++) {
+        for (size_t j = 0; j < b.n; j++) {
+            if (globs_meet(&a.items[i], &b.items[j])) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
 /* Prefix and suffix of the inner one, with anything between, end in those of the outer one. */
 static bool field_covers(const struct ward_field_glob *outer, const struct ward_field_glob *inner)
 {

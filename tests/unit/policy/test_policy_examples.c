@@ -2,6 +2,9 @@
 /* What the documentation shows is what the parser takes, and means what is said about it. */
 #include "policy_support.h"
 
+#include "policy/cases.h"
+#include "policy/lint.h"
+
 static char text[65536];
 
 /* A file's text, terminated. */
@@ -51,11 +54,47 @@ static void the_hospital_example_says_what_its_comments_say(void **state)
     assert_int_equal(guard.expires_hours, 12);
 }
 
+static void on_case(void *context, const struct ward_case *result)
+{
+    size_t *n = context;
+    if (!result->passed) {
+        fail_msg("%u: %s: %s", result->line, result->name, result->said);
+    }
+    (*n)++;
+}
+
+static void every_example_decides_its_cases_and_has_no_warning(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"hospital", "clinic", "research-export"};
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        char path[4096];
+        (void)snprintf(path, sizeof(path), WARD_POLICY_FOLDER "/examples/%s.yaml", names[i]);
+        (void)read_file(path);
+        ward_auto(free_policy) struct ward_policy *policy = policy_of(text);
+        ward_auto(ward_arena_freep) struct ward_arena *arena = NULL;
+        struct ward_lint lint;
+        assert_true(ward_ok(ward_arena_new(1u << 20, &arena)));
+        assert_true(ward_ok(ward_policy_lint(policy, arena, &lint)));
+        if (lint.n_warnings > 0) {
+            fail_msg("%s: %s", names[i], lint.warnings[0].text);
+        }
+        (void)snprintf(path, sizeof(path), WARD_POLICY_FOLDER "/examples/%s.cases.yaml", names[i]);
+        struct ward_policy_error error;
+        size_t n = 0;
+        if (!ward_ok(ward_policy_cases(policy, read_file(path), on_case, &n, &error))) {
+            fail_msg("%s:%u: %s", path, error.line, error.text);
+        }
+        assert_true(n >= 10);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_readmes_policy_is_accepted),
         cmocka_unit_test(the_hospital_example_says_what_its_comments_say),
+        cmocka_unit_test(every_example_decides_its_cases_and_has_no_warning),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the verbs of `ward policy` share: a policy from a file, and refusals at a place. */
+#ifndef WARD_CLIENT_CLI_CMD_POLICY_H
+#define WARD_CLIENT_CLI_CMD_POLICY_H
+
+#include "client/cli/cli.h"
+#include "policy/policy.h"
+
+/* Reads and checks a policy; path "-": standard input. CLI_DONE, or the exit code of what was said,
+ * with line and column. ret is to be given back by ward_policy_unref. */
+int cli_policy_read(const char *path, struct ward_policy **ret);
+/* "FILE:LINE:COLUMN: what", and what it means. Returns CLI_FAILED. */
+int cli_policy_fail(const char *path, const char *meaning, const struct ward_policy_error *error);
+
+int cli_policy_simulate(struct cli *cli, int argc, char **argv);
+
+#endif

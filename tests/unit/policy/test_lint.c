@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Lint: each warning at its line, and silence where nothing is wrong. */
+#include "policy_support.h"
+
+#include "policy/lint.h"
+
+#define HEAD L("version: 1") L("deployment: t")
+#define OFFICERS                                                                      \
+    L("- {name: o, kind: officer, members: [\"spiffe://t.w/a\", \"spiffe://t.w/b\",") \
+    L("    \"spiffe://t.w/c\"], rules: [")                                            \
+    L("  {name: k, actions: [key.create, key.rotate], keys: [\"**\"]},")              \
+    L("  {name: v, actions: [approval.submit, approval.approve]}]}")
+
+struct finding {
+    unsigned line;
+    const char *words;
+};
+
+static void found(const char *text, const struct finding *expected, size_t n)
+{
+    ward_auto(free_policy) struct ward_policy *policy = policy_of(text);
+    ward_auto(ward_arena_freep) struct ward_arena *arena = NULL;
+    struct ward_lint lint;
+    assert_true(ward_ok(ward_arena_new(1u << 20, &arena)));
+    assert_true(ward_ok(ward_policy_lint(policy, arena, &lint)));
+    for (size_t i = 0; i < lint.n && i < n; i++) {
+        if (lint.warnings[i].line != expected[i].line ||
+            strstr(lint.warnings[i].text, expected[i].words) == NULL) {
+            fail_msg("expected %u: %s, got %u: %s", expected[i].line, expected[i].words,
+                     lint.warnings[i].line, lint.warnings[i].text);
+        }
+    }
+    if (lint.n != n) {
+        fail_msg("expected %zu findings, got %zu, the last %s", n, lint.n,
+                 lint.n == 0 ? "none" : lint.warnings[lint.n - 1].text);
+    }
+}
+
+#define FOUND(text, ...)                               \
+    found(text, (const struct finding[]){__VA_ARGS__}, \
+          sizeof((const struct finding[]){__VA_ARGS__}) / sizeof(struct finding))
+
+/* An application with these rules, from line 9. */
+#define APP(rules)                                                                     \
+    HEAD L("collections: [{name: fhir, key: phi/records}]") L("roles:") L("- name: r") \
+        L("  kind: application") L("  members: [\"spiffe://t.w/x\"]") L("  rules:")    \
+            rules L("  - {name: z, actions: [record.put], collections: [fhir]}")
+
+static void a_plain_policy_has_no_findings(void **state)
+{
+    (void)state;
+    found(HEAD L("roles:") OFFICERS, NULL, 0);
+    found(APP(L("  - {name: a, actions: [data-key.unwrap], keys: [\"app/*\"]}")), NULL, 0);
+}
+
+static void people_without_a_place_are_found(void **state)
+{
+    (void)state;
+    FOUND(HEAD L("persons:") L("- {name: p, identities: [\"spiffe://t.w/p\"]}") L("identities:")
+              L("- {identity: \"spiffe://t.w/q\"}") L("roles:")
+                  L("- {name: r, kind: auditor, members: [], rules: []}")
+                      L("- {name: s, kind: auditor, members: [\"spiffe://t.w/s\"], rules: []}"),
+          {4, "person p: identity spiffe://t.w/p is in no role"},
+          {6, "identity spiffe://t.w/q is in no role"}, {8, "role r: nobody has it"},
+          {9, "spiffe://t.w/s may do nothing"});
+}
+
+static void rules_that_never_decide_are_found(void **state)
+{
+    (void)state;
+    FOUND(APP(L("  - {name: a, actions: [data-key.unwrap, data-key.rewrap], keys: [\"app/**\"]}")
+                  L("  - {name: b, actions: [data-key.unwrap], keys: [\"app/x/*\"]}")
+                      L("  - {name: c, actions: [data-key.unwrap, data-key.batch], keys: [app/y],")
+                          L("     context: [{key: p}]}")
+                              L("  - {name: d, effect: deny, actions: [data-key.generate],")
+                                  L("     keys: [\"no/**\"]}")
+                                      L("  - {name: e, actions: [data-key.generate], "
+                                        "keys: [no/a, \"no/b/*\"]}")
+                                          L("  - {name: f, actions: [data-key.batch], "
+                                            "keys: [\"app/*\"]}")
+                                              L("  - {name: g, actions: [data-key.batch], "
+                                                "keys: [\"app/*\"]}")),
+          {10, "rule r/b never decides: r/a already says so"},
+          {11, "rule r/c never decides: r/a already says so"},
+          {15, "rule r/e never decides: r/d denies all of it"},
+          {17, "rule r/g never decides: r/f already says so"});
+}
+
+static void one_action_of_a_rule_may_be_decided_elsewhere(void **state)
+{
+    (void)state;
+    FOUND(APP(L("  - {name: a, actions: [data-key.unwrap], keys: [\"app/**\"]}")
+                  L("  - {name: b, actions: [data-key.unwrap, data-key.rewrap], keys: [app/x]}")),
+          {10, "rule r/b never decides data-key.unwrap: r/a already says so"});
+}
+
+/* A rule that asks for less than another, or for something else, is no copy of it. */
+static void rules_that_still_decide_are_not_found(void **state)
+{
+    (void)state;
+    found(APP(L("  - {name: a, actions: [data-key.unwrap], keys: [\"app/*\"], "
+                "context: [{key: p, values: [x, y]}]}")
+                  L("  - {name: b, actions: [data-key.unwrap], keys: [\"app/**\"],")
+                      L("     context: [{key: p, values: [x]}]}")
+                          L("  - {name: c, actions: [data-key.unwrap], keys: [app/x],")
+                              L("     context: [{key: p}]}")
+                                  L("  - {name: d, actions: [data-key.unwrap], keys: [app/x],")
+                                      L("     when: {days: [mon]}}")
+                                          L("  - {name: e, actions: [record.get], "
+                                            "collections: [fhir], fields: [a]}")
+                                              L("  - {name: f, actions: [record.get], "
+                                                "collections: [fhir], fields: [\"a*\"],")
+                                                  L("     networks: [10.0.0.0/8]}")),
+          NULL, 0);
+    FOUND(APP(L("  - {name: a, actions: [record.get], collections: [fhir], fields: [\"a*\"],")
+                  L("     networks: [10.0.0.0/8]}")
+                      L("  - {name: b, actions: [record.get], collections: [fhir], fields: [ab],")
+                          L("     networks: [10.1.0.0/16], when: {days: [mon]}}")),
+          {11, "rule r/b never decides: r/a already says so"});
+}
+
+static void a_deny_that_is_got_around_is_found(void **state)
+{
+    (void)state;
+    FOUND(APP(L("  - {name: a, actions: [data-key.unwrap], keys: [\"*/x\"]}")
+                  L("  - {name: b, effect: deny, actions: [data-key.unwrap], keys: [\"app/*\"],")
+                      L("     context: [{key: purpose, values: [HMARKT]}]}")),
+          {10, "rule r/b is got around by leaving out purpose, for r/a does not ask for it"});
+    found(APP(L("  - {name: a, actions: [data-key.unwrap], keys: [\"*/x\"], "
+                "context: [{key: purpose}]}")
+                  L("  - {name: b, effect: deny, actions: [data-key.unwrap], keys: [\"app/*\"],")
+                      L("     context: [{key: purpose, values: [HMARKT]}]}")
+                          L("  - {name: c, actions: [data-key.unwrap], keys: [\"web/*\"]}")),
+          NULL, 0);
+}
+
+static void attributes_and_emergencies_that_nobody_has_are_found(void **state)
+{
+    (void)state;
+    FOUND(HEAD L("identities: [{identity: \"spiffe://t.w/x\", attributes: {tenant: n}}]")
+              L("roles:") L("- name: r") L("  kind: application")
+                  L("  members: [\"spiffe://t.w/x\", \"spiffe://t.w/y\"]") L("  rules:")
+                      L("  - {name: a, actions: [data-key.unwrap], keys: [a],")
+                          L("     context: [{key: tenant, equals: identity.tenant}]}") L(
+                              "  - {name: b, emergency: true, actions: [data-key.unwrap], "
+                              "keys: [b],") L("     context: [{key: purpose, values: [ETREAT]}]}"),
+          {9, "rule r/a never holds for spiffe://t.w/y, who has no attribute tenant"},
+          {11, "rule r/b never holds: nobody in its role may do emergency.open"});
+}
+
+static void guards_that_do_nothing_are_found(void **state)
+{
+    (void)state;
+    FOUND(HEAD L("roles:") OFFICERS L("guards:")
+              L("- {action: key.rotate, keys: [\"**\"], approvals: 1, expires_hours: 12}")
+                  L("- {action: key.rotate, keys: [\"a/*\"], approvals: 1}")
+                      L("- {action: key.destroy, keys: [\"**\"], approvals: 1}")
+                          L("- {action: key.create, keys: [\"a/*\"], approvals: 1}")
+                              L("- {action: key.create, keys: [\"a/*\"], approvals: 1}")
+                                  L("- {action: key.rotate, keys: [\"b/*\"], approvals: 1, "
+                                    "execute: manual}"),
+          {10, "guard of key.rotate is always overridden by that of line 9"},
+          {11, "guard of key.destroy matches nothing"},
+          {13, "guard of key.create is always overridden by that of line 12"});
+}
+
+static void a_quorum_without_a_spare_officer_is_noted(void **state)
+{
+    (void)state;
+    const char *text =
+        HEAD L("roles:") OFFICERS L("guards: [{action: key.rotate, keys: [\"**\"], approvals: 2}]");
+    FOUND(text, {8, "2 besides the proposer of 3 officers who may approve: nobody may be away"});
+    ward_auto(free_policy) struct ward_policy *policy = policy_of(text);
+    ward_auto(ward_arena_freep) struct ward_arena *arena = NULL;
+    struct ward_lint lint;
+    assert_true(ward_ok(ward_arena_new(1u << 20, &arena)));
+    assert_true(ward_ok(ward_policy_lint(policy, arena, &lint)));
+    assert_true(lint.warnings[0].note);
+    assert_int_equal(lint.n_warnings, 0);
+}
+
+static void proposals_that_nobody_can_sign_are_found(void **state)
+{
+    (void)state;
+    FOUND(HEAD L("roles:")
+              OFFICERS L("- {name: s, kind: officer, members: [\"spiffe://t.w/d\"], rules: [")
+                  L("  {name: k, actions: [key.suspend], keys: [\"**\"]}]}"),
+          {8, "role s: spiffe://t.w/d may propose key.suspend, but not approval.submit it"});
+}
+
+static void collections_out_of_reach_are_found(void **state)
+{
+    (void)state;
+    FOUND(HEAD L("collections:") L("- {name: a, key: phi/a}") L("- {name: b/c, key: phi/b}")
+              L("- {name: d, key: phi/d}") L("roles:")
+                  L("- {name: r, kind: application, members: [\"spiffe://t.w/x\"], rules: [")
+                      L("   {name: a, actions: [record.get], collections: [\"*\"]}]}")
+                          L("- {name: s, kind: application, members: [], rules: [")
+                              L("   {name: a, actions: [record.get], collections: [\"**\"]}]}"),
+          {5, "collection b/c: no rule lets anybody"}, {10, "role s: nobody has it"});
+}
+
+static void more_than_there_is_room_for_is_counted(void **state)
+{
+    (void)state;
+    static char text[65536];
+    size_t n = (size_t)snprintf(text, sizeof(text), HEAD "roles:\n");
+    for (unsigned i = 0; i < 250; i++) {
+        n += (size_t)snprintf(text + n, sizeof(text) - n,
+                              "- {name: r%u, kind: auditor, members: [], rules: []}\n", i);
+    }
+    ward_auto(free_policy) struct ward_policy *policy = policy_of(text);
+    ward_auto(ward_arena_freep) struct ward_arena *arena = NULL;
+    struct ward_lint lint;
+    assert_true(ward_ok(ward_arena_new(1u << 20, &arena)));
+    assert_true(ward_ok(ward_policy_lint(policy, arena, &lint)));
+    assert_int_equal(lint.n, WARD_LINT_MAX);
+    assert_int_equal(lint.left_off, 50);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_plain_policy_has_no_findings),
+        cmocka_unit_test(people_without_a_place_are_found),
+        cmocka_unit_test(rules_that_never_decide_are_found),
+        cmocka_unit_test(one_action_of_a_rule_may_be_decided_elsewhere),
+        cmocka_unit_test(rules_that_still_decide_are_not_found),
+        cmocka_unit_test(a_deny_that_is_got_around_is_found),
+        cmocka_unit_test(attributes_and_emergencies_that_nobody_has_are_found),
+        cmocka_unit_test(guards_that_do_nothing_are_found),
+        cmocka_unit_test(a_quorum_without_a_spare_officer_is_noted),
+        cmocka_unit_test(proposals_that_nobody_can_sign_are_found),
+        cmocka_unit_test(collections_out_of_reach_are_found),
+        cmocka_unit_test(more_than_there_is_room_for_is_counted),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
