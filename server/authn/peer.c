@@ -112,6 +112,40 @@ static ward_status name_peer(struct ward_peer *peer, const X509 *certificate)
     return status;
 }
 
+/* Whatever is doubtful about them says nothing good of the key: then there are none. */
+static void read_policies(struct ward_peer *peer, const X509 *certificate)
+{
+    CERTIFICATEPOLICIES *policies =
+        X509_get_ext_d2i(certificate, NID_certificate_policies, NULL, NULL);
+    size_t used = 0;
+    for (int i = 0; i < sk_POLICYINFO_num(policies); i++) {
+        char oid[128];
+        int size = OBJ_obj2txt(oid, sizeof(oid), sk_POLICYINFO_value(policies, i)->policyid, 1);
+        if (size <= 0 || (size_t)size >= sizeof(oid) ||
+            used + (size_t)size + 2 > sizeof(peer->policies)) {
+            used = 0;
+            break;
+        }
+        used += (size_t)snprintf(peer->policies + used, sizeof(peer->policies) - used, "%s%s",
+                                 used == 0 ? "" : " ", oid);
+    }
+    peer->policies[used] = '\0';
+    CERTIFICATEPOLICIES_free(policies);
+}
+
+bool ward_peer_has_policy(const struct ward_peer *peer, struct ward_bytes oid)
+{
+    const char *at = peer->policies;
+    while (oid.size > 0 && *at != '\0') {
+        size_t size = strcspn(at, " ");
+        if (size == oid.size && memcmp(at, oid.data, size) == 0) {
+            return true;
+        }
+        at += size + (at[size] == ' ');
+    }
+    return false;
+}
+
 static bool hash_key(const X509 *certificate, uint8_t out[static 32])
 {
     uint8_t *der = NULL;
@@ -129,6 +163,7 @@ static ward_status identify(struct ward_peer *peer, const X509 *certificate)
     if (!hash_key(certificate, peer->public_key_hash)) {
         return WARD_REFUSAL(WARD_E_UNAUTHENTICATED, "certificate: does not parse");
     }
+    read_policies(peer, certificate);
     return name_peer(peer, certificate);
 }
 

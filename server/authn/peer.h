@@ -5,6 +5,7 @@
 #define WARD_SERVER_AUTHN_PEER_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 
 #include "base/bytes.h"
 #include "base/status.h"
@@ -19,7 +20,10 @@ struct ward_peer {
     uint8_t certificate_hash[32];     /* SHA-256 of the whole certificate */
     uint8_t twin_hash[32];            /* and under its signature's twin, when it has one */
     bool has_twin;
-    uint8_t public_key_hash[32];   /* SHA-256 of SubjectPublicKeyInfo */
+    uint8_t public_key_hash[32]; /* SHA-256 of SubjectPublicKeyInfo */
+    /* Dotted OIDs of the certificate's policies (RFC 5280, 4.2.1.4), one space between two; none
+     * when they are more than fit, or do not parse. */
+    char policies[512];
     struct ward_bytes certificate; /* DER, owned */
     char address[64];              /* "127.0.0.1:40312" */
     ward_status status;            /* UNAUTHENTICATED with a refusal text when it names nobody */
@@ -31,6 +35,8 @@ struct ward_peer {
 ward_status ward_peer_new(struct ward_bytes der, const char *address, struct ward_peer **ret);
 /* The same of a certificate that TLS has parsed already: parsing costs a sixth of a handshake. */
 ward_status ward_peer_of(struct x509_st *certificate, const char *address, struct ward_peer **ret);
+/* Is this one of the certificate's policies? */
+bool ward_peer_has_policy(const struct ward_peer *peer, struct ward_bytes oid);
 struct ward_peer *ward_peer_ref(struct ward_peer *peer);
 void ward_peer_unref(struct ward_peer *peer);
 

@@ -3,6 +3,8 @@
  * stored beside it is ever believed when it is executed. */
 #include "server/op/proposing.h"
 
+#include "server/op/terms.h"
+
 #define PAYLOAD_MAX 16384
 
 ward_status ward_proposing_make(struct ward_request *request, int64_t now_us,
@@ -24,7 +26,7 @@ ward_status ward_proposing_make(struct ward_request *request, int64_t now_us,
     if (proposal->expires_us == 0) {
         proposal->expires_us = now_us + (int64_t)guard->expires_hours * 3600 * 1000000;
     }
-    proposal->approvals = guard->approvals;
+    WARD_TRY(ward_terms_put(guard, request->arena, proposal));
     proposal->reason = request->reason;
     struct ward_buffer buffer;
     ward_buffer_init(&buffer, PAYLOAD_MAX);

@@ -66,7 +66,7 @@ static ward_status weigh(const struct ward_request *request, const struct ward_p
 {
     const struct ward_vote mine = vote_of(request->peer);
     WARD_TRY(ward_votes_missing(request, votes, proposal, ret));
-    bool enough = ret->missing == 0 && ret->n_missing_of == 0;
+    bool enough = ret->missing == 0;
     if (!enough && may(request, WARD_ACTION_APPROVAL_APPROVE) &&
         ward_ok(ward_quorum_may_vote(request->state->policy, &votes->proposer, votes->approvals,
                                      votes->n, &mine))) {

@@ -3,6 +3,8 @@
  * certificate of ours signed over this very payload is a vote. */
 #include "server/op/votes.h"
 
+#include "server/op/terms.h"
+
 #define NAMES_MAX 16384
 
 ward_status ward_votes_verify(const struct ward_store_proposal *stored,
@@ -16,7 +18,7 @@ ward_status ward_votes_verify(const struct ward_store_proposal *stored,
 }
 
 static ward_status verify(const struct ward_state *state, struct ward_trust *trust,
-                          const struct ward_store_proposal *stored,
+                          const struct ward_store_proposal *stored, const struct ward_guard *terms,
                           const struct ward_store_vote *row, struct ward_peer **ret)
 {
     WARD_ENSURE(row->decision <= WARD_DECISION_REVIEW, WARD_E_INVALID);
@@ -25,7 +27,7 @@ static ward_status verify(const struct ward_state *state, struct ward_trust *tru
     WARD_TRY(ward_peer_new(row->certificate, "", ret));
     WARD_TRY((*ret)->status);
     WARD_ENSURE(!ward_state_revoked(state, *ret), WARD_E_DENIED);
-    return WARD_OK;
+    return ward_terms_check_key(state->policy, terms, *ret, (enum ward_decision_kind)row->decision);
 }
 
 /* A signature of the proposer's that stands, but is his no more. */
@@ -70,6 +72,8 @@ ward_status ward_votes_load(const struct ward_state *state, struct ward_arena *a
                             const struct ward_proposal *proposal, struct ward_votes *ret)
 {
     *ret = (struct ward_votes){0};
+    struct ward_guard terms;
+    WARD_TRY(ward_terms_find(state->policy, proposal, &terms));
     ret->peers = WARD_ARENA_ARRAY(arena, struct ward_peer *, stored->n_votes);
     ret->approvals = WARD_ARENA_ARRAY(arena, struct ward_vote, stored->n_votes + 1);
     ret->rows = WARD_ARENA_ARRAY(arena, const struct ward_store_vote *, stored->n_votes + 1);
@@ -77,7 +81,7 @@ ward_status ward_votes_load(const struct ward_state *state, struct ward_arena *a
                 WARD_E_EXHAUSTED);
     for (size_t i = 0; i < stored->n_votes; i++) {
         struct ward_peer **peer = &ret->peers[ret->n_peers++];
-        if (!ward_ok(verify(state, trust, stored, &stored->votes[i], peer))) {
+        if (!ward_ok(verify(state, trust, stored, &terms, &stored->votes[i], peer))) {
             ret->proposer_revoked |= proposer_revoked(state, *peer, proposal);
             continue; /* a forged or broken row, or one of somebody who was revoked since */
         }
@@ -101,22 +105,20 @@ void ward_votes_release(struct ward_votes *votes)
     votes->n_peers = 0;
 }
 
-/* Policy as it stands now and the payload both have a say; the stricter one wins. */
-static bool manual(const struct ward_policy *policy, const struct ward_proposal *proposal)
+/* A member of a role may be missing; who is counted for one role is not counted for another, so
+ * that all shares may be met one by one and not together. */
+static uint32_t count_of(const struct ward_policy *policy, const struct ward_votes *votes,
+                         const struct ward_guard_share *share)
 {
-    (void)policy;
-    return ward_bytes_eq(ward_proposal_text(proposal->terms, proposal->n_terms, WARD_TERM_EXECUTE),
-                         WARD_BYTES_LITERAL("manual"));
-}
-
-static ward_status count_needed(const struct ward_policy *policy,
-                                const struct ward_proposal *proposal, enum ward_action *ret_action,
-                                uint32_t *ret_needed)
-{
-    WARD_ENSURE(ward_action_find(proposal->action, ret_action), WARD_E_STATE);
-    uint32_t needed = ward_policy_guard(policy, *ret_action, proposal->object).approvals;
-    *ret_needed = proposal->approvals > needed ? proposal->approvals : needed;
-    return WARD_OK;
+    uint32_t n = share->approvals;
+    for (; n > 0; n--) {
+        const struct ward_guard alone = {
+            .approvals = n, .shares = {{share->role, n}}, .n_shares = 1};
+        if (ward_quorum_reached(policy, &alone, &votes->proposer, votes->approvals, votes->n)) {
+            break;
+        }
+    }
+    return n;
 }
 
 ward_status ward_votes_missing(const struct ward_request *request, const struct ward_votes *votes,
@@ -124,11 +126,24 @@ ward_status ward_votes_missing(const struct ward_request *request, const struct 
                                struct ward_proposal_standing *ret)
 {
     const struct ward_policy *policy = request->state->policy;
-    enum ward_action action;
-    uint32_t needed = 0;
-    WARD_TRY(count_needed(policy, proposal, &action, &needed));
+    struct ward_guard terms;
+    WARD_TRY(ward_terms_find(policy, proposal, &terms));
     uint32_t given = ward_quorum_count(policy, &votes->proposer, votes->approvals, votes->n);
-    ret->missing = needed > given ? needed - given : 0;
+    ret->missing = terms.approvals > given ? terms.approvals - given : 0;
+    struct ward_missing_view *missing =
+        WARD_ARENA_ARRAY(request->arena, struct ward_missing_view, terms.n_shares);
+    WARD_ENSURE(missing != NULL, WARD_E_EXHAUSTED);
+    for (size_t i = 0; i < terms.n_shares; i++) {
+        uint32_t n = count_of(policy, votes, &terms.shares[i]);
+        if (n < terms.shares[i].approvals) {
+            missing[ret->n_missing_of++] = (struct ward_missing_view){
+                .role = terms.shares[i].role, .approvals = terms.shares[i].approvals - n};
+        }
+    }
+    ret->missing_of = missing;
+    bool reached =
+        ward_quorum_reached(policy, &terms, &votes->proposer, votes->approvals, votes->n);
+    ret->missing += !reached && ret->missing == 0;
     return WARD_OK;
 }
 
@@ -136,10 +151,11 @@ ward_status ward_votes_enough(const struct ward_policy *policy, const struct war
                               const struct ward_proposal *proposal, bool *ret)
 {
     enum ward_action action;
-    uint32_t needed = 0;
-    WARD_TRY(count_needed(policy, proposal, &action, &needed));
-    uint32_t given = ward_quorum_count(policy, &votes->proposer, votes->approvals, votes->n);
-    *ret = (needed > 0 || ward_action_at_once(action)) && given >= needed;
+    struct ward_guard terms;
+    WARD_ENSURE(ward_action_find(proposal->action, &action), WARD_E_STATE);
+    WARD_TRY(ward_terms_find(policy, proposal, &terms));
+    *ret = (terms.approvals > 0 || ward_action_at_once(action)) &&
+           ward_quorum_reached(policy, &terms, &votes->proposer, votes->approvals, votes->n);
     const struct ward_decide_in ask = {.subject = ward_policy_subject(policy, proposal->proposer),
                                        .action = action,
                                        .object = proposal->object,
@@ -151,8 +167,10 @@ ward_status ward_votes_weigh(const struct ward_policy *policy, const struct ward
                              const struct ward_proposal *proposal, bool *ret_runs)
 {
     bool enough = false;
+    struct ward_guard terms;
+    WARD_TRY(ward_terms_find(policy, proposal, &terms));
     WARD_TRY(ward_votes_enough(policy, votes, proposal, &enough));
-    *ret_runs = enough && (votes->has_executor || !manual(policy, proposal));
+    *ret_runs = enough && (votes->has_executor || !terms.manual);
     return WARD_OK;
 }
 

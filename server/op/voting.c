@@ -4,6 +4,7 @@
 #include "server/op/voting.h"
 
 #include "server/op/standing.h"
+#include "server/op/terms.h"
 #include "server/work/batch.h"
 #include "server/work/worker.h"
 
@@ -119,6 +120,9 @@ ward_status ward_voting_cast(struct ward_request *request, struct ward_voting *v
         voting->vote.reason = request->reason;
     }
     WARD_TRY(ward_votes_verify(&voting->stored, &voting->vote));
+    struct ward_guard terms;
+    WARD_TRY(ward_terms_find(request->state->policy, &voting->proposal, &terms));
+    WARD_TRY(ward_terms_check_key(request->state->policy, &terms, request->peer, kind));
     uint8_t hash[32];
     WARD_TRY(ward_sha256(worker->crypto.digest, &in->signature, 1, hash));
     WARD_TRY(tell_digest(request, "signature_digest", hash));

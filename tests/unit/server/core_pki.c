@@ -50,6 +50,22 @@ static void extend(X509 *certificate, int nid, const char *value)
     X509_EXTENSION_free(extension);
 }
 
+/* By hand: reading this extension from a text needs a whole configuration. */
+static void extend_policies(X509 *certificate, const char *oids)
+{
+    CERTIFICATEPOLICIES *policies = CERTIFICATEPOLICIES_new();
+    char list[256], *rest = list;
+    (void)snprintf(list, sizeof(list), "%s", oids);
+    for (const char *oid = strsep(&rest, ","); oid != NULL; oid = strsep(&rest, ",")) {
+        POLICYINFO *policy = POLICYINFO_new();
+        assert_non_null(policy);
+        policy->policyid = OBJ_txt2obj(oid, 1);
+        assert_true(policy->policyid != NULL && sk_POLICYINFO_push(policies, policy) > 0);
+    }
+    assert_int_equal(X509_add1_ext_i2d(certificate, NID_certificate_policies, policies, 0, 0), 1);
+    CERTIFICATEPOLICIES_free(policies);
+}
+
 void core_ca_init(struct core_ca *ca, const char *name)
 {
     ca->key = new_key();
@@ -80,6 +96,12 @@ char *core_ca_pem(const struct core_ca *ca)
 void core_person_init(struct core_person *person, const struct core_ca *ca, EVP_PKEY *key,
                       const char *uri, int days)
 {
+    core_person_certify(person, ca, key, uri, days, NULL);
+}
+
+void core_person_certify(struct core_person *person, const struct core_ca *ca, EVP_PKEY *key,
+                         const char *uri, int days, const char *policies)
+{
     if (key != NULL) {
         assert_int_equal(EVP_PKEY_up_ref(key), 1);
     }
@@ -92,6 +114,9 @@ void core_person_init(struct core_person *person, const struct core_ca *ca, EVP_
         char san[600];
         (void)snprintf(san, sizeof(san), "URI:%s", uri);
         extend(certificate, NID_subject_alt_name, san);
+    }
+    if (policies != NULL) {
+        extend_policies(certificate, policies);
     }
     assert_true(X509_sign(certificate, ca->key, EVP_sha256()) > 0);
     uint8_t *der = NULL;

@@ -28,6 +28,9 @@ char *core_ca_pem(const struct core_ca *ca);
 /* key NULL: a new one. uri NULL: no SAN. days: until it ends, negative when it has ended. */
 void core_person_init(struct core_person *person, const struct core_ca *ca, EVP_PKEY *key,
                       const char *uri, int days);
+/* policies: dotted OIDs with commas between, or NULL. */
+void core_person_certify(struct core_person *person, const struct core_ca *ca, EVP_PKEY *key,
+                         const char *uri, int days, const char *policies);
 void core_person_fini(struct core_person *person);
 
 /* His signature over a payload under a decision; room for 128 bytes. */
