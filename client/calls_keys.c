@@ -67,8 +67,9 @@ static ward_key_info *view_key(struct ward_arena *arena, const Ward__V1__Key *ke
     }
     for (size_t i = 0; i < n; i++) {
         const Ward__V1__KeyVersion *version = key->versions[i];
-        versions[i] = (ward_key_version_info){version->version, version->state, version->created,
-                                              version->rows};
+        versions[i] = (ward_key_version_info){version->version, version->state,   version->created,
+                                              version->rows,    version->changed, version->prior,
+                                              version->due};
         pointers[i] = &versions[i];
     }
     *info = (ward_key_info){

@@ -13,6 +13,7 @@
 #define VALUE_MAX 8192u
 #define BUDGET (64u * 1024)
 #define RETRY_MAX_MS 3600000
+#define FACT_MAX 192
 
 /* Of at most two missing characters of padding. */
 static bool decode(struct ward_bytes value, uint8_t out[static VALUE_MAX], size_t *size)
@@ -34,6 +35,37 @@ static void copy_text(char *to, size_t room, const char *from)
     (void)snprintf(to, room, "%s", from); /* cut is fine */
     for (; *to != 0; to++) {
         *to = (unsigned char)*to < 0x20 || *to == 0x7f ? ' ' : *to;
+    }
+}
+
+/* The numbers behind the sentence go to its end: " (rows 12, collections fhir)". What does not fit
+ * is left out, and so is a list that came before the sentence. */
+static void take_facts(const Google__Rpc__ErrorInfo *info, ward_error *error)
+{
+    size_t used = strnlen(error->message, sizeof(error->message));
+    if (used == 0) {
+        return;
+    }
+    for (size_t i = 0; i < info->n_metadata; i++) {
+        const Google__Rpc__ErrorInfo__MetadataEntry *fact = info->metadata[i];
+        char text[FACT_MAX];
+        copy_text(text, sizeof(text), fact->key);
+        size_t named = strlen(text);
+        for (size_t c = 0; c < named; c++) {
+            text[c] = text[c] == '_' ? ' ' : text[c];
+        }
+        if (named + 1 < sizeof(text)) {
+            text[named] = ' ';
+            copy_text(text + named + 1, sizeof(text) - named - 1, fact->value);
+        }
+        size_t size = strlen(text);
+        if (used + size + 4 > sizeof(error->message)) {
+            return;
+        }
+        char *at = error->message + used - (i > 0); /* over the bracket that closed the list */
+        used = (size_t)(at - error->message) +
+               (size_t)snprintf(at, sizeof(error->message) - (size_t)(at - error->message),
+                                i > 0 ? ", %s)" : " (%s)", text);
     }
 }
 
@@ -73,6 +105,7 @@ static void take_detail(const Google__Protobuf__Any *any, struct ward_arena *are
         if (info != NULL) {
             copy_text(error->reason, sizeof(error->reason),
                       ((const Google__Rpc__ErrorInfo *)info)->reason);
+            take_facts((const Google__Rpc__ErrorInfo *)info, error);
         }
     } else if (is_type(any->type_url, "google.rpc.BadRequest")) {
         const Google__Rpc__BadRequest *bad = (const Google__Rpc__BadRequest *)unpack(

@@ -1,14 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* ward key's verbs live in two files: keys and their versions in cmd_key.c, the rewrap of their
- * rows and their use in cmd_key_work.c. */
+/* The verbs of `ward key` that are not in cmd_key.c, and how a key is shown. */
 #ifndef WARD_CLIENT_CLI_CMD_KEY_H
 #define WARD_CLIENT_CLI_CMD_KEY_H
 
 #include "client/cli/cli.h"
 
+/* cmd_key_show.c */
+int cli_key_show(struct cli *cli, int argc, char **argv);
+int cli_key_list(struct cli *cli, int argc, char **argv);
+int cli_key_versions(struct cli *cli, int argc, char **argv);
+/* job: of its rows, or NULL. */
+int cli_key_print(const struct cli *cli, const ward_key_info *key, const ward_key_job *job);
+
+/* cmd_key_work.c */
 int cli_key_rewrap(struct cli *cli, int argc, char **argv);
 int cli_key_usage(struct cli *cli, int argc, char **argv);
-
 /* Until the key's rewrap is no longer under way. CLI_FAILED when rows are left that cannot be
  * moved.
  */
@@ -17,5 +23,16 @@ int cli_key_wait(struct cli *cli, const char *name);
 void cli_key_job_json(struct cli_doc *doc, const ward_key_job *job);
 /* One line for people. */
 bool cli_key_job_print(const ward_key_job *job);
+
+/* cmd_key_state.c */
+int cli_key_change(struct cli *cli, int argc, char **argv);
+int cli_key_disable(struct cli *cli, int argc, char **argv);
+int cli_key_enable(struct cli *cli, int argc, char **argv);
+int cli_key_suspend(struct cli *cli, int argc, char **argv);
+int cli_key_resume(struct cli *cli, int argc, char **argv);
+int cli_key_deactivate(struct cli *cli, int argc, char **argv);
+int cli_key_compromise(struct cli *cli, int argc, char **argv);
+int cli_key_schedule_destroy(struct cli *cli, int argc, char **argv);
+int cli_key_cancel_destroy(struct cli *cli, int argc, char **argv);
 
 #endif

@@ -359,6 +359,9 @@ typedef struct ward_key_version_info {
     const char *state;   /* SP 800-57: "pre-active", "active", "deactivated", ... */
     const char *created; /* RFC 3339, UTC */
     uint64_t rows;       /* stored patients' keys that it wraps; in ward_describe_key only */
+    const char *changed; /* when it came into its state */
+    const char *prior;   /* "pending-destruction": the state before; "" otherwise */
+    const char *due;     /* "pending-destruction": when it may be destroyed; "" otherwise */
 } ward_key_version_info;
 
 typedef struct ward_key_info {
@@ -433,6 +436,33 @@ typedef struct ward_key_usage {
 ward_rc ward_get_key_usage(ward_client *client, const ward_call *call, const char *name,
                            ward_key_usage **ret, ward_error *error);
 void ward_key_usage_free(ward_key_usage *use);
+
+/* Each gives a draft that says what it would do; call's reason must be there. It runs when the
+ * caller has signed it with ward_submit_proposal: disable, suspend, compromise and cancel then at
+ * once, for another officer to review, the others when officers have approved it. */
+ward_rc ward_change_key(ward_client *client, const ward_call *call, const char *name,
+                        uint32_t rotation_period_days, ward_proposals **ret, ward_error *error);
+ward_rc ward_disable_key(ward_client *client, const ward_call *call, const char *name,
+                         ward_proposals **ret, ward_error *error);
+ward_rc ward_enable_key(ward_client *client, const ward_call *call, const char *name,
+                        ward_proposals **ret, ward_error *error);
+/* Of one version; 0: the active one, of a resume the newest. */
+ward_rc ward_suspend_key(ward_client *client, const ward_call *call, const char *name,
+                         uint32_t version, ward_proposals **ret, ward_error *error);
+ward_rc ward_resume_key(ward_client *client, const ward_call *call, const char *name,
+                        uint32_t version, ward_proposals **ret, ward_error *error);
+ward_rc ward_deactivate_key(ward_client *client, const ward_call *call, const char *name,
+                            uint32_t version, ward_proposals **ret, ward_error *error);
+/* Of a version that is named: not 0. */
+ward_rc ward_compromise_key(ward_client *client, const ward_call *call, const char *name,
+                            uint32_t version, ward_proposals **ret, ward_error *error);
+/* waiting_days: 7 to 30; 0: what policy says. FAILED_PRECONDITION while stored rows need the
+ * version, or while it opened something lately; the message ends with the numbers. */
+ward_rc ward_schedule_key_destruction(ward_client *client, const ward_call *call, const char *name,
+                                      uint32_t version, uint32_t waiting_days, ward_proposals **ret,
+                                      ward_error *error);
+ward_rc ward_cancel_key_destruction(ward_client *client, const ward_call *call, const char *name,
+                                    uint32_t version, ward_proposals **ret, ward_error *error);
 
 /* ---- audit ---- */
 

@@ -40,6 +40,35 @@ static ward_error read_text(const char *text)
     return error;
 }
 
+static void the_numbers_behind_a_refusal_end_its_sentence(void **state)
+{
+    (void)state;
+    char names[][24] = {"rows", "days_since_last_opened"}, values[][24] = {"1204", "3\x1b[2J"};
+    Google__Rpc__ErrorInfo__MetadataEntry entries[2], *pointers[] = {&entries[0], &entries[1]};
+    Google__Rpc__ErrorInfo info = GOOGLE__RPC__ERROR_INFO__INIT;
+    for (size_t i = 0; i < 2; i++) {
+        google__rpc__error_info__metadata_entry__init(&entries[i]);
+        entries[i].key = names[i];
+        entries[i].value = values[i];
+    }
+    info.metadata = pointers;
+    info.n_metadata = 2;
+    struct detail details[] = {{"type.googleapis.com/google.rpc.ErrorInfo", &info.base}};
+    char *text = text_of(details, 1);
+    ward_error error = {.message = "version: it is needed"};
+    ward_error_details(ward_bytes_str(text), &error);
+    assert_string_equal(error.message,
+                        "version: it is needed (rows 1204, days since last opened 3 [2J)");
+    memset(error.message, 'x', sizeof(error.message) - 1);
+    error.message[sizeof(error.message) - 1] = 0;
+    error.message[490] = 0; /* no room for more than the first */
+    ward_error_details(ward_bytes_str(text), &error);
+    assert_int_equal(strlen(error.message), 502);
+    error = read_text(text); /* no sentence yet */
+    assert_string_equal(error.message, "");
+    free(text);
+}
+
 static void field_reason_and_delay_are_taken(void **state)
 {
     (void)state;
@@ -183,6 +212,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(field_reason_and_delay_are_taken),
+        cmocka_unit_test(the_numbers_behind_a_refusal_end_its_sentence),
         cmocka_unit_test(a_delay_is_a_sane_one_or_none),
         cmocka_unit_test(control_characters_and_long_texts_are_tamed),
         cmocka_unit_test(what_is_no_status_is_passed_over),

@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* ward key show, versions and list: what there is, and in which state. */
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "client/cli/cmd_key.h"
+#include "proto/wire_limits.h"
+
+#define REWRAP_POLL_MS 250
+
+/* ---- printing ---- */
+
+static void key_json(struct cli_doc *doc, const ward_key_info *key)
+{
+    cli_doc_text(doc, "name", key->name);
+    cli_doc_text(doc, "id", key->id);
+    cli_doc_text(doc, "purpose", key->purpose);
+    ward_json_name(&doc->json, "enabled");
+    ward_json_bool(&doc->json, key->enabled != 0);
+    cli_doc_text(doc, "backend", key->backend);
+    cli_doc_text(doc, "created", key->created);
+    ward_json_member_int(&doc->json, "rotation_period_days", key->rotation_period_days);
+    ward_json_name(&doc->json, "versions");
+    ward_json_array(&doc->json);
+    for (size_t i = 0; i < key->n_versions; i++) {
+        ward_json_object(&doc->json);
+        ward_json_member_int(&doc->json, "version", key->versions[i]->version);
+        cli_doc_text(doc, "state", key->versions[i]->state);
+        cli_doc_text(doc, "changed", key->versions[i]->changed);
+        cli_doc_text(doc, "created", key->versions[i]->created);
+        if (key->versions[i]->due[0] != 0) {
+            cli_doc_text(doc, "prior", key->versions[i]->prior);
+            cli_doc_text(doc, "due", key->versions[i]->due);
+        }
+        ward_json_member_int(&doc->json, "rows", (int64_t)key->versions[i]->rows);
+        ward_json_object_end(&doc->json);
+    }
+    ward_json_array_end(&doc->json);
+}
+
+static int print_versions(const ward_key_info *key)
+{
+    static const char *const columns[] = {"VERSION", "STATE", "SINCE",
+                                          "CREATED", "ROWS",  "DESTROYED FROM"};
+    struct cli_table table;
+    cli_table_begin(&table, columns, sizeof(columns) / sizeof(columns[0]));
+    for (size_t i = 0; i < key->n_versions; i++) {
+        cli_table_number(&table, key->versions[i]->version);
+        cli_table_text(&table, key->versions[i]->state);
+        cli_table_text(&table, key->versions[i]->changed);
+        cli_table_text(&table, key->versions[i]->created);
+        cli_table_number(&table, key->versions[i]->rows);
+        cli_table_text(&table, key->versions[i]->due);
+    }
+    return cli_table_end(&table) ? CLI_DONE : CLI_FAILED;
+}
+
+int cli_key_print(const struct cli *cli, const ward_key_info *key, const ward_key_job *job)
+{
+    if (cli->json) {
+        struct cli_doc doc;
+        cli_doc_begin(&doc);
+        key_json(&doc, key);
+        if (job != NULL && strcmp(job->state, "none") != 0) {
+            ward_json_name(&doc.json, "rewrap");
+            ward_json_object(&doc.json);
+            cli_key_job_json(&doc, job);
+            ward_json_object_end(&doc.json);
+        }
+        return cli_doc_end(&doc) ? CLI_DONE : CLI_FAILED;
+    }
+    static const char *const columns[] = {"NAME", "PURPOSE", "ENABLED", "BACKEND", "ROTATES", "ID"};
+    char period[32];
+    (void)snprintf(period, sizeof(period), "every %u days", key->rotation_period_days);
+    struct cli_table table;
+    cli_table_begin(&table, columns, sizeof(columns) / sizeof(columns[0]));
+    cli_table_text(&table, key->name);
+    cli_table_text(&table, key->purpose);
+    cli_table_text(&table, key->enabled ? "yes" : "no");
+    cli_table_text(&table, key->backend);
+    cli_table_text(&table, period);
+    cli_table_text(&table, key->id);
+    if (!cli_table_end(&table) || !cli_print("\n")) {
+        return CLI_FAILED;
+    }
+    bool told = job != NULL && strcmp(job->state, "none") != 0;
+    if (told && (!cli_key_job_print(job) || !cli_print("\n"))) {
+        return CLI_FAILED;
+    }
+    return print_versions(key);
+}
+
+/* ---- show, list ---- */
+
+/* Rows that are not yet wrapped by the newest version. */
+static uint64_t rows_behind(const ward_key_info *key)
+{
+    uint32_t newest = 0;
+    uint64_t rows = 0;
+    for (size_t i = 0; i < key->n_versions; i++) {
+        newest = key->versions[i]->version > newest ? key->versions[i]->version : newest;
+    }
+    for (size_t i = 0; i < key->n_versions; i++) {
+        rows += key->versions[i]->version < newest ? key->versions[i]->rows : 0;
+    }
+    return rows;
+}
+
+static int describe(struct cli *cli, const char *name, ward_keys **ret)
+{
+    ward_error error;
+    return ward_describe_key(cli->client, NULL, name, ret, &error) == WARD_RC_OK
+               ? CLI_DONE
+               : cli_fail_call("showing the key", &error);
+}
+
+int cli_key_show(struct cli *cli, int argc, char **argv)
+{
+    struct cli_texts names = {.n = 0};
+    bool wait = false;
+    const struct cli_option options[] = {
+        {"wait-rewrapped", CLI_FLAG, &wait, NULL,
+         "Wait until every stored row is wrapped by the newest version", 0, 0, false},
+    };
+    CLI_PARSE(cli, argc, argv, .args = "NAME",
+              .doc = "Shows a key, its versions, and how many rows each wraps.",
+              CLI_OPTIONS(options), .positional = &names, .min = 1, .max = 1);
+    int exit = cli_connect(cli);
+    ward_keys *keys = NULL;
+    if (exit == CLI_DONE) {
+        exit = describe(cli, names.texts[0], &keys);
+    }
+    while (exit == CLI_DONE && wait && rows_behind(keys->items[0]) > 0) {
+        ward_keys_free(keys);
+        keys = NULL;
+        struct timespec pause = {.tv_nsec = REWRAP_POLL_MS * 1000000L};
+        (void)nanosleep(&pause, NULL); /* the daemon may not have begun it yet */
+        exit = cli_key_wait(cli, names.texts[0]);
+        exit = exit == CLI_DONE ? describe(cli, names.texts[0], &keys) : exit;
+    }
+    if (exit != CLI_DONE) {
+        return exit;
+    }
+    exit = cli_key_print(cli, keys->items[0], keys->rewrap);
+    ward_keys_free(keys);
+    return exit;
+}
+
+int cli_key_versions(struct cli *cli, int argc, char **argv)
+{
+    struct cli_texts names = {.n = 0};
+    CLI_PARSE(cli, argc, argv, .args = "NAME",
+              .doc = "Shows the versions of a key: their states, since when, how many rows each "
+                     "wraps, and when one that waits for its destruction may be destroyed.",
+              .positional = &names, .min = 1, .max = 1);
+    int exit = cli_connect(cli);
+    ward_keys *keys = NULL;
+    if (exit == CLI_DONE) {
+        exit = describe(cli, names.texts[0], &keys);
+    }
+    if (exit != CLI_DONE) {
+        return exit;
+    }
+    exit = cli->json ? cli_key_print(cli, keys->items[0], NULL) : print_versions(keys->items[0]);
+    ward_keys_free(keys);
+    return exit;
+}
+
+/* When the first of its versions may be destroyed. */
+static const char *first_due(const ward_key_info *key)
+{
+    const char *first = "";
+    for (size_t i = 0; i < key->n_versions; i++) {
+        const char *due = key->versions[i]->due;
+        first = due[0] != 0 && (first[0] == 0 || strcmp(due, first) < 0) ? due : first;
+    }
+    return first;
+}
+
+static void list_page(const ward_keys *page, struct cli_doc *doc, struct cli_table *table)
+{
+    for (size_t i = 0; i < page->n; i++) {
+        const ward_key_info *key = page->items[i];
+        if (doc != NULL) {
+            ward_json_object(&doc->json);
+            key_json(doc, key);
+            ward_json_object_end(&doc->json);
+            continue;
+        }
+        const ward_key_version_info *last =
+            key->n_versions == 0 ? NULL : key->versions[key->n_versions - 1];
+        cli_table_text(table, key->name);
+        cli_table_text(table, key->purpose);
+        cli_table_text(table, key->enabled ? "yes" : "no");
+        cli_table_number(table, last == NULL ? 0 : last->version);
+        cli_table_text(table, last == NULL ? "" : last->state);
+        cli_table_text(table, last == NULL ? "" : last->created);
+        cli_table_text(table, first_due(key));
+        cli_table_text(table, key->backend);
+    }
+}
+
+static int list_all(struct cli *cli, struct cli_doc *doc, struct cli_table *table)
+{
+    ward_keys *page = NULL;
+    do {
+        ward_keys *next = NULL;
+        ward_error error;
+        ward_rc rc = ward_list_keys(cli->client, NULL, WARD_PAGE_SIZE_MAX,
+                                    page == NULL ? NULL : page->next_page, &next, &error);
+        ward_keys_free(page);
+        page = next;
+        if (rc != WARD_RC_OK) {
+            return cli_fail_call("listing keys", &error);
+        }
+        list_page(page, doc, table);
+    } while (page->next_page[0] != 0);
+    ward_keys_free(page);
+    return CLI_DONE;
+}
+
+int cli_key_list(struct cli *cli, int argc, char **argv)
+{
+    CLI_PARSE(cli, argc, argv, .doc = "Lists the keys that this identity may see.", .max = 0);
+    int exit = cli_connect(cli);
+    if (exit != CLI_DONE) {
+        return exit;
+    }
+    static const char *const columns[] = {"NAME",  "PURPOSE", "ENABLED",        "VERSION",
+                                          "STATE", "ROTATED", "DESTROYED FROM", "BACKEND"};
+    struct cli_doc doc;
+    struct cli_table table;
+    if (cli->json) {
+        cli_doc_begin(&doc);
+        ward_json_name(&doc.json, "keys");
+        ward_json_array(&doc.json);
+        exit = list_all(cli, &doc, NULL);
+        ward_json_array_end(&doc.json);
+        if (exit != CLI_DONE) {
+            ward_buffer_fini(&doc.buffer);
+            return exit;
+        }
+        return cli_doc_end(&doc) ? CLI_DONE : CLI_FAILED;
+    }
+    cli_table_begin(&table, columns, sizeof(columns) / sizeof(columns[0]));
+    exit = list_all(cli, NULL, &table);
+    if (exit != CLI_DONE) {
+        ward_buffer_fini(&table.cells);
+        return exit;
+    }
+    return cli_table_end(&table) ? CLI_DONE : CLI_FAILED;
+}
