@@ -10,7 +10,9 @@
 #include "base/buffer.h"
 
 /* X(ENUM, "kind", "what is logged") */
-#define WARD_ALARMS(X) X(EMERGENCY, "emergency", "ALARM emergency access opened")
+#define WARD_ALARMS(X)                                         \
+    X(EMERGENCY, "emergency", "ALARM emergency access opened") \
+    X(COMPROMISE, "compromise", "ALARM a key version is said to be compromised")
 
 enum ward_alarm {
     WARD_ALARM_NONE,

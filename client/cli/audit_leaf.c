@@ -43,20 +43,12 @@ struct text_member {
 static const struct text_member top_members[] = {TEXT(time),   TEXT(identity), TEXT(cert),
                                                  TEXT(action), TEXT(object),   TEXT(outcome),
                                                  TEXT(reason)};
-static const struct text_member detail_members[] = {TEXT(executed),
-                                                    TEXT(key),
-                                                    TEXT(whom),
-                                                    TEXT(key_id),
-                                                    TEXT(proposal),
-                                                    TEXT(proposal_digest),
-                                                    TEXT(proposer),
-                                                    TEXT(approvers),
-                                                    TEXT(signature_digest),
-                                                    TEXT(vote_digests),
-                                                    TEXT(vote_certificates),
-                                                    TEXT(executor),
-                                                    TEXT(reviewed),
-                                                    TEXT(deployment)};
+static const struct text_member detail_members[] = {
+    TEXT(executed),         TEXT(key),          TEXT(whom),
+    TEXT(key_id),           TEXT(to_state),     TEXT(proposal),
+    TEXT(proposal_digest),  TEXT(proposer),     TEXT(approvers),
+    TEXT(signature_digest), TEXT(vote_digests), TEXT(vote_certificates),
+    TEXT(executor),         TEXT(reviewed),     TEXT(deployment)};
 
 static bool read_texts(const struct ward_json_slice *slices, size_t n,
                        const struct text_member *members, size_t n_members,
@@ -90,6 +82,10 @@ static bool read_detail(struct ward_bytes json, struct ward_arena *arena, struct
         }
         if (ward_bytes_eq(slices[i].name, WARD_BYTES_LITERAL("to_version")) &&
             !ward_canonical_read_int(slices[i].value, &ret->to_version)) {
+            return false;
+        }
+        if (ward_bytes_eq(slices[i].name, WARD_BYTES_LITERAL("version")) &&
+            !ward_canonical_read_int(slices[i].value, &ret->version)) {
             return false;
         }
     }

@@ -16,7 +16,8 @@ struct audit_leaf {
      */
     struct ward_bytes executed, key, whom, key_id, proposal, proposal_digest, proposer, approvers,
         signature_digest, vote_digests, vote_certificates, executor, reviewed, deployment;
-    int64_t from_version, to_version;
+    struct ward_bytes to_state; /* of the version that an executed command moved */
+    int64_t from_version, to_version, version;
 };
 
 struct audit_leaves {

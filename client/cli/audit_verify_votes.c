@@ -256,23 +256,33 @@ static uint32_t count_approvals(const struct votes *votes, const struct vote *pr
     return n;
 }
 
-/* An approval is for one transition of one key: that of another version was not agreed to. */
+/* The same version of the same key: another's was not agreed to. */
+static bool is_same_key(const struct audit_leaf *leaf, const struct ward_proposal *proposal)
+{
+    const struct ward_proposal_param *params = proposal->parameters;
+    size_t n = proposal->n_parameters;
+    int64_t from = 0, version = 0;
+    bool version_named = ward_proposal_number(params, n, "version", &version);
+    return ward_bytes_eq(ward_proposal_text(params, n, "key_id"), leaf->key_id) &&
+           (!audit_is_rotation(leaf) || (ward_proposal_number(params, n, "from_version", &from) &&
+                                         from == leaf->from_version)) &&
+           (!version_named ||
+            (version == leaf->version &&
+             ward_bytes_eq(ward_proposal_text(params, n, "to_state"), leaf->to_state)));
+}
+
+/* An approval is for one transition of one key. */
 static bool is_what_was_signed(const struct audit_leaf *leaf, const struct ward_proposal *proposal)
 {
-    bool of_key = ward_bytes_eq(proposal->action, WARD_BYTES_LITERAL("key.create")) ||
-                  ward_bytes_eq(proposal->action, WARD_BYTES_LITERAL("key.rotate"));
+    enum ward_action action;
+    bool of_key = ward_action_find(proposal->action, &action) &&
+                  ward_action_object(action) == WARD_OBJECT_KEY;
     struct ward_bytes on = of_key ? leaf->key : leaf->whom;
     if (!ward_bytes_eq(leaf->executed, proposal->action) || !ward_bytes_eq(on, proposal->object)) {
         return false;
     }
-    int64_t from = 0;
-    return !audit_is_rotation(leaf) ||
-           (ward_proposal_number(proposal->parameters, proposal->n_parameters, "from_version",
-                                 &from) &&
-            from == leaf->from_version &&
-            ward_bytes_eq(
-                ward_proposal_text(proposal->parameters, proposal->n_parameters, "key_id"),
-                leaf->key_id));
+    bool made = of_key && action == WARD_ACTION_KEY_CREATE; /* it had no id when it was signed */
+    return !of_key || made || is_same_key(leaf, proposal);
 }
 
 /* What was signed for another deployment, or until another day, was not signed for this. */

@@ -376,25 +376,30 @@ static ward_status outcome(const void *work, struct ward_batch *batch)
     return ward_batch_effect(batch, &effect);
 }
 
+/* What an auditor holds against the proposal: the rest stands in that. */
 static ward_status tell(const void *work, struct ward_request *request)
 {
     const struct ward_key_moving *moving = work;
-    struct ward_bytes object;
-    WARD_TRY(ward_op_key_object(request->arena, moving->key->name,
-                                moving->version == NULL ? 0 : moving->version->version, &object));
-    ward_request_detail_text(request, "key", object);
+    char id[WARD_ID_TEXT_SIZE];
+    struct ward_bytes text;
+    ward_id_print(&moving->key->id, id);
+    WARD_TRY(ward_arena_copy(request->arena, ward_bytes_str(id), &text));
+    ward_request_detail_text(request, "key", moving->key->name);
+    ward_request_detail_text(request, "key_id", text);
     if (moving->version != NULL) {
-        ward_request_detail_text(request, "from_state",
-                                 ward_bytes_str(ward_key_state_name(moving->version->state)));
+        ward_request_detail(request, "version", moving->version->version);
         ward_request_detail_text(request, "to_state",
                                  ward_bytes_str(ward_key_state_name(moving->to)));
+    }
+    if (moving->command == WARD_KEY_COMMAND_COMPROMISE) {
+        ward_request_detail_text(request, "alarm", WARD_BYTES_LITERAL("compromise"));
+        request->alarm = WARD_ALARM_COMPROMISE;
     }
     if (moving->command == WARD_KEY_COMMAND_CHANGE) {
         ward_request_detail(request, "rotation_period_days", moving->rotation_period_days);
     }
     if (moving->command == WARD_KEY_COMMAND_SCHEDULE_DESTROY) {
         ward_request_detail(request, "waiting_days", moving->waiting_days);
-        ward_request_detail(request, "issued", (int64_t)moving->issued);
     }
     return WARD_OK;
 }

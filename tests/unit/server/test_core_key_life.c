@@ -174,13 +174,36 @@ static void what_stops_runs_on_one_signature(void **state)
     core_log_open(&log, &world);
     const json_t *leaf = core_log_one(&log, submitted->request_id);
     assert_string_equal(core_detail(leaf, "executed"), "key.suspend");
-    assert_string_equal(core_detail(leaf, "key"), "key:app/keys#1");
-    assert_string_equal(core_detail(leaf, "from_state"), "active");
+    assert_string_equal(core_detail(leaf, "key"), "app/keys");
+    assert_int_equal(core_detail_number(leaf, "version"), 1);
     assert_string_equal(core_detail(leaf, "to_state"), "suspended");
     core_log_close(&log);
     ward_request_free(submitted);
     assert_code(core_run_free(&node, vote(&world.officer_a, &ward_op_approval_submit, &proposal)),
                 WARD_E_STATE);
+}
+
+static void a_compromise_raises_an_alarm_once_it_stands(void **state)
+{
+    (void)state;
+    struct core_proposal proposal;
+    atomic_ullong *raised = &node.pipeline.alarms.raised[WARD_ALARM_COMPROMISE];
+    change(&ward_op_key_suspend, "app/keys", 0);
+    assert_int_equal(atomic_load(raised), 0);
+    propose(&ward_op_key_compromise, "app/keys", 1, &proposal);
+    assert_int_equal(atomic_load(raised), 0);
+    struct ward_request *submitted = vote(&world.officer_a, &ward_op_approval_submit, &proposal);
+    assert_ok(core_run(&node, submitted));
+    assert_int_equal(atomic_load(raised), 1);
+    struct core_log log;
+    core_log_open(&log, &world);
+    assert_string_equal(core_detail(core_log_one(&log, submitted->request_id), "alarm"),
+                        "compromise");
+    core_log_close(&log);
+    ward_request_free(submitted);
+    assert_false(
+        ward_ok(core_run_free(&node, vote(&world.officer_a, &ward_op_approval_submit, &proposal))));
+    assert_int_equal(atomic_load(raised), 1);
 }
 
 /* ---- where it leads ---- */
@@ -512,6 +535,7 @@ int main(void)
         T(only_officers_move_keys),
         T(what_lets_go_on_waits_for_another_officer),
         T(what_stops_runs_on_one_signature),
+        T(a_compromise_raises_an_alarm_once_it_stands),
         T(a_version_goes_through_its_life),
         T(a_suspended_version_stays_suspended_when_another_comes),
         T(a_key_as_a_whole_is_disabled_and_enabled),
