@@ -176,12 +176,18 @@ ward_status ward_votes_weigh(const struct ward_policy *policy, const struct ward
 
 /* ---- reviews ---- */
 
+/* An emergency is nobody's decision but its holder's, who signs nothing. */
+static bool ran_unasked(enum ward_action action)
+{
+    return ward_action_at_once(action) || action == WARD_ACTION_EMERGENCY_OPEN;
+}
+
 bool ward_votes_need_review(const struct ward_store_proposal *stored,
                             const struct ward_proposal *proposal)
 {
     enum ward_action action;
     return stored->state == WARD_PROPOSAL_EXECUTED && proposal->approvals == 0 &&
-           ward_action_find(proposal->action, &action) && ward_action_at_once(action);
+           ward_action_find(proposal->action, &action) && ran_unasked(action);
 }
 
 static bool same_key(struct ward_bytes certificate, const uint8_t hash[static 32])

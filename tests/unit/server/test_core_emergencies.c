@@ -51,7 +51,8 @@ static struct core_person ward_b; /* a second application with the same rights *
     "    rules:\n"                                                                         \
     "      - {name: keys, actions: [key.create], keys: [\"**\"]}\n"                        \
     "      - name: people\n"                                                               \
-    "        actions: [identity.revoke, approval.submit, approval.show, emergency.list,\n" \
+    "        actions: [identity.revoke, approval.submit, approval.show, approval.review, " \
+    "emergency.list,\n"                                                                    \
     "                  emergency.close]\n"                                                 \
     "collections:\n"                                                                       \
     "  - {name: fhir, key: phi/records, default_fields: [id]}\n"                           \
@@ -396,6 +397,35 @@ static void its_proposal_has_run_and_says_what_for(void **state)
     ward_request_free(request);
 }
 
+static struct ward_request *ask_review(const struct core_person *person, const struct ward_id *id)
+{
+    struct ward_request *shown = core_request(&world, &world.officer_b, &ward_op_approval_show,
+                                              sizeof(struct ward_approval));
+    ((struct ward_approval *)shown->in)->id = *id;
+    assert_ok(core_run(&node, shown));
+    struct core_proposal proposal = {.id = *id};
+    struct ward_bytes payload = ((struct ward_approval *)shown->in)->proposal.payload;
+    assert_string_equal(((struct ward_approval *)shown->in)->proposal.standing.review, "pending");
+    memcpy(proposal.memory, payload.data, payload.size);
+    proposal.payload = WARD_BYTES(proposal.memory, payload.size);
+    ward_request_free(shown);
+    return core_vote(&world, person, &ward_op_approval_review, &proposal);
+}
+
+static void an_officer_reviews_it_once(void **state)
+{
+    (void)state;
+    struct ward_id id = opened(&node, &world.app, usual);
+    atomic_fetch_add(&world.clock.ahead_us, 24 * 60 * MINUTE_US); /* when there is time */
+    assert_ok(core_run_free(&node, ask_review(&world.officer_b, &id)));
+    struct ward_request *request = core_request(&world, &world.officer_a, &ward_op_emergency_list,
+                                                sizeof(struct ward_emergency_list));
+    ((struct ward_emergency_list *)request->in)->page_size = 10;
+    assert_ok(core_run(&node, request));
+    assert_true(((struct ward_emergency_list *)request->in)->emergencies[0].row.reviewed);
+    ward_request_free(request);
+}
+
 static struct ward_request *ask_list(const struct core_person *person, bool open)
 {
     struct ward_request *request =
@@ -452,6 +482,7 @@ int main(void)
         T(it_is_told_once_and_alarms),
         T(what_was_read_in_one_names_it),
         T(its_proposal_has_run_and_says_what_for),
+        T(an_officer_reviews_it_once),
         T(officers_list_what_is_open_page_by_page),
     };
 #undef T
