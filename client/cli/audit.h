@@ -43,6 +43,14 @@ struct audit_report {
 
 /* folder: an open directory. trusted: as above; NULL: the folder's own log.vkey. */
 void audit_verify(int folder, const struct ward_note_key *trusted, struct audit_report *ret);
+/* The same, and every leaf is shown to `each` on the way, before it is known whether the log is
+ * sound. each: NULL for none. */
+struct audit_reading {
+    void (*each)(void *context, struct ward_bytes json, uint64_t index);
+    void *context;
+};
+void audit_verify_reading(int folder, const struct ward_note_key *trusted,
+                          const struct audit_reading *reading, struct audit_report *ret);
 void audit_report_fini(struct audit_report *report);
 
 #endif

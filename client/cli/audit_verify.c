@@ -323,9 +323,15 @@ static ward_status verify(struct audit_check *check, const struct ward_note_key 
 
 void audit_verify(int folder, const struct ward_note_key *trusted, struct audit_report *ret)
 {
+    audit_verify_reading(folder, trusted, &(struct audit_reading){.each = NULL}, ret);
+}
+
+void audit_verify_reading(int folder, const struct ward_note_key *trusted,
+                          const struct audit_reading *reading, struct audit_report *ret)
+{
     *ret = (struct audit_report){0};
     ret->problems = calloc(AUDIT_PROBLEMS_MAX, sizeof(*ret->problems));
-    struct audit_check check = {.folder = folder, .report = ret};
+    struct audit_check check = {.folder = folder, .report = ret, .reading = *reading};
     ret->broken = ret->problems == NULL || !ward_ok(ward_digest_new(&check.digest)) ||
                   !ward_ok(audit_leaves_init(&check.leaves)) || !ward_ok(verify(&check, trusted)) ||
                   ret->broken;

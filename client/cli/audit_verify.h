@@ -12,6 +12,7 @@ struct audit_check {
     struct ward_digest *digest;
     struct audit_report *report;
     struct audit_leaves leaves; /* collected while the log is read */
+    struct audit_reading reading;
 };
 
 /* leaf -1: none in particular. */

@@ -15,7 +15,7 @@ bool audit_is_rotation(const struct audit_leaf *leaf)
 }
 
 /* RFC 4180. A cell that a spreadsheet would take for a formula gets a quote in front. */
-static void csv_cell(struct ward_buffer *out, struct ward_bytes text, char end)
+void audit_csv_cell(struct ward_buffer *out, struct ward_bytes text, char end)
 {
     bool quoted = false;
     for (size_t i = 0; i < text.size; i++) {
@@ -53,14 +53,14 @@ void audit_rotations_csv(const struct audit_leaves *leaves, struct ward_buffer *
         char hash[65];
         ward_hex_encode(WARD_BYTES_ARRAY(leaf->hash), hash);
         ward_buffer_printf(out, "%llu,", (unsigned long long)leaf->index);
-        csv_cell(out, leaf->time, ',');
-        csv_cell(out, leaf->key, ',');
+        audit_csv_cell(out, leaf->time, ',');
+        audit_csv_cell(out, leaf->key, ',');
         ward_buffer_printf(out, "%lld,%lld,", (long long)leaf->from_version,
                            (long long)leaf->to_version);
-        csv_cell(out, audit_leaf_is_at_limit(leaf) ? leaf->identity : leaf->proposer, ',');
-        csv_cell(out, leaf->approvers, ',');
-        csv_cell(out, leaf->proposal, ',');
-        csv_cell(out, ward_bytes_str(hash), '\n');
+        audit_csv_cell(out, audit_leaf_is_at_limit(leaf) ? leaf->identity : leaf->proposer, ',');
+        audit_csv_cell(out, leaf->approvers, ',');
+        audit_csv_cell(out, leaf->proposal, ',');
+        audit_csv_cell(out, ward_bytes_str(hash), '\n');
     }
 }
 

@@ -11,6 +11,8 @@
 
 /* A rotation that was executed: leaf index and hash make each line provable. */
 bool audit_is_rotation(const struct audit_leaf *leaf);
+/* One cell, escaped, and what ends it: a comma or a line feed. */
+void audit_csv_cell(struct ward_buffer *out, struct ward_bytes text, char end);
 void audit_rotations_csv(const struct audit_leaves *leaves, struct ward_buffer *out);
 
 /* One signature as it is exported, found again by the digest that a leaf names. A leaf of recovery

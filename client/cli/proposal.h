@@ -41,6 +41,10 @@ int cli_sign(const struct cli_profile *profile, struct ward_bytes payload,
              enum ward_decision_kind decision, struct ward_bytes reason, uint8_t *out,
              size_t *ret_size);
 
+/* Any bytes, in the same way. */
+int cli_sign_bytes(const struct cli_profile *profile, struct ward_bytes bytes, uint8_t *out,
+                   size_t *ret_size);
+
 /* After create or rotate answered with a proposal: checks that it is what was asked for, signs it
  * as the proposer, submits it, and tells what the colleagues have to do. wait: until it is decided.
  * Returns the exit code: CLI_WAITS, or after waiting CLI_DONE when it was executed. */

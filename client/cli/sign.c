@@ -90,9 +90,8 @@ static bool sign_bytes(EVP_PKEY *key, struct ward_bytes bytes, uint8_t *out, siz
     return fine;
 }
 
-int cli_sign(const struct cli_profile *profile, struct ward_bytes payload,
-             enum ward_decision_kind decision, struct ward_bytes reason, uint8_t *out,
-             size_t *ret_size)
+int cli_sign_bytes(const struct cli_profile *profile, struct ward_bytes bytes, uint8_t *out,
+                   size_t *ret_size)
 {
     ward_error error;
     EVP_PKEY *key = load_key(profile, &error);
@@ -101,21 +100,31 @@ int cli_sign(const struct cli_profile *profile, struct ward_bytes payload,
                         "Look at `key` in the profile.", "cannot use the private key: %s",
                         error.message);
     }
+    bool fine = sign_bytes(key, bytes, out, ret_size);
+    EVP_PKEY_free(key);
+    if (!fine) {
+        return cli_fail(CLI_FAILED, "Signatures are ECDSA (P-256 or P-384) or Ed25519.",
+                        "Use a certificate with such a key.", "cannot sign with %s: %s",
+                        profile->key, ward_error_openssl());
+    }
+    return CLI_DONE;
+}
+
+int cli_sign(const struct cli_profile *profile, struct ward_bytes payload,
+             enum ward_decision_kind decision, struct ward_bytes reason, uint8_t *out,
+             size_t *ret_size)
+{
     struct ward_buffer pae;
     struct ward_bytes digest;
     char hex[65];
     ward_buffer_init(&pae, PAE_MAX);
     bool hashed = ward_ok(ward_proposal_reason(reason, hex, &digest));
     ward_proposal_pae(payload, decision, digest, &pae);
-    bool fine = hashed && !pae.failed && sign_bytes(key, ward_buffer_view(&pae), out, ret_size);
+    int exit = hashed && !pae.failed
+                   ? cli_sign_bytes(profile, ward_buffer_view(&pae), out, ret_size)
+                   : cli_fail(CLI_FAILED, NULL, NULL, "there is no more memory");
     ward_buffer_fini(&pae);
-    EVP_PKEY_free(key);
-    if (!fine) {
-        return cli_fail(CLI_FAILED, "Approvals are signed with ECDSA (P-256 or P-384) or Ed25519.",
-                        "Use a certificate with such a key.", "cannot sign with %s: %s",
-                        profile->key, ward_error_openssl());
-    }
-    return CLI_DONE;
+    return exit;
 }
 
 /* ---- proposing ---- */

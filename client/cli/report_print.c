@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Tables as bytes: JSON, which is what is signed, CSV for spreadsheets, and lines for people. */
+#include "client/cli/audit_views.h"
+#include "client/cli/report.h"
+#include "proto/canonical.h"
+
+static void time_member(struct ward_buffer *out, const char *name, int64_t time_us)
+{
+    char text[WARD_TIME_TEXT_SIZE];
+    ward_time_print(time_us, text);
+    ward_buffer_printf(out, ",\"%s\":\"%s\"", name, text);
+}
+
+void report_print_json(const struct report_table *table, const struct report_log *log,
+                       const struct ward_checkpoint *checkpoint, struct ward_buffer *out)
+{
+    char root[65];
+    ward_hex_encode(WARD_BYTES_ARRAY(checkpoint->root), root);
+    ward_buffer_printf(out, "{\"report\":\"%s\",\"log\":", table->name);
+    ward_canonical_text(out, ward_bytes_str(checkpoint->origin));
+    ward_buffer_printf(out, ",\"size\":%llu,\"root\":\"%s\"", (unsigned long long)checkpoint->size,
+                       root);
+    time_member(out, "from", log->span.from_us);
+    time_member(out, "to", log->span.to_us);
+    ward_buffer_printf(out, ",\"rows\":[");
+    for (size_t i = 0; i < table->n_cells; i++) {
+        size_t column = i % table->n_columns;
+        ward_buffer_printf(out, "%s\"%s\":",
+                           column > 0 ? ","
+                           : i == 0   ? "\n{"
+                                      : ",\n{",
+                           table->columns[column]);
+        ward_canonical_text(out, table->cells[i]);
+        if (column + 1 == table->n_columns) {
+            ward_buffer_add_u8(out, '}');
+        }
+    }
+    ward_buffer_printf(out, "\n]}\n");
+}
+
+void report_print_csv(const struct report_table *table, struct ward_buffer *out)
+{
+    for (size_t i = 0; i < table->n_columns; i++) {
+        audit_csv_cell(out, ward_bytes_str(table->columns[i]),
+                       i + 1 == table->n_columns ? '\n' : ',');
+    }
+    for (size_t i = 0; i < table->n_cells; i++) {
+        audit_csv_cell(out, table->cells[i],
+                       i % table->n_columns + 1 == table->n_columns ? '\n' : ',');
+    }
+}
+
+bool report_print_table(const struct report_table *table)
+{
+    struct cli_table lines;
+    cli_table_begin(&lines, table->columns, table->n_columns);
+    for (size_t i = 0; i < table->n_cells; i++) {
+        cli_table_cell(&lines, table->cells[i]);
+    }
+    return cli_table_end(&lines);
+}
