@@ -13,7 +13,7 @@
 #include "base/status.h"
 #include "base/wipe_alloc.h"
 
-#define WARD_SCHEMA_VERSION 6
+#define WARD_SCHEMA_VERSION 7
 #define WARD_HASH_SIZE 32
 #define WARD_REPLAY_RESPONSE_MAX (64u * 1024)
 #define WARD_PURGE_MAX 10000u /* replays that one purge deletes, the oldest first */
@@ -176,6 +176,9 @@ enum ward_proposal_state {
 struct ward_store_proposal {
     struct ward_id id;
     struct ward_bytes payload, proposer;
+    /* What the payload names by its hash and is too large for it; of WARD_READ_PROPOSAL alone.
+     * Nothing vouches for it but that hash. */
+    struct ward_bytes attachment;
     uint8_t state;
     int64_t created_us, expires_us;
     const struct ward_store_vote *votes;

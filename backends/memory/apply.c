@@ -118,6 +118,7 @@ static ward_status insert_proposal(struct ward_memory_state *state,
     proposal->n_votes = 0;
     WARD_TRY(own(state, &proposal->payload));
     WARD_TRY(own(state, &proposal->proposer));
+    WARD_TRY(own(state, &proposal->attachment));
     return ward_memory_insert(state, WARD_TABLE_PROPOSAL, proposal);
 }
 

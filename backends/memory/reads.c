@@ -199,6 +199,7 @@ static ward_status take_proposal(const struct ward_memory_state *state,
     *ret = *row;
     ret->payload = copy(&copier, row->payload);
     ret->proposer = copy(&copier, row->proposer);
+    ret->attachment = (struct ward_bytes){0};
     ret->votes = n == 0 ? NULL : votes;
     ret->n_votes = n;
     return copied(&copier);
@@ -209,7 +210,8 @@ static ward_status read_proposal(const struct ward_memory_state *state, struct w
     struct ward_store_proposal key = {.id = r->proposal.id};
     const struct ward_store_proposal *row = ward_memory_get(state, WARD_TABLE_PROPOSAL, &key);
     WARD_ENSURE(row != NULL, WARD_E_NOT_FOUND);
-    return take_proposal(state, row, r->arena, &r->proposal.proposal);
+    WARD_TRY(take_proposal(state, row, r->arena, &r->proposal.proposal));
+    return ward_arena_copy(r->arena, row->attachment, &r->proposal.proposal.attachment);
 }
 
 static int newer(const struct ward_store_proposal *x, int64_t created_us, const struct ward_id *id)

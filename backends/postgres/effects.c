@@ -82,6 +82,7 @@ static ward_status send_proposal(struct ward_pg_conn *conn,
     ward_pg_add_i16(p, proposal->state);
     ward_pg_add_i64(p, proposal->created_us);
     ward_pg_add_i64(p, proposal->expires_us);
+    ward_pg_add_bytes(p, proposal->attachment);
     return ward_pg_send(conn, WARD_PG_INSERT_PROPOSAL);
 }
 

@@ -3,8 +3,9 @@
  * rows of one proposal follow each other. */
 #include "backends/postgres/reads.h"
 
-/* Columns: 0 ordinal, 1-6 the proposal, 7-12 a vote. */
+/* Columns: 0 ordinal, 1-6 the proposal, 7-12 a vote; of one by id, 13 its attachment. */
 #define VOTE 7
+#define ATTACHMENT 13
 
 /* How many rows from row.row on are of the same proposal and ordinal. */
 static int rows_of_one(const PGresult *result, int first)
@@ -71,6 +72,10 @@ ward_status ward_pg_take_proposals_by_id(const struct ward_pg_query *query, cons
         WARD_ENSURE(r != NULL, WARD_E_INTERNAL);
         struct ward_pg_row first = {.result = result, .row = row.row, .arena = r->arena};
         r->status = take_one(&first, count, &r->proposal.proposal);
+        if (ward_ok(r->status)) {
+            r->proposal.proposal.attachment = ward_pg_copy(&first, ATTACHMENT);
+            r->status = ward_pg_row_status(&first);
+        }
         row.row += count;
     }
     return WARD_OK;

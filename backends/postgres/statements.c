@@ -117,7 +117,7 @@ static const struct statement statements[WARD_PG_STATEMENTS] = {
                            "WHERE kek = $1::uuid GROUP BY kek_version ORDER BY kek_version",
                            R},
     [WARD_PG_READ_PROPOSALS_BY_ID] = {"read_proposals_by_id",
-                                      "SELECT w.ord, " PROPOSAL_COLUMNS
+                                      "SELECT w.ord, " PROPOSAL_COLUMNS ", p.attachment "
                                       "FROM unnest($1::uuid[]) WITH ORDINALITY AS w (id, ord) "
                                       "JOIN ward.proposal p ON p.id = w.id " VOTES
                                       "ORDER BY w.ord, v.created_us, v.identity",
@@ -315,11 +315,12 @@ static const struct statement statements[WARD_PG_STATEMENTS] = {
     [WARD_PG_DELETE_INTENT] = {"delete_intent",
                                "WITH moved AS (DELETE FROM ward.intent WHERE id = $1::uuid" CAS_END,
                                W},
-    [WARD_PG_INSERT_PROPOSAL] = {"insert_proposal",
-                                 "INSERT INTO ward.proposal (id, payload, proposer, state, "
-                                 "created_us, expires_us) VALUES ($1::uuid, $2::bytea, $3::text, "
-                                 "$4::smallint, $5::bigint, $6::bigint)",
-                                 W},
+    [WARD_PG_INSERT_PROPOSAL] =
+        {"insert_proposal",
+         "INSERT INTO ward.proposal (id, payload, proposer, state, "
+         "created_us, expires_us, attachment) VALUES ($1::uuid, $2::bytea, $3::text, "
+         "$4::smallint, $5::bigint, $6::bigint, $7::bytea)",
+         W},
     [WARD_PG_MOVE_PROPOSAL] = {"move_proposal",
                                "WITH moved AS (UPDATE ward.proposal SET state = $3::smallint "
                                "WHERE id = $1::uuid AND state = $2::smallint" CAS_END,
