@@ -654,7 +654,7 @@ ward_status ward_policy_compare(const struct ward_policy *from, const struct war
 static bool may(const struct ward_policy *policy, const struct ward_subject *subject,
                 enum ward_action action)
 {
-    const struct ward_decide_in ask = {.subject = subject, .action = action};
+    const struct ward_decide_in ask = {.subject = subject, .action = action, .standing = true};
     return ward_decide(policy, &ask).allowed;
 }
 

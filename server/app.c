@@ -20,6 +20,7 @@
 #include "server/limits.h"
 #include "server/metrics.h"
 #include "server/op/system.h"
+#include "server/policy_chain.h"
 #include "server/revoked.h"
 #include "server/rpc/rpc.h"
 #include "server/work/reader.h"
@@ -36,6 +37,8 @@ struct ward_app {
     struct ward_attestation *attestation;
     struct ward_state_slot states;
     bool has_states;
+    pthread_mutex_t refreshing; /* one at a time, so that snapshots only ever become newer */
+    struct ward_policy_chain policies;
     struct ward_pipeline pipeline;
     bool has_pipeline;
     struct ward_trust *trust;
@@ -97,19 +100,33 @@ static ward_status keep_revoked(struct ward_app *app, const struct ward_state *n
     return WARD_OK;
 }
 
-static ward_status refresh(void *context, struct ward_store_reader *reader)
+/* What officers did not sign is not in force for one moment: until the end, the policy before it
+ * is, and no answer is given under that any more, since the epoch has moved. */
+static ward_status verify_policy(struct ward_app *app, struct ward_store_reader *reader,
+                                 const struct ward_store_snapshot *snapshot)
 {
-    struct ward_app *app = context;
+    ward_status status = ward_policy_chain_follow(&app->policies, reader, snapshot);
+    if (status.code == WARD_E_STATE && app->has_states) {
+        ward_log_text(WARD_LOG_ERROR, "the policy in the database is not to be trusted; stopping",
+                      "why", ward_status_refusal(status));
+        app->must_stop = true;
+        (void)kill(getpid(), SIGTERM);
+    }
+    return status;
+}
+
+static ward_status renew(struct ward_app *app, struct ward_store_reader *reader)
+{
     ward_auto(ward_arena_freep) struct ward_arena *arena = NULL;
     WARD_TRY(ward_arena_new(SNAPSHOT_ARENA, &arena));
     struct ward_store_snapshot snapshot;
     WARD_TRY(load_snapshot(reader, arena, &snapshot));
+    WARD_TRY(verify_policy(app, reader, &snapshot));
     struct ward_state *now = ward_state_slot_get(&app->states), *state = NULL;
     ward_status status = keep_revoked(app, now, reader, arena, &snapshot);
     if (ward_ok(status)) {
-        status =
-            ward_state_new(&snapshot, app->config->policy_genesis_sha256,
-                           ward_bytes_str(app->config->node), ward_index_ref(now->index), &state);
+        status = ward_state_new(&snapshot, app->policies.policy, ward_bytes_str(app->config->node),
+                                ward_index_ref(now->index), &state);
     }
     if (ward_ok(status)) {
         status = ward_revoked_date(state, now);
@@ -122,6 +139,15 @@ static ward_status refresh(void *context, struct ward_store_reader *reader)
     ward_state_slot_put(&app->states, state);
     app->must_recheck = true;
     return WARD_OK;
+}
+
+static ward_status refresh(void *context, struct ward_store_reader *reader)
+{
+    struct ward_app *app = context;
+    (void)pthread_mutex_lock(&app->refreshing);
+    ward_status status = renew(app, reader);
+    (void)pthread_mutex_unlock(&app->refreshing);
+    return status;
 }
 
 /* Somebody may have been revoked: his connections end. Not before the answers that the new state
@@ -142,6 +168,9 @@ static ward_status first_state(struct ward_app *app, struct ward_kek_session *se
     WARD_TRY(ward_store_reader_open(app->store, &reader));
     struct ward_store_snapshot snapshot;
     ward_status status = load_snapshot(reader, arena, &snapshot);
+    if (ward_ok(status)) {
+        status = verify_policy(app, reader, &snapshot);
+    }
     ward_store_reader_close(reader);
     WARD_TRY(status);
     WARD_ENSURE(snapshot.n_index_keys == 1, WARD_E_STATE);
@@ -153,8 +182,8 @@ static ward_status first_state(struct ward_app *app, struct ward_kek_session *se
     }
     WARD_TRY(status);
     struct ward_state *state;
-    WARD_TRY(ward_state_new(&snapshot, app->config->policy_genesis_sha256,
-                            ward_bytes_str(app->config->node), index, &state));
+    WARD_TRY(ward_state_new(&snapshot, app->policies.policy, ward_bytes_str(app->config->node),
+                            index, &state));
     ward_state_slot_init(&app->states, state);
     app->has_states = true;
     size_t bad;
@@ -443,6 +472,7 @@ static ward_status start(struct ward_app *app)
     };
     WARD_TRY(ward_rpc_new(&rpc, &handler, &app->rpc));
     WARD_TRY(load_trust(app));
+    WARD_TRY(ward_policy_chain_init(&app->policies, config->policy_genesis_sha256, app->trust));
     const struct ward_budget_limits wraps = {config->wrap_soft_limit, config->wrap_hard_limit,
                                              config->wrap_block};
     WARD_TRY(ward_budget_new(&wraps, &app->budget));
@@ -483,6 +513,7 @@ ward_status ward_app_start(const struct ward_config *config, struct ward_app **r
     struct ward_app *app = calloc(1, sizeof(*app));
     WARD_ENSURE(app != NULL, WARD_E_EXHAUSTED);
     app->config = config;
+    (void)pthread_mutex_init(&app->refreshing, NULL); /* cannot fail with default attributes */
     ward_status status = start(app);
     if (!ward_ok(status)) {
         const char *refusal = ward_status_refusal(status);
@@ -555,6 +586,8 @@ void ward_app_stop(struct ward_app *app)
     if (app->has_states) {
         ward_state_slot_fini(&app->states);
     }
+    ward_policy_chain_fini(&app->policies);
+    (void)pthread_mutex_destroy(&app->refreshing);
     ward_attestation_free(app->attestation);
     ward_throttle_free(app->throttle);
     ward_trust_free(app->trust);

@@ -78,18 +78,6 @@ static ward_status copy_deployment(struct ward_state *state,
     return WARD_OK;
 }
 
-static ward_status copy_policy(struct ward_state *state, const struct ward_store_snapshot *snapshot,
-                               const uint8_t genesis[static 32])
-{
-    struct ward_policy_error error;
-    WARD_TRY(ward_policy_parse(snapshot->policy_text, &state->policy, &error));
-    if (memcmp(ward_policy_hash(state->policy), genesis, 32) != 0) {
-        return WARD_REFUSAL(WARD_E_STATE, "policy: the database's policy is not the one that the "
-                                          "configuration names by genesis_sha256");
-    }
-    return WARD_OK;
-}
-
 static ward_status copy_revocations(struct ward_state *state,
                                     const struct ward_store_snapshot *snapshot)
 {
@@ -122,11 +110,9 @@ static ward_status copy_emergencies(struct ward_state *state,
     return WARD_OK;
 }
 
-static ward_status fill(struct ward_state *state, const struct ward_store_snapshot *snapshot,
-                        const uint8_t genesis[static 32])
+static ward_status fill(struct ward_state *state, const struct ward_store_snapshot *snapshot)
 {
     WARD_TRY(ward_arena_new(STATE_ARENA_MAX, &state->arena));
-    WARD_TRY(copy_policy(state, snapshot, genesis));
     WARD_TRY(copy_deployment(state, snapshot));
     WARD_TRY(copy_keys(state, snapshot));
     qsort(state->by_id, state->n_keys, sizeof(*state->by_id), by_id);
@@ -151,9 +137,9 @@ static ward_status fill(struct ward_state *state, const struct ward_store_snapsh
     return copy_revocations(state, snapshot);
 }
 
-ward_status ward_state_new(const struct ward_store_snapshot *snapshot,
-                           const uint8_t genesis[static 32], struct ward_bytes node,
-                           struct ward_index *take_index, struct ward_state **ret)
+ward_status ward_state_new(const struct ward_store_snapshot *snapshot, struct ward_policy *policy,
+                           struct ward_bytes node, struct ward_index *take_index,
+                           struct ward_state **ret)
 {
     struct ward_state *state = calloc(1, sizeof(*state));
     if (state == NULL) {
@@ -164,7 +150,9 @@ ward_status ward_state_new(const struct ward_store_snapshot *snapshot,
     state->index = take_index;
     state->epoch = snapshot->epoch;
     state->node = node;
-    ward_status status = fill(state, snapshot, genesis);
+    state->policy = ward_policy_ref(policy);
+    state->policy_version = snapshot->policy_version;
+    ward_status status = fill(state, snapshot);
     if (!ward_ok(status)) {
         ward_state_unref(state);
         return status;

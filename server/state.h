@@ -54,6 +54,7 @@ struct ward_state {
     struct ward_arena *arena;
     uint64_t epoch;
     struct ward_policy *policy;
+    uint32_t policy_version;
     struct ward_index *index;
     struct ward_bytes node; /* this daemon's name; borrowed from the configuration */
     struct ward_id deployment;
@@ -70,11 +71,11 @@ struct ward_state {
     const uint64_t *revoked_since; /* the epoch before which each was not there; NULL: not known */
 };
 
-/* Takes the index's reference over (also on failure). The policy text must hash to the genesis hash
- * that the configuration names: STATE "policy: ..." otherwise. */
-ward_status ward_state_new(const struct ward_store_snapshot *snapshot,
-                           const uint8_t genesis[static 32], struct ward_bytes node,
-                           struct ward_index *take_index, struct ward_state **ret);
+/* Takes the index's reference over (also on failure). policy: the snapshot's, as it was verified
+ * (policy_chain.h); a reference to it is kept. */
+ward_status ward_state_new(const struct ward_store_snapshot *snapshot, struct ward_policy *policy,
+                           struct ward_bytes node, struct ward_index *take_index,
+                           struct ward_state **ret);
 struct ward_state *ward_state_ref(struct ward_state *state);
 void ward_state_unref(struct ward_state *state);
 

@@ -250,6 +250,27 @@ struct ward_emergency_list {
     struct ward_bytes next_page_token;
 };
 
+/* ---- policy ---- */
+#define WARD_POLICY_TEXT_MAX (1024u * 1024 - 4096) /* with the rest of its message under 1 MiB */
+struct ward_policy_show {
+    uint32_t version; /* 0: the newest */
+    bool of_proposal;
+    struct ward_id proposal;
+    struct ward_store_policy policy; /* out; version 0: of the proposal */
+};
+struct ward_policy_list {
+    uint32_t page_size;
+    uint32_t before;                          /* versions below; 0: from the newest */
+    const struct ward_store_policy *policies; /* out, newest first, without texts */
+    size_t n;
+    uint32_t next_before; /* 0: this was the last page */
+};
+struct ward_policy_apply {
+    struct ward_bytes text;
+    uint32_t base_version;
+    struct ward_proposal_view *proposal; /* out */
+};
+
 /* ---- audit ---- */
 struct ward_audit_export {
     uint64_t start, end;

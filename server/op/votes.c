@@ -17,12 +17,25 @@ ward_status ward_votes_verify(const struct ward_store_proposal *stored,
                                 row->certificate, row->signature);
 }
 
+/* A row's time is nobody's word: it counts within what was signed alone. */
+static ward_status check_past(struct ward_trust *trust, const struct ward_store_vote *row,
+                              const struct ward_proposal *proposal)
+{
+    int64_t at_us = row->created_us;
+    at_us = at_us < proposal->created_us ? proposal->created_us : at_us;
+    at_us = at_us > proposal->expires_us ? proposal->expires_us : at_us;
+    return ward_trust_check_at(trust, row->certificate, at_us);
+}
+
+/* past: the proposal, when it is judged as of its own time. */
 static ward_status verify(const struct ward_state *state, struct ward_trust *trust,
                           const struct ward_store_proposal *stored, const struct ward_guard *terms,
-                          const struct ward_store_vote *row, struct ward_peer **ret)
+                          const struct ward_store_vote *row, const struct ward_proposal *past,
+                          struct ward_peer **ret)
 {
     WARD_ENSURE(row->decision <= WARD_DECISION_REVIEW, WARD_E_INVALID);
-    WARD_TRY(ward_trust_check(trust, row->certificate));
+    WARD_TRY(past == NULL ? ward_trust_check(trust, row->certificate)
+                          : check_past(trust, row, past));
     WARD_TRY(ward_votes_verify(stored, row));
     WARD_TRY(ward_peer_new(row->certificate, "", ret));
     WARD_TRY((*ret)->status);
@@ -67,9 +80,9 @@ static void take(const struct ward_policy *policy, const struct ward_store_vote 
     }
 }
 
-ward_status ward_votes_load(const struct ward_state *state, struct ward_arena *arena,
-                            struct ward_trust *trust, const struct ward_store_proposal *stored,
-                            const struct ward_proposal *proposal, struct ward_votes *ret)
+static ward_status load(const struct ward_state *state, struct ward_arena *arena,
+                        struct ward_trust *trust, const struct ward_store_proposal *stored,
+                        const struct ward_proposal *proposal, bool past, struct ward_votes *ret)
 {
     *ret = (struct ward_votes){0};
     struct ward_guard terms;
@@ -81,7 +94,8 @@ ward_status ward_votes_load(const struct ward_state *state, struct ward_arena *a
                 WARD_E_EXHAUSTED);
     for (size_t i = 0; i < stored->n_votes; i++) {
         struct ward_peer **peer = &ret->peers[ret->n_peers++];
-        if (!ward_ok(verify(state, trust, stored, &terms, &stored->votes[i], peer))) {
+        if (!ward_ok(verify(state, trust, stored, &terms, &stored->votes[i], past ? proposal : NULL,
+                            peer))) {
             ret->proposer_revoked |= proposer_revoked(state, *peer, proposal);
             continue; /* a forged or broken row, or one of somebody who was revoked since */
         }
@@ -95,6 +109,20 @@ ward_status ward_votes_load(const struct ward_state *state, struct ward_arena *a
                    : WARD_REFUSAL(WARD_E_STATE, "proposal: its proposer has not signed it");
     }
     return WARD_OK;
+}
+
+ward_status ward_votes_load(const struct ward_state *state, struct ward_arena *arena,
+                            struct ward_trust *trust, const struct ward_store_proposal *stored,
+                            const struct ward_proposal *proposal, struct ward_votes *ret)
+{
+    return load(state, arena, trust, stored, proposal, false, ret);
+}
+
+ward_status ward_votes_load_past(const struct ward_state *state, struct ward_arena *arena,
+                                 struct ward_trust *trust, const struct ward_store_proposal *stored,
+                                 const struct ward_proposal *proposal, struct ward_votes *ret)
+{
+    return load(state, arena, trust, stored, proposal, true, ret);
 }
 
 void ward_votes_release(struct ward_votes *votes)

@@ -32,6 +32,12 @@ ward_status ward_votes_verify(const struct ward_store_proposal *stored,
 ward_status ward_votes_load(const struct ward_state *state, struct ward_arena *arena,
                             struct ward_trust *trust, const struct ward_store_proposal *stored,
                             const struct ward_proposal *proposal, struct ward_votes *ret);
+/* The same of a proposal that ran long ago: a certificate is held against our CAs as of its vote,
+ * or, where the row says a time at which nobody could vote, as of the end of that time which is
+ * nearer. Those whom `state` has as revoked count for nothing. */
+ward_status ward_votes_load_past(const struct ward_state *state, struct ward_arena *arena,
+                                 struct ward_trust *trust, const struct ward_store_proposal *stored,
+                                 const struct ward_proposal *proposal, struct ward_votes *ret);
 void ward_votes_release(struct ward_votes *votes);
 
 /* Have enough agreed? DENIED when the proposer may no longer do what he proposed. */

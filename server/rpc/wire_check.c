@@ -25,6 +25,7 @@ static const struct words {
     {"name", "name: not UTF-8", NULL},
     {"on_behalf_of", "on_behalf_of: not UTF-8", NULL},
     {"page_token", "page_token: not UTF-8", NULL},
+    {"proposal", "proposal: not UTF-8", NULL},
     {"reason", "reason: not UTF-8", NULL},
     {"request_id", "request_id: not UTF-8", NULL},
     {"service", "service: not UTF-8", NULL},

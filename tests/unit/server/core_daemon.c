@@ -168,9 +168,6 @@ static struct ward_effect policy_effect(struct core_world *world, const char *te
     effect.policy.text = ward_bytes_str(text);
     memcpy(effect.policy.hash, ward_policy_hash(policy), 32);
     effect.policy.created_us = wall_us(&world->clock.base);
-    (void)pthread_mutex_lock(&world->policy_lock);
-    memcpy(world->policy_hash, effect.policy.hash, 32);
-    (void)pthread_mutex_unlock(&world->policy_lock);
     ward_policy_unref(policy);
     return effect;
 }
@@ -206,7 +203,7 @@ static void genesis(struct core_world *world)
     deployment->log_public_key = WARD_BYTES(public_key, size);
     assert_ok(ward_kek_create(session, &system, "system"));
     effects[1] = policy_effect(world, core_policy);
-    memcpy(deployment->genesis_policy_hash, world->policy_hash, 32);
+    memcpy(deployment->genesis_policy_hash, effects[1].policy.hash, 32);
     effects[2] = (struct ward_effect){.kind = WARD_EFFECT_KEK,
                                       .kek = {.id = system.id,
                                               .name = WARD_BYTES_LITERAL(WARD_SYSTEM_KEK_NAME),
@@ -235,7 +232,6 @@ void core_world_init(struct core_world *world)
 {
     *world = (struct core_world){.clock.base = {.wall_us = wall_us, .monotonic_us = monotonic_us},
                                  .budget = ARENA_BUDGET};
-    (void)pthread_mutex_init(&world->policy_lock, NULL);
     core_ca_init(&world->ca, "unit test clients");
     char *pem = core_ca_pem(&world->ca);
     assert_ok(ward_trust_new(ward_bytes_str(pem), &world->trust));
@@ -265,7 +261,6 @@ void core_world_fini(struct core_world *world)
     core_ca_fini(&world->ca);
     ward_store_close(world->store);
     ward_kek_close(world->kek);
-    (void)pthread_mutex_destroy(&world->policy_lock);
 }
 
 /* ---- nodes ---- */
@@ -277,7 +272,6 @@ static ward_status build_state(struct core_node *node, struct ward_store_reader 
     struct core_world *world = node->world;
     ward_auto(ward_arena_freep) struct ward_arena *arena = NULL;
     struct ward_store_snapshot snapshot;
-    uint8_t hash[32];
     ward_status status = ward_arena_new(64u << 20, &arena);
     if (ward_ok(status)) {
         status = ward_store_snapshot(reader, arena, &snapshot);
@@ -290,10 +284,15 @@ static ward_status build_state(struct core_node *node, struct ward_store_reader 
         ward_index_unref(take_index);
         return status;
     }
-    (void)pthread_mutex_lock(&world->policy_lock);
-    memcpy(hash, world->policy_hash, sizeof(hash));
-    (void)pthread_mutex_unlock(&world->policy_lock);
-    WARD_TRY(ward_state_new(&snapshot, hash, node->name, take_index, ret));
+    struct ward_policy *policy = NULL;
+    status = ward_policy_parse(snapshot.policy_text, &policy, NULL);
+    if (!ward_ok(status)) {
+        ward_index_unref(take_index);
+        return status;
+    }
+    status = ward_state_new(&snapshot, policy, node->name, take_index, ret);
+    ward_policy_unref(policy);
+    WARD_TRY(status);
     return before == NULL ? WARD_OK : ward_revoked_date(*ret, before);
 }
 

@@ -31,8 +31,6 @@ struct core_world {
      * officer_a's key under officer_b's name. */
     struct core_person app, officer_a, officer_a2, officer_b, officer_bk, officer_c, auditor;
     struct core_person stranger; /* a good certificate that policy does not name */
-    uint8_t policy_hash[32];     /* what nodes hold the database's policy against */
-    pthread_mutex_t policy_lock;
     uint32_t policy_version;
     unsigned requests;
     size_t budget;                   /* of each request's arena */

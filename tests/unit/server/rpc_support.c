@@ -17,6 +17,7 @@ const struct ward_op ward_op_approval_list, ward_op_approval_show, ward_op_appro
     ward_op_approval_execute, ward_op_approval_review;
 const struct ward_op ward_op_identity_revoke, ward_op_identity_unrevoke, ward_op_revocation_list;
 const struct ward_op ward_op_emergency_open, ward_op_emergency_close, ward_op_emergency_list;
+const struct ward_op ward_op_policy_show, ward_op_policy_list, ward_op_policy_apply;
 const struct ward_op ward_op_audit_export, ward_op_audit_checkpoint;
 
 /* Nothing is answered twice here. */
@@ -184,6 +185,16 @@ static void lists(struct ward_request *request)
         struct ward_revocation_list *in = request->in;
         in->revocations = &revocation;
         in->n = 1;
+    } else if (request->op == &ward_op_policy_show) {
+        ((struct ward_policy_show *)request->in)->policy =
+            (struct ward_store_policy){.version = 3, .text = WARD_BYTES_LITERAL("version: 1\n")};
+    } else if (request->op == &ward_op_policy_list) {
+        static const struct ward_store_policy versions[] = {{.version = 3},
+                                                            {.version = 2, .ceased_us = 1}};
+        struct ward_policy_list *in = request->in;
+        in->policies = versions;
+        in->n = 2;
+        in->next_before = 2;
     } else if (request->op == &ward_op_audit_export) {
         struct ward_audit_export *in = request->in;
         in->leaves = &leaf;
@@ -204,6 +215,10 @@ void canned_answer(struct ward_request *request)
     } else if (request->op == &ward_op_identity_revoke ||
                request->op == &ward_op_identity_unrevoke) {
         struct ward_identity_change *in = request->in;
+        in->proposal = WARD_ARENA_NEW(request->arena, struct ward_proposal_view);
+        fill_proposal(in->proposal);
+    } else if (request->op == &ward_op_policy_apply) {
+        struct ward_policy_apply *in = request->in;
         in->proposal = WARD_ARENA_NEW(request->arena, struct ward_proposal_view);
         fill_proposal(in->proposal);
     } else if (request->op == &ward_op_record_put) {
