@@ -9,7 +9,7 @@
 #include "client/cli/approval.h"
 #include "proto/wire_limits.h"
 
-#define RENDER_MAX (1024u * 1024)
+#define RENDER_MAX (8u * 1024 * 1024) /* with a policy line by line */
 
 /* ---- show ---- */
 
@@ -127,7 +127,8 @@ static int run_show(struct cli *cli, int argc, char **argv)
         struct ward_buffer text;
         ward_buffer_init(&text, RENDER_MAX);
         render(shown->items[0], &proposal, &text);
-        exit = cli_write(ward_buffer_view(&text)) ? CLI_DONE : CLI_FAILED;
+        exit = cli_policy_show_proposed(cli, &proposal, &text);
+        exit = cli_write(ward_buffer_view(&text)) ? exit : CLI_FAILED;
         ward_buffer_fini(&text);
     }
     cli_proposal_close(&proposal);
@@ -247,9 +248,15 @@ static int decide(struct cli *cli, int argc, char **argv, const struct deciding 
     struct ward_buffer text;
     ward_buffer_init(&text, RENDER_MAX);
     render(shown->items[0], &proposal, &text);
+    exit = cli_policy_show_proposed(cli, &proposal, &text);
     (void)fwrite(text.data, 1, text.size, stderr);
     ward_buffer_fini(&text);
-    exit = digest == NULL ? CLI_DONE : check_digest(&proposal, digest);
+    if (deciding->kind != WARD_DECISION_APPROVE && deciding->kind != WARD_DECISION_EXECUTE) {
+        exit = CLI_DONE; /* to stop it, nothing more need be seen */
+    }
+    if (exit == CLI_DONE && digest != NULL) {
+        exit = check_digest(&proposal, digest);
+    }
     if (exit == CLI_DONE) {
         exit = cli_proposal_check_key(&proposal, &cli->profile, deciding->kind);
     }

@@ -214,6 +214,10 @@ static const struct cli_verb verbs[] = {
     {"check", run_check, "is this file a policy, and what in it was hardly meant?"},
     {"simulate", cli_policy_simulate, "who may do what under it, and which rule says so"},
     {"test", run_test, "does it decide these cases as they expect?"},
+    {"show", cli_policy_run_show, "the policy in force, or an older version"},
+    {"list", cli_policy_run_list, "every version that was ever in force"},
+    {"diff", cli_policy_run_diff, "what a file or a version changes, and for whom"},
+    {"apply", cli_policy_run_apply, "propose a policy; other officers approve it"},
     {NULL, NULL, NULL},
 };
 

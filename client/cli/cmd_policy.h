@@ -14,4 +14,10 @@ int cli_policy_fail(const char *path, const char *meaning, const struct ward_pol
 
 int cli_policy_simulate(struct cli *cli, int argc, char **argv);
 
+/* Those that ask a daemon; cmd_policy_live.c. */
+int cli_policy_run_show(struct cli *cli, int argc, char **argv);
+int cli_policy_run_list(struct cli *cli, int argc, char **argv);
+int cli_policy_run_diff(struct cli *cli, int argc, char **argv);
+int cli_policy_run_apply(struct cli *cli, int argc, char **argv);
+
 #endif

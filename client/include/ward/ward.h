@@ -553,6 +553,37 @@ ward_rc ward_list_emergencies(ward_client *client, const ward_call *call, int op
                               ward_error *error);
 void ward_emergencies_free(ward_emergencies *emergencies);
 
+/* ---- policy: its versions, and how it is changed ---- */
+
+typedef struct ward_policy_info {
+    uint32_t version; /* 0: only proposed */
+    const void *text; /* YAML; NULL in a list */
+    size_t text_size;
+    const char *sha256;   /* 64 hex digits: of the text that came, else as the daemon says */
+    const char *created;  /* RFC 3339, UTC */
+    const char *ceased;   /* when the next one came; "" when it is in force, or only proposed */
+    const char *proposal; /* who changed it, and why: ward_show_proposal; "" from the start */
+} ward_policy_info;
+
+typedef struct ward_policies {
+    const ward_policy_info *const *items;
+    size_t n;
+    const char *next_page;
+} ward_policies;
+
+/* One with its text. version 0: the one in force. proposal, a UUID or NULL: what that one would put
+ * in force; the version is then 0. Compare sha256 with to_hash in the payload before you sign. */
+ward_rc ward_show_policy(ward_client *client, const ward_call *call, uint32_t version,
+                         const char *proposal, ward_policies **ret, ward_error *error);
+/* All, newest first, without texts. Pages as in ward_list_proposals. */
+ward_rc ward_list_policies(ward_client *client, const ward_call *call, uint32_t page_size,
+                           const char *page, ward_policies **ret, ward_error *error);
+/* Gives a draft that needs approvals; call's reason must be there. base_version: the one in force,
+ * which it replaces. */
+ward_rc ward_apply_policy(ward_client *client, const ward_call *call, const void *text, size_t size,
+                          uint32_t base_version, ward_proposals **ret, ward_error *error);
+void ward_policies_free(ward_policies *policies);
+
 /* ---- health ---- */
 
 /* *serving: 1 when the daemon's HSM, database and audit log all answer, else 0. */
