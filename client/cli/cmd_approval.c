@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "client/cli/approval.h"
+#include "client/cli/policy_diff.h"
 #include "proto/wire_limits.h"
 
 #define RENDER_MAX (8u * 1024 * 1024) /* with a policy line by line */
