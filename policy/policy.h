@@ -82,8 +82,9 @@ struct ward_policy_error {
  * (which may be NULL): unknown keys, kinds or actions, names outside the grammar, one identity or
  * person in two role kinds, an action given to a kind that may not have it, a rule that cannot mean
  * what it says, limits that no request could keep, a quorum below 1 or one that can never be
- * reached, a collection without a key, two collections of one name. EXHAUSTED when memory is.
- * Rotation that no guard covers is guarded by one approval. */
+ * reached, a collection without a key, two collections of one name, attributes that contradict each
+ * other, a condition that could not hold. EXHAUSTED when memory is. What must be guarded and is by
+ * no guard is guarded by one approval. */
 ward_status ward_policy_parse(struct ward_bytes text, struct ward_policy **ret,
                               struct ward_policy_error *error);
 struct ward_policy *ward_policy_ref(struct ward_policy *policy);

@@ -249,7 +249,9 @@ static bool officer(void *context, const struct ward_peer *peer)
 static ward_status may_reflect(void *context, struct ward_peer *peer)
 {
     struct ward_app *app = context;
-    struct ward_request asked = {.peer = peer, .state = ward_state_slot_get(&app->states)};
+    struct ward_request asked = {.peer = peer,
+                                 .state = ward_state_slot_get(&app->states),
+                                 .received_wall_us = ward_wall_us(&ward_clock_system)};
     ward_status status = WARD_REFUSAL(WARD_E_DENIED, "identity: revoked");
     if (!ward_state_revoked(asked.state, peer)) {
         status = ward_request_ask(&asked, WARD_ACTION_SERVER_REFLECT, (struct ward_bytes){0}, NULL)
