@@ -345,6 +345,8 @@ static void write_metrics(void *context, struct ward_buffer *out)
                       (double)ward_committer_commits(app->committer));
     ward_metrics_line(out, "ward_audit_entries", "counter", (double)tree.size);
     write_rewrap(app, out);
+    ward_metrics_line(out, "ward_unreviewed_acts", "gauge",
+                      (double)ward_jobs_unreviewed(app->jobs));
     ward_metrics_line(out, "ward_revocations_missing", "gauge", (double)app->revocations_missing);
     ward_metrics_line(out, "ward_connections", "gauge", (double)rpc.connections);
     ward_metrics_line(out, "ward_connections_total", "counter", (double)rpc.connections_total);

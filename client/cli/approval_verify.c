@@ -37,7 +37,7 @@ struct check {
     size_t n_faults;
     const struct signer *proposer;
     uint32_t needed, approvals;
-    bool reached, at_once, reviewed, executed;
+    bool reached, at_once, emergency, reviewed, executed;
     const char *closed; /* "rejected", "withdrawn" or NULL */
 };
 
@@ -161,7 +161,10 @@ static void check_proposer(struct check *check)
 {
     check->proposer = find(check, WARD_DECISION_PROPOSE);
     const struct ward_proposal *proposal = &check->proposal.parsed;
-    if (check->proposer == NULL) {
+    check->emergency = ward_bytes_eq(proposal->action, WARD_BYTES_LITERAL("emergency.open"));
+    if (check->emergency) {
+        unchecked(check, "who opened it: nobody signs an emergency; the audit log names him");
+    } else if (check->proposer == NULL) {
         fault(check, "the proposer's own signature is not here");
     } else if (!ward_bytes_eq(ward_bytes_str(check->proposer->certificate.identity),
                               proposal->proposer)) {
@@ -171,7 +174,7 @@ static void check_proposer(struct check *check)
 }
 
 /* Approvals in time, each by somebody new. */
-static void count_approvals(struct check *check)
+static void count_approvals(struct check *check, const struct ward_guard *guard)
 {
     struct ward_vote votes[CLI_APPROVAL_SIGNATURES_MAX];
     const struct signer *counted[CLI_APPROVAL_SIGNATURES_MAX];
@@ -196,6 +199,8 @@ static void count_approvals(struct check *check)
         }
     }
     check->approvals = (uint32_t)n;
+    check->reached =
+        check->proposer != NULL && n >= check->needed && (check->needed > 0 || check->at_once);
     if (check->policy != NULL && check->proposer != NULL) {
         const struct ward_vote proposer = vote_of(check->proposer);
         check->approvals = ward_quorum_count(check->policy, &proposer, votes, n);
@@ -203,6 +208,8 @@ static void count_approvals(struct check *check)
             fault(check, "%zu approvals are by people whom the policy lets approve nothing",
                   n - check->approvals);
         }
+        check->reached =
+            check->reached && ward_quorum_reached(check->policy, guard, &proposer, votes, n);
     }
 }
 
@@ -214,14 +221,15 @@ static void check_quorum(struct check *check)
         fault(check, "this ward does not know the action that it proposes");
     }
     check->needed = proposal->approvals;
+    struct ward_guard guard = {0};
     if (check->policy != NULL && action != WARD_ACTION_NONE) {
-        struct ward_guard guard = ward_policy_guard(check->policy, action, proposal->object);
+        guard = ward_policy_guard(check->policy, action, proposal->object);
         check->needed = guard.approvals > check->needed ? guard.approvals : check->needed;
     }
+    guard.approvals = check->needed;
     check->at_once = ward_action_at_once(action) && check->needed == 0;
-    count_approvals(check);
-    check->reached = check->proposer != NULL && check->approvals >= check->needed &&
-                     (check->needed > 0 || check->at_once);
+    count_approvals(check, &guard);
+    check->reached |= check->emergency;
 }
 
 static void check_rest(struct check *check)
@@ -232,11 +240,14 @@ static void check_rest(struct check *check)
     check->closed = find(check, WARD_DECISION_REJECT) != NULL     ? "rejected"
                     : find(check, WARD_DECISION_WITHDRAW) != NULL ? "withdrawn"
                                                                   : NULL;
-    for (size_t i = 0; i < check->file.n && check->proposer != NULL; i++) {
+    for (size_t i = 0; i < check->file.n; i++) {
         if (!check->signers[i].stands) {
             continue;
         }
-        bool own = same_person(check, &check->signers[i], check->proposer);
+        bool own =
+            ward_bytes_eq(ward_bytes_str(check->signers[i].certificate.identity),
+                          check->proposal.parsed.proposer) ||
+            (check->proposer != NULL && same_person(check, &check->signers[i], check->proposer));
         enum ward_decision_kind kind = check->file.signatures[i].decision;
         if (kind == WARD_DECISION_REVIEW && own) {
             fault(check, "%s reviewed his own act", check->signers[i].certificate.identity);
@@ -270,6 +281,12 @@ static void check_all(struct check *check)
     check_proposer(check);
     check_quorum(check);
     check_rest(check);
+    if (ward_proposal_text(check->proposal.parsed.terms, check->proposal.parsed.n_terms,
+                           WARD_TERM_HARDWARE)
+            .size > 0) {
+        unchecked(check, "whether the keys are on hardware: the certificates say so, and the "
+                         "daemon held them against the policy");
+    }
     if (check->ca == NULL && check->officers == NULL) {
         unchecked(check, "whose the certificates are: give --ca, or --trust with the officers' "
                          "certificates");
@@ -288,9 +305,11 @@ static const char *verdict(const struct check *check)
            : check->closed != NULL ? check->closed
            : !check->reached       ? "quorum not reached"
            : !check->executed      ? "quorum reached, not executed"
-           : !check->at_once       ? "quorum reached"
-           : check->reviewed       ? "at once on one signature, reviewed"
-                                   : "at once on one signature, not reviewed";
+           : check->emergency
+               ? (check->reviewed ? "in an emergency, reviewed" : "in an emergency, not reviewed")
+           : !check->at_once ? "quorum reached"
+           : check->reviewed ? "at once on one signature, reviewed"
+                             : "at once on one signature, not reviewed";
 }
 
 static bool good(const struct check *check)

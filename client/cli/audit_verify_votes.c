@@ -344,12 +344,16 @@ static void check_others(struct votes *votes, const struct audit_leaf *run,
             audit_say(votes->check, "unsigned", votes->file, (int64_t)run->index,
                       "it ran after it had been rejected or withdrawn");
         }
-        bool own = proposer != NULL && same_person(vote, proposer);
+        bool own =
+            (proposer != NULL && same_person(vote, proposer)) ||
+            ward_bytes_eq(ward_bytes_str(vote->certificate.identity), votes->proposal.proposer);
         if (vote->kind == WARD_DECISION_WITHDRAW && !own) {
             audit_say(votes->check, "unsigned", votes->file, (int64_t)leaf->index,
                       "another than its proposer withdrew it");
         }
-        if (vote->kind == WARD_DECISION_REVIEW && (own || run == NULL)) {
+        bool ran = run != NULL ||
+                   ward_bytes_eq(votes->proposal.action, WARD_BYTES_LITERAL("emergency.open"));
+        if (vote->kind == WARD_DECISION_REVIEW && (own || !ran)) {
             audit_say(votes->check, "unsigned", votes->file, (int64_t)leaf->index,
                       own ? "its proposer reviewed it himself" : "it was reviewed and did not run");
         }

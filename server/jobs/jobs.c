@@ -12,6 +12,7 @@
 #include "server/jobs/internal.h"
 #include "server/jobs/recovery.h"
 #include "server/jobs/rewrap.h"
+#include "server/jobs/reviews.h"
 #include "server/jobs/rotation.h"
 #include "server/limits.h"
 #include "server/op/system.h"
@@ -23,6 +24,7 @@
 #define RECOVER_TICKS 600
 #define ATTEST_TICKS 36000
 #define BEAT_TICKS 100
+#define REVIEWS_TICKS 50
 #define SMALL_ARENA (1u << 20)
 
 struct ward_jobs {
@@ -37,7 +39,8 @@ struct ward_jobs {
     uint64_t signed_size;
     unsigned long long overloaded_told;
     struct ward_throttled throttled[WARD_THROTTLED_TOLD_MAX];
-    uint64_t trimmed_epoch, told_epoch;
+    uint64_t trimmed_epoch, told_epoch, reviews_epoch;
+    atomic_uint_fast64_t unreviewed;
     unsigned told_tick;
     int64_t started_wall_us; /* no intent of ours that is still under way is older */
 };
@@ -209,6 +212,10 @@ static void *tick(void *argument)
         if (n % SUMMARY_TICKS == 0) {
             summarise(jobs);
         }
+        if (n % REVIEWS_TICKS == 0) {
+            ward_reviews_tick(jobs->config.pipeline, jobs->reader, &jobs->reviews_epoch,
+                              &jobs->unreviewed);
+        }
         if (n % RECOVER_TICKS == 0) {
             ward_recovery_tick(jobs->config.pipeline, jobs->reader, NULL);
         }
@@ -262,6 +269,11 @@ void ward_jobs_stop(struct ward_jobs *jobs)
     ward_follower_stop(jobs->follower);
     ward_store_reader_close(jobs->reader);
     free(jobs);
+}
+
+uint64_t ward_jobs_unreviewed(const struct ward_jobs *jobs)
+{
+    return jobs == NULL ? 0 : atomic_load(&jobs->unreviewed);
 }
 
 void ward_jobs_rewrap(const struct ward_jobs *jobs, struct ward_rewrap_stats *ret)

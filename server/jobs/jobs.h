@@ -47,5 +47,7 @@ ward_status ward_jobs_start(const struct ward_jobs_config *config, struct ward_j
 void ward_jobs_stop(struct ward_jobs *jobs);
 /* For metrics; any thread. */
 void ward_jobs_rewrap(const struct ward_jobs *jobs, struct ward_rewrap_stats *ret);
+/* Acts that wait for an officer's review, as of a few seconds ago; for metrics. */
+uint64_t ward_jobs_unreviewed(const struct ward_jobs *jobs);
 
 #endif

@@ -54,7 +54,8 @@ ward_status ward_votes_weigh(const struct ward_policy *policy, const struct ward
 ward_status ward_votes_name(const struct ward_policy *policy, const struct ward_votes *votes,
                             struct ward_arena *arena, struct ward_bytes *ret);
 
-/* Did it run on its proposer's signature alone, so that somebody else has to look back at it? */
+/* Did it run on its proposer's signature alone, or, in an emergency, on none, so that somebody else
+ * has to look back at it? */
 bool ward_votes_need_review(const struct ward_store_proposal *stored,
                             const struct ward_proposal *proposal);
 /* May this officer? Not who proposed it, by identity, person or key; whether policy knows the
