@@ -18,6 +18,7 @@
 struct daemon {
     const char *object, *reason; /* what the proposal says */
     bool garbled, another_id; /* the payload is not canonical; Show answers with another proposal */
+    bool hardware;            /* it asks for signatures made in hardware */
     const char *states[4];    /* what Show says, in turn; the last one again and again */
     int grpc_status;          /* of Approve and Reject */
     char id[WARD_ID_TEXT_SIZE], other[WARD_ID_TEXT_SIZE];
@@ -59,6 +60,10 @@ static void make_payload(struct daemon *daemon)
         .n_consequences = 1,
     };
     proposal.consequences[0] = (struct ward_proposal_param){WARD_BYTES_LITERAL("rows"), {0}, 4711};
+    if (daemon->hardware) {
+        proposal.terms[proposal.n_terms++] = (struct ward_proposal_param){
+            WARD_BYTES_LITERAL(WARD_TERM_HARDWARE), WARD_BYTES_LITERAL("required"), 0};
+    }
     assert_ok(ward_id_random(&proposal.id));
     ward_id_print(&proposal.id, daemon->id);
     assert_ok(ward_id_random(&proposal.id));
@@ -178,13 +183,22 @@ static int stop(void **state)
     return 0;
 }
 
+static bool signed_with_reason(const struct rig *rig, const struct pki_person *person,
+                               enum ward_decision_kind decision, const char *reason)
+{
+    const struct daemon *daemon = &rig->daemon;
+    char hex[65];
+    struct ward_bytes digest;
+    assert_ok(ward_proposal_reason(ward_bytes_str(reason), hex, &digest));
+    return ward_ok(ward_proposal_verify(ward_buffer_view(&daemon->payload), decision, digest,
+                                        WARD_BYTES(person->der, person->der_size),
+                                        WARD_BYTES(daemon->signature, daemon->signature_size)));
+}
+
 static bool signed_by(const struct rig *rig, const struct pki_person *person,
                       enum ward_decision_kind decision)
 {
-    const struct daemon *daemon = &rig->daemon;
-    return ward_ok(ward_proposal_verify(ward_buffer_view(&daemon->payload), decision,
-                                        WARD_NO_REASON, WARD_BYTES(person->der, person->der_size),
-                                        WARD_BYTES(daemon->signature, daemon->signature_size)));
+    return signed_with_reason(rig, person, decision, "");
 }
 
 static void rotate(struct rig *rig, struct ran *ran)
@@ -319,6 +333,53 @@ static void the_digest_that_was_shown_is_signed(void **state)
     ran_fini(&ran);
 }
 
+/* Before the daemon is asked for anything but the proposal; closing one needs no card. */
+static void a_key_in_a_file_signs_nothing_where_hardware_is_asked_for(void **state)
+{
+    struct rig *rig = *state;
+    struct ran ran;
+    rig->daemon.hardware = true;
+    make_payload(&rig->daemon);
+    static const char *const verbs[] = {"approve", "execute"};
+    for (size_t i = 0; i < 2; i++) {
+        run_ward(rig->folder, &ran, "--config", rig->profiles, "--profile", "bob", "approval",
+                 verbs[i], rig->daemon.id, "--yes", NULL);
+        assert_int_equal(ran.exit, CLI_FAILED);
+        assert_true(says(&ran.err, "made in hardware"));
+        ran_fini(&ran);
+    }
+    rotate(rig, &ran);
+    assert_int_equal(ran.exit, CLI_FAILED);
+    ran_fini(&ran);
+    assert_int_equal(rig->daemon.decided + rig->daemon.submitted, 0);
+    run_ward(rig->folder, &ran, "--config", rig->profiles, "--profile", "bob", "approval", "reject",
+             rig->daemon.id, "--yes", NULL);
+    assert_int_equal(ran.exit, CLI_DONE);
+    assert_int_equal(rig->daemon.decided, 1);
+    ran_fini(&ran);
+}
+
+static void a_reason_is_signed(void **state)
+{
+    struct rig *rig = *state;
+    static const struct {
+        const char *verb;
+        enum ward_decision_kind decision;
+    } verbs[] = {{"reject", WARD_DECISION_REJECT},
+                 {"withdraw", WARD_DECISION_WITHDRAW},
+                 {"review", WARD_DECISION_REVIEW}};
+    for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
+        struct ran ran;
+        run_ward(rig->folder, &ran, "--config", rig->profiles, "--profile", "bob", "approval",
+                 verbs[i].verb, rig->daemon.id, "--yes", "--reason", "not now", NULL);
+        assert_int_equal(ran.exit, CLI_DONE);
+        ran_fini(&ran);
+        assert_true(signed_with_reason(rig, &rig->pki.bob, verbs[i].decision, "not now"));
+        assert_false(signed_with_reason(rig, &rig->pki.bob, verbs[i].decision, "now"));
+        assert_false(signed_by(rig, &rig->pki.bob, verbs[i].decision));
+    }
+}
+
 /* Between reading and signing the daemon puts another payload. */
 static void another_payload_than_was_read_is_not_signed(void **state)
 {
@@ -436,6 +497,8 @@ int main(void)
         CASE(waiting_ends_as_it_was_decided),
         CASE(an_approval_is_signed_over_what_was_shown),
         CASE(the_digest_that_was_shown_is_signed),
+        CASE(a_key_in_a_file_signs_nothing_where_hardware_is_asked_for),
+        CASE(a_reason_is_signed),
         CASE(another_payload_than_was_read_is_not_signed),
         CASE(a_rejection_is_another_signature),
         CASE(another_proposal_than_asked_for_is_not_signed),

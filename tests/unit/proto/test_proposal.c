@@ -209,6 +209,46 @@ static void parse_refuses_anything_not_canonical(void **state)
     }
 }
 
+/* With terms it is another type of payload, and without them it is not. */
+static void terms_stand_where_they_must(void **state)
+{
+    struct ward_proposal proposal, again;
+    assert_ok(ward_proposal_parse(vector_text(*state, vector(0), "payload"), *state, &proposal));
+    proposal.terms[0] = (struct ward_proposal_param){WARD_BYTES_LITERAL(WARD_TERM_EXECUTE),
+                                                     WARD_BYTES_LITERAL("manual"), 0};
+    proposal.terms[1] = (struct ward_proposal_param){
+        .name = WARD_BYTES_LITERAL(WARD_TERM_APPROVALS "privacy"), .number = 2};
+    proposal.n_terms = 2;
+    ward_auto(ward_buffer_fini) struct ward_buffer out;
+    ward_buffer_init(&out, WARD_PROPOSAL_MAX);
+    ward_proposal_print(&proposal, &out);
+    ward_buffer_add_u8(&out, 0);
+    assert_false(out.failed);
+    const char *payload = (const char *)out.data;
+    const char *terms =
+        "\"approvals\":1,\"terms\":{\"approvals.privacy\":2,\"execute\":\"manual\"}";
+    assert_non_null(strstr(payload, "{\"type\":\"ward proposal 2\","));
+    assert_non_null(strstr(payload, terms));
+    assert_ok(ward_proposal_parse(ward_bytes_str(payload), *state, &again));
+    assert_int_equal(again.n_terms, 2);
+    assert_true(ward_bytes_eq(ward_proposal_text(again.terms, again.n_terms, WARD_TERM_EXECUTE),
+                              WARD_BYTES_LITERAL("manual")));
+    static const char *const bends[][2] = {
+        {"ward proposal 2", "ward proposal 1"},
+        {"ward proposal 2", "ward proposal 3"},
+        {"{\"approvals.privacy\":2,\"execute\":\"manual\"}", "{}"},
+        {"\"approvals.privacy\":2,\"execute\":\"manual\"",
+         "\"execute\":\"manual\",\"approvals.privacy\":2"},
+        {"\"approvals.privacy\":2", "\"approvals.privacy\":2,\"approvals.privacy\":2"},
+        {"\"approvals.privacy\":2", "\"approvals.privacy\":02"},
+        {"\"execute\":\"manual\"", "\"execute\":true"},
+    };
+    for (size_t i = 0; i < sizeof(bends) / sizeof(bends[0]); i++) {
+        assert_refusal(parse_text(state, bend(state, payload, bends[i][0], bends[i][1])),
+                       WARD_E_INVALID, "proposal: not canonical");
+    }
+}
+
 static void parse_refuses_every_proper_prefix(void **state)
 {
     struct ward_bytes payload = vector_text(*state, vector(0), "payload");
@@ -276,6 +316,7 @@ int main(void)
         TEST(a_signature_with_any_bit_flipped_does_not_verify),
         TEST(a_certificate_that_is_not_exactly_der_is_refused),
         TEST(parse_refuses_anything_not_canonical),
+        TEST(terms_stand_where_they_must),
         TEST(parse_refuses_every_proper_prefix),
         TEST(parse_refuses_too_many_parameters_and_too_much_text),
         TEST(parameters_are_found_by_name_and_type),
