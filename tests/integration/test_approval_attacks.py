@@ -11,6 +11,7 @@ from harness import approval_file, pki
 from harness.cli import Cli
 from harness.client import pae
 from harness.deployment import POLICY, TRUST, Deployment
+from harness.processes import wait_until
 
 OFFICERS = POLICY.replace('roles:\n', '  - name: dora\n    identities: ["spiffe://test.ward/officer-c"]\nroles:\n', 1)
 OFFICERS = OFFICERS.replace('["person:alice", "person:bob"]', '["person:alice", "person:bob", "person:dora"]')
@@ -205,6 +206,16 @@ def test_what_ran_at_once_is_reviewed_by_somebody_else(four, a, b, c, refused):
     refused("FAILED_PRECONDITION", "reviewed", lambda: c.review(done))
     listed = [row["proposal"] for row in cli.json("officer-b", "approval", "list", "--unreviewed")["proposals"]]
     assert done.id not in listed
+
+
+def test_what_waits_for_a_review_is_counted(four, a, b):
+    def counted(n: int):
+        return lambda: f"\nward_unreviewed_acts {n}\n" in four.daemons[0].metrics()
+    before = len(Cli(four).json("officer-b", "approval", "list", "--unreviewed")["proposals"])
+    done = revoked(four, a)
+    wait_until(counted(before + 1), 30, "it is counted")
+    b.review(done)
+    wait_until(counted(before), 30, "it is counted no more")
 
 
 def test_a_review_written_into_the_database_is_none(four, a, b):
