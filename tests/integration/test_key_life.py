@@ -187,3 +187,17 @@ def test_the_same_request_again_gives_the_same_draft(officer_a, key):
     with pytest.raises(grpc.RpcError) as caught:  # the name of another request
         officer_a.keys.DeactivateKey(keys_pb2.DeactivateKeyRequest(header=header("life-again", reason="x"), name=key), timeout=10)
     assert caught.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+
+
+def test_an_auditor_holds_every_move_against_what_was_signed(cli, auditor, key, tmp_path):
+    propose(cli, "suspend", key, exit=0)
+    approve(cli, propose(cli, "resume", key))
+    rotate(cli, key)
+    approve(cli, propose(cli, "schedule-destroy", key, 1))
+    propose(cli, "cancel-destroy", key, 1, exit=0)
+    propose(cli, "compromise", key, 1, exit=0)
+    auditor.settle()
+    folder = tmp_path / "exported"
+    cli("auditor", "audit", "export", folder)
+    report = cli.json("auditor", "audit", "verify", folder)
+    assert report["problems"] == [] and report["at_once"] >= 3
