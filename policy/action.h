@@ -50,6 +50,7 @@
     X(EMERGENCY_OPEN, "emergency.open", COLLECTION, APPLICATION, NEVER)                \
     X(EMERGENCY_CLOSE, "emergency.close", NONE, ANY, NEVER)                            \
     X(EMERGENCY_LIST, "emergency.list", NONE, OFFICER_OR_AUDITOR, NEVER)               \
+    X(DOCTOR_RUN, "doctor.run", NONE, STAFF, NEVER)                                    \
     X(AUDIT_EXPORT, "audit.export", NONE, AUDITOR, NEVER)                              \
     X(AUDIT_CHECKPOINT, "audit.checkpoint", NONE, OFFICER_OR_AUDITOR, NEVER)           \
     X(SERVER_REFLECT, "server.reflect", NONE, ANY, NEVER)                              \

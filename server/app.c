@@ -7,12 +7,14 @@
 
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "backends/pkcs11/kek_pkcs11.h"
 #include "base/failpoint.h"
 #include "server/work/attestation.h"
 #include "server/work/budget.h"
+#include "server/hardening.h"
 #include "server/index_key.h"
 #include "server/jobs/internal.h"
 #include "server/jobs/jobs.h"
@@ -53,6 +55,7 @@ struct ward_app {
     atomic_uint handshakes_failed, requests_refused;
     atomic_size_t revocations_missing; /* taken out of the database by hand */
     atomic_bool must_stop, serving, must_recheck;
+    struct ward_posture posture;
 };
 
 ward_status ward_app_open_kek(const struct ward_config *config, struct ward_kek **ret)
@@ -367,6 +370,40 @@ static void write_metrics(void *context, struct ward_buffer *out)
                       (double)ward_queue_size(&app->pipeline.commits));
 }
 
+/* ---- what a diagnosis asks ---- */
+
+/* On a connection of its own: nobody asks often. */
+static ward_status snapshot_now(void *context, struct ward_arena *arena,
+                                struct ward_store_snapshot *ret)
+{
+    struct ward_app *app = context;
+    struct ward_store_reader *reader = NULL;
+    WARD_TRY(ward_store_reader_open(app->store, &reader));
+    ward_status status = ward_store_snapshot(reader, arena, ret);
+    ward_store_reader_close(reader);
+    return status;
+}
+
+static int64_t certificate_end_us(void *context)
+{
+    struct ward_app *app = context;
+    return ward_rpc_certificate_end_us(app->rpc);
+}
+
+static void set_posture(struct ward_app *app)
+{
+    const struct ward_config *config = app->config;
+    app->posture =
+        (struct ward_posture){.context = app,
+                              .snapshot = snapshot_now,
+                              .certificate_end_us = certificate_end_us,
+                              .development_module = strstr(config->hsm_module, "softhsm") != NULL,
+                              .memory_locked = ward_hardening_locked_all(),
+                              .wrap_soft_limit = config->wrap_soft_limit,
+                              .wrap_hard_limit = config->wrap_hard_limit};
+    app->pipeline.posture = &app->posture;
+}
+
 /* ---- start and stop ---- */
 
 static ward_status start_committer(struct ward_app *app)
@@ -502,6 +539,7 @@ static ward_status start(struct ward_app *app)
     app->pipeline.budget = app->budget;
     app->pipeline.throttle = app->throttle;
     app->pipeline.without_proof = !config->hsm_wrap_proof;
+    set_posture(app);
     if (app->pipeline.without_proof) {
         ward_log(WARD_LOG_WARN, "hsm.wrap_proof is off: a key that the HSM wraps wrongly is given "
                                 "out and will not open; leave it on unless a measurement says why");

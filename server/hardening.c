@@ -39,6 +39,14 @@ static bool lock_all(void)
     return unlimited && mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) == 0;
 }
 
+/* Of the process, like what it tells of. */
+static bool all_locked;
+
+bool ward_hardening_locked_all(void)
+{
+    return all_locked;
+}
+
 ward_status ward_harden(void)
 {
     const struct rlimit none = {0, 0};
@@ -46,7 +54,8 @@ ward_status ward_harden(void)
     WARD_ENSURE(prctl(PR_SET_DUMPABLE, 0) == 0, WARD_E_STATE);
     WARD_ENSURE(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0, WARD_E_STATE);
     WARD_TRY(ward_secret_pool_init(SECRET_POOL_BYTES));
-    if (lock_all()) {
+    all_locked = lock_all();
+    if (all_locked) {
         return WARD_OK;
     }
     if (swap_is_on()) {

@@ -9,5 +9,7 @@
 /* STATE with a refusal text when swap is on and memory cannot be locked: then keys could reach a
  * disk. */
 ward_status ward_harden(void);
+/* Was all memory locked, and not only the pool of keys? */
+bool ward_hardening_locked_all(void);
 
 #endif

@@ -43,7 +43,8 @@ struct cli_noun {
 
 extern const struct cli_noun cli_noun_key, cli_noun_data_key, cli_noun_record, cli_noun_approval,
     cli_noun_identity, cli_noun_emergency, cli_noun_audit, cli_noun_seal, cli_noun_open,
-    cli_noun_status, cli_noun_bench, cli_noun_completion, cli_noun_policy, cli_noun_report;
+    cli_noun_status, cli_noun_doctor, cli_noun_bench, cli_noun_completion, cli_noun_policy,
+    cli_noun_report;
 /* All of them, in the order of the help. */
 const struct cli_noun *const *cli_nouns(size_t *ret_n);
 

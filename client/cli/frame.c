@@ -14,10 +14,10 @@
 #include "client/cli/pin.h"
 
 static const struct cli_noun *const nouns[] = {
-    &cli_noun_key,    &cli_noun_data_key,   &cli_noun_record,    &cli_noun_approval,
-    &cli_noun_policy, &cli_noun_identity,   &cli_noun_emergency, &cli_noun_report,
-    &cli_noun_audit,  &cli_noun_seal,       &cli_noun_open,      &cli_noun_status,
-    &cli_noun_bench,  &cli_noun_completion,
+    &cli_noun_key,    &cli_noun_data_key, &cli_noun_record,     &cli_noun_approval,
+    &cli_noun_policy, &cli_noun_identity, &cli_noun_emergency,  &cli_noun_report,
+    &cli_noun_audit,  &cli_noun_seal,     &cli_noun_open,       &cli_noun_status,
+    &cli_noun_doctor, &cli_noun_bench,    &cli_noun_completion,
 };
 #define N_NOUNS (sizeof(nouns) / sizeof(nouns[0]))
 

@@ -230,7 +230,6 @@ static ward_status try_version(struct ward_pipeline *pipeline, struct ward_kek *
 {
     struct ward_destroy_due due = {.ref = {key->id, version}, .epoch = state->epoch};
     WARD_TRY(no_intent(reader, &key->id));
-    WARD_TRY(all_let_go(reader, state->epoch, ward_wall_us(pipeline->clock)));
     WARD_TRY(find_proposal(reader, key, &due.ref, &due.proposal));
     WARD_TRY(every_row_opens(kek, reader, &due.ref, stopping, &due.rows_opened));
     return destroy(pipeline, &due);
@@ -249,7 +248,9 @@ void ward_destruction_tick(struct ward_pipeline *pipeline, struct ward_kek *kek,
             const struct ward_kek_ref ref = {key->id, version->version};
             bool due = version->state == WARD_KEY_PENDING_DESTRUCTION && version->due_us != 0 &&
                        version->due_us <= now_us;
-            if (!due || !may_try(memory, &ref, ward_monotonic_us(pipeline->clock))) {
+            /* Daemons let go within a second or two, this one among them. */
+            if (!due || !ward_ok(all_let_go(reader, state->epoch, now_us)) ||
+                !may_try(memory, &ref, ward_monotonic_us(pipeline->clock))) {
                 continue;
             }
             ward_status status =

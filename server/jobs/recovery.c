@@ -75,7 +75,10 @@ void ward_recovery_tick(struct ward_pipeline *pipeline, struct ward_store_reader
     for (size_t i = 0; i < snapshot.n_intents; i++) {
         const struct ward_store_intent *intent = &snapshot.intents[i];
         bool own = ward_bytes_eq(intent->node, state->node);
-        bool left = own && started_us != NULL && intent->created_us < *started_us;
+        /* Of before the start, by whatever clock: one that was ahead was not this process's. */
+        bool before = started_us != NULL && (intent->created_us < *started_us ||
+                                             intent->created_us > now_us + WARD_INTENT_AGE_US);
+        bool left = own && before;
         if (left || now_us - intent->created_us > WARD_INTENT_AGE_US) {
             (void)ward_recovery_take_up(pipeline, &snapshot, intent); /* logged; tried again */
         }

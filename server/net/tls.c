@@ -227,6 +227,14 @@ int64_t ward_tls_crl_end_us(struct ward_tls *tls)
     return end_us;
 }
 
+int64_t ward_tls_certificate_end_us(struct ward_tls *tls)
+{
+    (void)pthread_mutex_lock(&tls->lock);
+    int64_t end_us = microseconds(X509_get0_notAfter(SSL_CTX_get0_certificate(tls->current)));
+    (void)pthread_mutex_unlock(&tls->lock);
+    return end_us;
+}
+
 SSL *ward_tls_session(struct ward_tls *tls, int fd, unsigned *ret_generation)
 {
     (void)pthread_mutex_lock(&tls->lock);

@@ -28,6 +28,8 @@ ward_status ward_tls_reload(struct ward_tls *tls);
 /* UTC, microseconds: when the first of the revocation lists is out of date, and handshakes are
  * refused; INT64_MAX without lists. */
 int64_t ward_tls_crl_end_us(struct ward_tls *tls);
+/* When our own certificate ends. */
+int64_t ward_tls_certificate_end_us(struct ward_tls *tls);
 
 enum ward_tls_result {
     WARD_TLS_DONE,

@@ -26,8 +26,9 @@ static ward_status decide(struct ward_request *request)
         request->work = WARD_ARENA_NEW(request->arena, struct ward_destroying);
         WARD_ENSURE(request->work != NULL, WARD_E_EXHAUSTED);
     }
-    return ward_destroying_begin(request->state, &in->ref, request->received_wall_us,
-                                 request->work);
+    WARD_TRY(
+        ward_destroying_begin(request->state, &in->ref, request->received_wall_us, request->work));
+    return ward_destroying_check_due(request->work);
 }
 
 static ward_status read(struct ward_request *request, struct ward_digest *digest)

@@ -20,9 +20,6 @@ ward_status ward_destroying_begin(const struct ward_state *state, const struct w
     if (version->state != WARD_KEY_PENDING_DESTRUCTION) {
         return WARD_REFUSAL(WARD_E_STATE, "key: the version is not pending destruction any more");
     }
-    if (version->due_us == 0 || version->due_us > now_us) {
-        return WARD_REFUSAL(WARD_E_STATE, "key: the version's waiting is not over");
-    }
     *ret = (struct ward_destroying){.ref = *ref,
                                     .name = key->name,
                                     .prior = (uint8_t)version->prior,
@@ -30,6 +27,14 @@ ward_status ward_destroying_begin(const struct ward_state *state, const struct w
                                     .changed_us = version->changed_us,
                                     .now_us = now_us};
     return ward_id_random(&ret->intent);
+}
+
+ward_status ward_destroying_check_due(const struct ward_destroying *destroying)
+{
+    if (destroying->due_us == 0 || destroying->due_us > destroying->now_us) {
+        return WARD_REFUSAL(WARD_E_STATE, "key: the version's waiting is not over");
+    }
+    return WARD_OK;
 }
 
 /* ---- what officers agreed to ---- */

@@ -37,10 +37,11 @@ struct ward_destroying {
     bool was_gone;   /* somebody else had destroyed the object */
 };
 
-/* The version as the state has it: STATE unless it is pending destruction and due. Fills all but
- * proposal, approvers and issued. */
+/* The version as the state has it: STATE unless it is pending destruction. Fills all but proposal,
+ * approvers and issued. */
 ward_status ward_destroying_begin(const struct ward_state *state, const struct ward_kek_ref *ref,
                                   int64_t now_us, struct ward_destroying *ret);
+ward_status ward_destroying_check_due(const struct ward_destroying *destroying);
 /* Did officers agree to destroy this very version, so long ago that it is due by what they signed?
  * STATE or DENIED otherwise. */
 ward_status ward_destroying_check_votes(struct ward_request *request, struct ward_worker *worker,

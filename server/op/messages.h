@@ -271,6 +271,18 @@ struct ward_policy_apply {
     struct ward_proposal_view *proposal; /* out */
 };
 
+/* ---- diagnosis ---- */
+enum ward_finding_level { WARD_FINDING_OK, WARD_FINDING_WARNING, WARD_FINDING_GAP };
+struct ward_finding {
+    struct ward_bytes check; /* "token-orphans" */
+    enum ward_finding_level level;
+    struct ward_bytes text, advice; /* what was found; what to do, empty when all is well */
+};
+struct ward_diagnose {
+    const struct ward_finding *findings; /* out */
+    size_t n, left_out;
+};
+
 /* ---- audit ---- */
 struct ward_audit_export {
     uint64_t start, end;

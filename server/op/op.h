@@ -77,6 +77,7 @@ extern const struct ward_op ward_op_identity_revoke, ward_op_identity_unrevoke,
     ward_op_revocation_list;
 extern const struct ward_op ward_op_emergency_open, ward_op_emergency_close, ward_op_emergency_list;
 extern const struct ward_op ward_op_policy_show, ward_op_policy_list, ward_op_policy_apply;
+extern const struct ward_op ward_op_diagnose;
 extern const struct ward_op ward_op_audit_export, ward_op_audit_checkpoint;
 /* Internal, by identity "system". */
 extern const struct ward_op ward_op_sign_checkpoint, ward_op_rewrap, ward_op_rewrap_open,

@@ -44,6 +44,7 @@ static ward_status still_allowed(struct ward_request *request, struct ward_worke
                                  struct ward_destroying *destroying)
 {
     const struct ward_read *proposal = request->reads[READ_PROPOSAL];
+    WARD_TRY(ward_destroying_check_due(destroying)); /* another daemon's clock may be ahead */
     WARD_TRY(proposal->status);
     WARD_TRY(ward_destroying_check_rows(request->reads[READ_ROWS], destroying));
     return ward_destroying_check_votes(request, worker, &proposal->proposal.proposal, destroying);

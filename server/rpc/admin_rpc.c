@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* ward.v1.Admin: who is no longer let in. An identity comes as its text, a certificate as the
- * digest of its DER; the operations know both as texts. */
+/* ward.v1.Admin: who is no longer let in, and whether all is well. An identity comes as its text, a
+ * certificate as the digest of its DER; the operations know both as texts. */
 #include "server/rpc/fields.h"
 #include "server/rpc/method.h"
 #include "server/rpc/replay_digest.h"
@@ -131,4 +131,47 @@ ward_status ward_revocation_list_encode(struct ward_request *request, const Prot
     response->n_revocations = in->n;
     *ret = &response->base;
     return ward_fields_text(request->arena, in->next_page_token, &response->next_page_token);
+}
+
+/* ---- diagnose ---- */
+
+ward_status ward_diagnose_decode(struct ward_request *request, const ProtobufCMessage *message)
+{
+    const Ward__V1__DiagnoseRequest *from = (const void *)message;
+    WARD_TRY(ward_fields_header(request, from->header));
+    request->in = WARD_ARENA_NEW(request->arena, struct ward_diagnose);
+    WARD_ENSURE(request->in != NULL, WARD_E_EXHAUSTED);
+    return WARD_OK;
+}
+
+static ward_status fill_finding(struct ward_arena *arena, const struct ward_finding *from,
+                                Ward__V1__Finding *out)
+{
+    static const char *const levels[] = {
+        [WARD_FINDING_OK] = "ok", [WARD_FINDING_WARNING] = "warning", [WARD_FINDING_GAP] = "gap"};
+    ward__v1__finding__init(out);
+    WARD_TRY(ward_fields_text(arena, from->check, &out->check));
+    WARD_TRY(ward_fields_text(arena, ward_bytes_str(levels[from->level]), &out->level));
+    WARD_TRY(ward_fields_text(arena, from->text, &out->text));
+    return ward_fields_text(arena, from->advice, &out->advice);
+}
+
+ward_status ward_diagnose_encode(struct ward_request *request, const ProtobufCMessage **ret)
+{
+    const struct ward_diagnose *in = request->in;
+    Ward__V1__DiagnoseResponse *response =
+        WARD_ARENA_NEW(request->arena, Ward__V1__DiagnoseResponse);
+    Ward__V1__Finding *items = WARD_ARENA_ARRAY(request->arena, Ward__V1__Finding, in->n);
+    Ward__V1__Finding **pointers = WARD_ARENA_ARRAY(request->arena, Ward__V1__Finding *, in->n);
+    WARD_ENSURE(response != NULL && items != NULL && pointers != NULL, WARD_E_EXHAUSTED);
+    ward__v1__diagnose_response__init(response);
+    for (size_t i = 0; i < in->n; i++) {
+        WARD_TRY(fill_finding(request->arena, &in->findings[i], &items[i]));
+        pointers[i] = &items[i];
+    }
+    response->findings = pointers;
+    response->n_findings = in->n;
+    response->left_out = (uint32_t)in->left_out;
+    *ret = &response->base;
+    return WARD_OK;
 }

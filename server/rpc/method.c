@@ -81,6 +81,7 @@ static const struct ward_method methods[] = {
     ROW("Admin", "ShowPolicy", policy_show, show_policy_request, WARD_MESSAGE_MAX, 8 * MIB),
     ROW("Admin", "ListPolicies", policy_list, list_policies_request, WARD_MESSAGE_MAX, 8 * MIB),
     ROW("Admin", "ApplyPolicy", policy_apply, apply_policy_request, WARD_MESSAGE_MAX, 32 * MIB),
+    ROW("Admin", "Diagnose", diagnose, diagnose_request, WARD_MESSAGE_MAX, 4 * MIB),
     ROW("Audit", "Export", audit_export, export_request, WARD_MESSAGE_MAX, 32 * MIB),
     ROW("Audit", "Checkpoint", audit_checkpoint, checkpoint_request, WARD_MESSAGE_MAX, MIB),
     HEALTH("Check", false),

@@ -20,6 +20,7 @@
 #include "server/op/op.h"
 #include "server/state.h"
 #include "server/throttle.h"
+#include "server/work/posture.h"
 #include "server/work/queue.h"
 
 struct ward_pipeline {
@@ -27,6 +28,7 @@ struct ward_pipeline {
     struct ward_state_slot *states;
     const struct ward_clock *clock;
     struct ward_attestation *attestation; /* NULL: every key is as it was made */
+    const struct ward_posture *posture;   /* NULL: a diagnosis knows nothing of it */
     struct ward_budget *budget;           /* NULL: wraps are not counted */
     void (*complete)(void *context, struct ward_list *requests); /* answers go out; any thread */
     void *complete_context;

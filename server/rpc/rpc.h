@@ -55,6 +55,8 @@ struct ward_rpc;
  * text for files. */
 ward_status ward_rpc_new(const struct ward_rpc_config *config,
                          const struct ward_rpc_handler *handler, struct ward_rpc **ret);
+/* UTC, microseconds: when the daemon's own certificate ends. */
+int64_t ward_rpc_certificate_end_us(const struct ward_rpc *rpc);
 unsigned ward_rpc_port(const struct ward_rpc *rpc);
 ward_status ward_rpc_start(struct ward_rpc *rpc); /* starts the loop threads */
 /* Any thread: answers move to the loops of their origins, which encode, write and free them. */

@@ -272,6 +272,11 @@ ward_status ward_rpc_new(const struct ward_rpc_config *config,
     return WARD_OK;
 }
 
+int64_t ward_rpc_certificate_end_us(const struct ward_rpc *rpc)
+{
+    return ward_tls_certificate_end_us(rpc->tls);
+}
+
 unsigned ward_rpc_port(const struct ward_rpc *rpc)
 {
     return ward_listener_port(rpc->listener);

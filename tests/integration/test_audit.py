@@ -157,6 +157,8 @@ TABLE = [
     ("Emergencies.List", "emergency.list", "allowed", None, lambda c, r: c["auditor"].list_emergencies(r)),
     ("Emergencies.List", "emergency.list", "refused", "PERMISSION_DENIED", lambda c, r: c["writer"].list_emergencies(r)),
     ("Emergencies.List", "emergency.list", "bad", "INVALID_ARGUMENT", lambda c, r: c["auditor"].list_emergencies(r, page_size=5000)),
+    ("Admin.Diagnose", "doctor.run", "allowed", None, lambda c, r: c["auditor"].diagnose(r)),
+    ("Admin.Diagnose", "doctor.run", "refused", "PERMISSION_DENIED", lambda c, r: c["app"].diagnose(r)),
     ("Audit.Export", "audit.export", "allowed", None, lambda c, r: c["auditor"].export(0, 1, r)),
     ("Audit.Export", "audit.export", "refused", "PERMISSION_DENIED", lambda c, r: c["officer-a"].export(0, 1, r)),
     ("Audit.Export", "audit.export", "bad", "INVALID_ARGUMENT", lambda c, r: c["auditor"].export(5, 1, r)),
@@ -164,8 +166,8 @@ TABLE = [
     ("Audit.Checkpoint", "audit.checkpoint", "refused", "PERMISSION_DENIED", lambda c, r: c["app"].checkpoint(r)),
 ]
 # What cannot fail once it is allowed.
-NEVER_FAILS = {"Admin.ListRevocations", "Emergencies.List", "Keys.ListKeys", "Approvals.List", "Audit.Export", "Audit.Checkpoint"}
-NEVER_BAD = {"Audit.Checkpoint"}
+NEVER_FAILS = {"Admin.ListRevocations", "Emergencies.List", "Keys.ListKeys", "Approvals.List", "Audit.Export", "Audit.Checkpoint", "Admin.Diagnose"}
+NEVER_BAD = {"Audit.Checkpoint", "Admin.Diagnose"}
 # What the policy of these tests lets nobody do: see test_approvals.py.
 NEVER_ALLOWED = {"Approvals.Execute"}
 

@@ -7,6 +7,7 @@ import os
 import grpc
 import pytest
 from harness import log
+from harness.client import header, keys_pb2
 from harness.daemon import has_failpoints
 from harness.processes import wait_until
 
@@ -15,6 +16,8 @@ MAKING = ["making.before-intent", "making.after-intent", "making.object-made", "
 DESTROYING = ["destroying.before-intent", "destroying.after-intent", "destroying.object-destroyed", "destroying.gone",
               "destroying.before-outcome"]
 COMMITS = ["administrative.before-commit", "administrative.after-commit"]
+# A destruction commits twice by itself: its intent, its outcome.
+DESTRUCTION = [*DESTROYING, *(f"{point}=kill@{number}" for number in (1, 2) for point in COMMITS)]
 # An approved rotation commits four times: draft, submission, the last vote with its intent, outcome.
 ROTATION = [*MAKING, *(f"{point}=kill@{number}" for number in (1, 2, 3, 4) for point in COMMITS)]
 CREATION = [*MAKING, *(f"{point}=kill@{number}" for number in (1, 2) for point in COMMITS)]
@@ -116,6 +119,80 @@ def test_a_creation_dies_at(own, point):
         plaintext, wrapped = app.generate(key)
         assert app.unwrap(wrapped) == plaintext
         app.close()
+
+
+DAYS_31 = str(31 * 86400)
+
+
+def schedule(own, key: str, version: int) -> None:
+    officer_a, officer_b = own.client("officer-a", timeout=20), own.client("officer-b", timeout=20)
+    request = keys_pb2.ScheduleKeyDestructionRequest(header=header(reason="nothing needs it"), name=key, version=version)
+    officer_b.approve(officer_a.submit(officer_a.keys.ScheduleKeyDestruction(request, timeout=20).proposal))
+    officer_a.close()
+    officer_b.close()
+
+
+def state_of(own, key: str, version: int) -> int:
+    return int(own.postgres.sql(f"SELECT v.state FROM ward.kek_version v JOIN ward.kek k ON k.id = v.kek "
+                                f"WHERE k.name = '{key}' AND v.version = {version}"))
+
+
+def below(own, key: str, version: int) -> int:
+    return int(own.postgres.sql(f"SELECT count(*) FROM ward.subject_key s JOIN ward.kek k ON k.id = s.kek "
+                                f"WHERE k.name = '{key}' AND s.kek_version < {version}"))
+
+
+@pytest.fixture(scope="module")
+def old_versions(own):
+    """Versions that no row needs, one for each point and round, and the records that none of them may take along."""
+    app = own.client("app", timeout=20)
+    app.patient = True
+    records = [(f"aged-{n}", f"aged-record-{n}", b'{"resourceType":"Patient","n":%d}' % n) for n in range(8)]
+    for subject, record, data in records:
+        app.put(subject, record, data)
+    for _ in range(len(DESTRUCTION) * ROUNDS + 2):
+        rotate(own, "phi/records")
+    wait_until(lambda: below(own, "phi/records", active(own, "phi/records")) == 0, 30, "the rewrap ends")
+    app.close()
+    return iter(range(1, len(DESTRUCTION) * ROUNDS + 2)), records
+
+
+@pytest.mark.parametrize("point", DESTRUCTION)
+def test_a_destruction_dies_at(own, old_versions, point):
+    daemon = own.daemons[0]
+    for _ in range(ROUNDS):
+        version = next(old_versions[0])
+        schedule(own, "phi/records", version)
+        assert state_of(own, "phi/records", version) == 6
+        daemon.stop()
+        daemon.spawn(environment={"WARD_FAILPOINT": point if "=" in point else f"{point}=kill", "WARD_CLOCK_OFFSET_S": DAYS_31})
+        wait_until(lambda: not daemon.running(), 30, f"{point} kills the daemon")
+        assert daemon.process.returncode == -9
+        daemon.kill()
+        daemon.start(environment={"WARD_CLOCK_OFFSET_S": DAYS_31})
+        wait_until(lambda version=version: state_of(own, "phi/records", version) == 7, 30, "what officers agreed to is done")
+        reconciled(own)
+        app = own.client("app", timeout=20)
+        app.patient = True
+        for subject, record, data in old_versions[1]:
+            assert app.get(subject, record).json == data
+        app.close()
+        daemon.stop()
+        daemon.start()
+
+
+def test_a_destruction_that_begun_by_a_clock_ahead_waits(own, old_versions):
+    version = next(old_versions[0])
+    schedule(own, "phi/records", version)
+    daemon = own.daemons[0]
+    daemon.stop()
+    daemon.spawn(environment={"WARD_FAILPOINT": "destroying.after-intent=kill", "WARD_CLOCK_OFFSET_S": DAYS_31})
+    wait_until(lambda: not daemon.running(), 30, "it dies")
+    daemon.kill()
+    daemon.start()
+    reconciled(own)
+    assert state_of(own, "phi/records", version) == 6
+    assert own.postgres.sql("SELECT prior FROM ward.kek_version WHERE state = 6") == "4", "it can be cancelled again"
 
 
 def test_recovery_itself_dies_and_is_taken_up_again(own):

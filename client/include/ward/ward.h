@@ -584,6 +584,26 @@ ward_rc ward_apply_policy(ward_client *client, const ward_call *call, const void
                           uint32_t base_version, ward_proposals **ret, ward_error *error);
 void ward_policies_free(ward_policies *policies);
 
+/* ---- diagnosis ---- */
+
+typedef struct ward_finding_info {
+    const char *check;  /* "token-orphans", "rotation", ... */
+    const char *level;  /* "ok", "warning", "gap" */
+    const char *text;   /* what was found */
+    const char *advice; /* what to do; "" when all is well */
+} ward_finding_info;
+
+typedef struct ward_findings {
+    const ward_finding_info *const *items;
+    size_t n;
+    uint32_t left_out; /* findings beyond those that are told */
+} ward_findings;
+
+/* Looks at token, keys, daemons and officers for what is not as it should be; changes nothing. */
+ward_rc ward_diagnose(ward_client *client, const ward_call *call, ward_findings **ret,
+                      ward_error *error);
+void ward_findings_free(ward_findings *findings);
+
 /* ---- health ---- */
 
 /* *serving: 1 when the daemon's HSM, database and audit log all answer, else 0. */

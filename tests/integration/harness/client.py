@@ -209,6 +209,11 @@ class Client:
         request = emergencies_pb2.ListEmergenciesRequest(header=header(request_id), **members)
         return list(self.emergencies.List(request, timeout=self.timeout).emergencies)
 
+    # ---- diagnosis ----
+
+    def diagnose(self, request_id: str = "") -> list:
+        return self.admin.Diagnose(admin_pb2.DiagnoseRequest(header=header(request_id)), timeout=self.timeout).findings
+
     # ---- audit ----
 
     def checkpoint(self, request_id: str = ""):

@@ -79,13 +79,13 @@ roles:
       - name: revocations
         actions: [identity.revoke, identity.unrevoke, identity.list]
       - name: policies
-        actions: [policy.apply, policy.show, emergency.list, emergency.close]
+        actions: [doctor.run, policy.apply, policy.show, emergency.list, emergency.close]
   - name: auditors
     kind: auditor
     members: ["person:carol"]
     rules:
       - name: log
-        actions: [audit.export, audit.checkpoint, approval.list, approval.show, identity.list, policy.show, emergency.list]
+        actions: [doctor.run, audit.export, audit.checkpoint, approval.list, approval.show, identity.list, policy.show, emergency.list]
       - name: inventory
         actions: [key.describe, key.list, key.usage]
         keys: ["**"]

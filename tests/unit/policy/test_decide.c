@@ -36,6 +36,7 @@ static const struct {
     {"identity.list", ".OU."},      {"emergency.list", ".OU."},
     {"emergency.close", "AOUM"},    {"audit.export", "..U."},
     {"audit.checkpoint", ".OU."},   {"server.reflect", "AOUM"},
+    {"doctor.run", ".OUM"},
 };
 
 static bool kind_may(const char *action, unsigned kind)

@@ -18,6 +18,7 @@ const struct ward_op ward_op_approval_list, ward_op_approval_show, ward_op_appro
 const struct ward_op ward_op_identity_revoke, ward_op_identity_unrevoke, ward_op_revocation_list;
 const struct ward_op ward_op_emergency_open, ward_op_emergency_close, ward_op_emergency_list;
 const struct ward_op ward_op_policy_show, ward_op_policy_list, ward_op_policy_apply;
+const struct ward_op ward_op_diagnose;
 const struct ward_op ward_op_audit_export, ward_op_audit_checkpoint;
 
 /* Nothing is answered twice here. */

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* How this daemon was set up, whether its neighbours live, and whether officers have something left
+ * to do. */
+#include "policy/decide.h"
+#include "server/op/destroying.h"
+#include "server/op/diagnosis.h"
+#include "server/work/worker.h"
+
+#define DAY_US (24LL * 3600 * 1000000)
+#define CERTIFICATE "certificate"
+#define NODES "daemons"
+#define AUDIT "audit-log"
+#define REVIEWS "reviews"
+#define QUORUM "quorum"
+
+static ward_status check_setup(struct ward_diagnosis *diagnosis, const struct ward_posture *posture)
+{
+    if (diagnosis->worker->pipeline->without_proof) {
+        WARD_TRY(ward_diagnosis_add(diagnosis, "wrap-proof", WARD_FINDING_GAP,
+                                    "set hsm.wrap_proof to true and start the daemon anew",
+                                    "a key that the HSM wraps wrongly is given out, and lost"));
+    }
+    WARD_TRY(ward_diagnosis_well(diagnosis, "wrap-proof",
+                                 "every wrapped key is opened again before it is given out"));
+    if (posture->development_module) {
+        WARD_TRY(ward_diagnosis_add(
+            diagnosis, "hsm", WARD_FINDING_WARNING,
+            "in production use a hardware module: name it in hsm.module",
+            "SoftHSM keeps the keys in files of this host: it is for development"));
+    }
+    WARD_TRY(ward_diagnosis_well(diagnosis, "hsm", "the module is not one for development"));
+    if (!posture->memory_locked) {
+        WARD_TRY(ward_diagnosis_add(
+            diagnosis, "memory", WARD_FINDING_WARNING,
+            "raise the memlock limit to unlimited (LimitMEMLOCK=infinity)",
+            "only the pool of keys is locked in memory; no swap is on, or it had not started"));
+    }
+    return ward_diagnosis_well(diagnosis, "memory", "all of the daemon's memory is locked");
+}
+
+static ward_status check_certificate(struct ward_diagnosis *diagnosis,
+                                     const struct ward_posture *posture)
+{
+    int64_t end_us = posture->certificate_end_us(posture->context);
+    int64_t days = (end_us - diagnosis->now_us) / DAY_US;
+    if (end_us != 0 && days < 30) {
+        WARD_TRY(ward_diagnosis_add(diagnosis, CERTIFICATE,
+                                    days < 1 ? WARD_FINDING_GAP : WARD_FINDING_WARNING,
+                                    "put a new one in its place and send the daemon SIGHUP",
+                                    days < 7 ? "URGENT: the daemon's certificate ends in %lld days"
+                                             : "the daemon's certificate ends in %lld days",
+                                    (long long)(days < 0 ? 0 : days)));
+    }
+    return ward_diagnosis_well(diagnosis, CERTIFICATE,
+                               "the daemon's certificate is good for 30 days and more");
+}
+
+/* One that is gone for a day was put out of service. */
+static ward_status check_nodes(struct ward_diagnosis *diagnosis, const struct ward_read *nodes)
+{
+    WARD_TRY(nodes->status);
+    for (size_t i = 0; i < nodes->nodes.n; i++) {
+        const struct ward_store_node *node = &nodes->nodes.nodes[i];
+        int64_t silent_us = diagnosis->now_us - node->seen_us;
+        bool late = silent_us < WARD_NODE_LIVES_US && node->epoch + 1 < diagnosis->state->epoch &&
+                    silent_us > WARD_NODE_LIVES_US / 2;
+        if ((silent_us >= WARD_NODE_LIVES_US && silent_us < DAY_US) || late) {
+            WARD_TRY(ward_diagnosis_add(diagnosis, NODES, WARD_FINDING_WARNING,
+                                        "look whether it runs and reaches the database",
+                                        "%.*s was last heard of %lld seconds ago",
+                                        (int)node->name.size, (const char *)node->name.data,
+                                        (long long)(silent_us / 1000000)));
+        }
+    }
+    return ward_diagnosis_well(diagnosis, NODES, "every daemon was heard of within the minute");
+}
+
+static ward_status check_checkpoint(struct ward_diagnosis *diagnosis,
+                                    const struct ward_read *checkpoint)
+{
+    if (!ward_ok(checkpoint->status)) {
+        WARD_TRY(ward_diagnosis_add(diagnosis, AUDIT, WARD_FINDING_GAP,
+                                    "see the daemon's log for why it cannot sign",
+                                    "there is no signed checkpoint of the audit log"));
+    }
+    return ward_diagnosis_well(diagnosis, AUDIT, "the audit log is signed");
+}
+
+ward_status ward_diagnose_daemon(struct ward_diagnosis *diagnosis, const struct ward_read *nodes,
+                                 const struct ward_read *checkpoint)
+{
+    if (diagnosis->posture != NULL) {
+        WARD_TRY(check_setup(diagnosis, diagnosis->posture));
+        WARD_TRY(check_certificate(diagnosis, diagnosis->posture));
+    }
+    /* The committer refuses a database that may forget what it said was written. */
+    WARD_TRY(ward_diagnosis_well(diagnosis, "database",
+                                 "fsync, synchronous_commit and full_page_writes are on, or it is "
+                                 "not written to"));
+    WARD_TRY(check_nodes(diagnosis, nodes));
+    return check_checkpoint(diagnosis, checkpoint);
+}
+
+/* ---- officers ---- */
+
+static bool was_reviewed(const struct ward_store_proposal *row)
+{
+    for (size_t i = 0; i < row->n_votes; i++) {
+        if (row->votes[i].decision == WARD_DECISION_REVIEW) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool waits_for_review(struct ward_diagnosis *diagnosis,
+                             const struct ward_store_proposal *row)
+{
+    struct ward_proposal proposal;
+    enum ward_action action;
+    return row->state == WARD_PROPOSAL_EXECUTED && !was_reviewed(row) &&
+           ward_ok(ward_proposal_parse(row->payload, diagnosis->arena, &proposal)) &&
+           ward_action_find(proposal.action, &action) && ward_action_at_once(action) &&
+           proposal.approvals == 0;
+}
+
+static bool is_gone(void *context, struct ward_bytes identity)
+{
+    return ward_state_revocation(context, WARD_REVOKED_IDENTITY, identity) != NULL;
+}
+
+ward_status ward_diagnose_officers(struct ward_diagnosis *diagnosis,
+                                   const struct ward_read *proposals)
+{
+    WARD_TRY(proposals->status);
+    size_t waiting = 0;
+    for (size_t i = 0; i < proposals->proposals.n; i++) {
+        waiting += waits_for_review(diagnosis, &proposals->proposals.proposals[i]);
+    }
+    if (waiting > 0) {
+        WARD_TRY(ward_diagnosis_add(diagnosis, REVIEWS, WARD_FINDING_WARNING,
+                                    "another officer reviews each: ward approval list",
+                                    "%zu acts ran at once on one officer's signature, and nobody "
+                                    "has reviewed them",
+                                    waiting));
+    }
+    WARD_TRY(ward_diagnosis_well(diagnosis, REVIEWS, "no act of one officer waits for a review"));
+    const struct ward_policy *policy = diagnosis->state->policy;
+    size_t officers = ward_policy_approvers(policy, is_gone, (void *)diagnosis->state);
+    uint32_t largest = ward_policy_largest_quorum(policy);
+    if (officers < (size_t)largest + 1) {
+        WARD_TRY(ward_diagnosis_add(diagnosis, QUORUM, WARD_FINDING_GAP,
+                                    "certify another officer, or change the policy while you can",
+                                    "%zu officers may approve, and a guard asks for %u besides the "
+                                    "proposer",
+                                    officers, largest));
+    }
+    return ward_diagnosis_well(diagnosis, QUORUM, "there are officers enough for every guard");
+}

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Keys that should have been rotated, rewrapped or destroyed by now. All of it is the daemon's own
+ * work; what is found here is that it could not do it. */
+#include "server/op/diagnosis.h"
+
+#define DAY_US (24LL * 3600 * 1000000)
+#define HOUR_US (3600LL * 1000000)
+#define ROTATION "rotation"
+#define COMPROMISED "compromised"
+#define WRAPS "wraps"
+#define DESTRUCTION "destruction"
+#define UNFINISHED "unfinished"
+
+#define NAME(key) (int)(key)->name.size, (const char *)(key)->name.data
+
+static ward_status check_rotation(struct ward_diagnosis *diagnosis, const struct ward_key *key)
+{
+    if (!key->enabled || key->purpose == WARD_PURPOSE_SYSTEM || key->rotation_period_days == 0 ||
+        key->active == NULL) {
+        return WARD_OK;
+    }
+    int64_t age_days = (diagnosis->now_us - key->active->created_us) / DAY_US;
+    if (age_days <= (int64_t)key->rotation_period_days) {
+        return WARD_OK;
+    }
+    return ward_diagnosis_add(diagnosis, ROTATION, WARD_FINDING_WARNING,
+                              "see the daemon's log for why it could not rotate it",
+                              "%.*s version %u is %lld days old and should be rotated after %u",
+                              NAME(key), key->active->version, (long long)age_days,
+                              key->rotation_period_days);
+}
+
+static ward_status check_wraps(struct ward_diagnosis *diagnosis, const struct ward_key *key)
+{
+    const struct ward_posture *posture = diagnosis->posture;
+    if (posture == NULL || posture->wrap_hard_limit == 0 || key->active == NULL ||
+        key->active->wraps < posture->wrap_soft_limit) {
+        return WARD_OK;
+    }
+    return ward_diagnosis_add(
+        diagnosis, WRAPS,
+        key->active->wraps < posture->wrap_hard_limit ? WARD_FINDING_WARNING : WARD_FINDING_GAP,
+        "rotate the key; see the daemon's log for why it could not",
+        "%.*s version %u has wrapped %llu times, and may %llu times", NAME(key),
+        key->active->version, (unsigned long long)key->active->wraps,
+        (unsigned long long)posture->wrap_hard_limit);
+}
+
+static ward_status check_destruction(struct ward_diagnosis *diagnosis, const struct ward_key *key)
+{
+    for (size_t v = 0; v < key->n_versions; v++) {
+        const struct ward_key_version *version = &key->versions[v];
+        bool late = version->state == WARD_KEY_PENDING_DESTRUCTION && version->due_us != 0 &&
+                    version->due_us < diagnosis->now_us - HOUR_US;
+        if (late) {
+            WARD_TRY(ward_diagnosis_add(
+                diagnosis, DESTRUCTION, WARD_FINDING_WARNING,
+                "see the daemon's log for what stands against it, or cancel it",
+                "%.*s version %u should be destroyed, and is not", NAME(key), version->version));
+        }
+    }
+    return WARD_OK;
+}
+
+static ward_status check_rows(struct ward_diagnosis *diagnosis, const struct ward_read *rows)
+{
+    const struct ward_key *key = ward_state_key_by_id(diagnosis->state, &rows->rows.kek);
+    WARD_TRY(rows->status);
+    for (size_t i = 0; key != NULL && i < rows->rows.n; i++) {
+        const struct ward_key_version *version = ward_key_version_find(key, rows->rows.versions[i]);
+        if (version != NULL && version->state == WARD_KEY_COMPROMISED && rows->rows.counts[i] > 0) {
+            WARD_TRY(ward_diagnosis_add(
+                diagnosis, COMPROMISED, WARD_FINDING_GAP,
+                "wait for the rewrap, or see the daemon's log for why it does not end",
+                "%.*s version %u is compromised and still wraps %llu subject keys", NAME(key),
+                version->version, (unsigned long long)rows->rows.counts[i]));
+        }
+    }
+    return WARD_OK;
+}
+
+static ward_status check_intents(struct ward_diagnosis *diagnosis)
+{
+    for (size_t i = 0; diagnosis->snapshot != NULL && i < diagnosis->snapshot->n_intents; i++) {
+        const struct ward_store_intent *intent = &diagnosis->snapshot->intents[i];
+        if (intent->created_us > diagnosis->now_us - HOUR_US) {
+            continue; /* under way, or soon taken up */
+        }
+        char id[WARD_ID_TEXT_SIZE];
+        ward_id_print(&intent->kek, id);
+        WARD_TRY(ward_diagnosis_add(diagnosis, UNFINISHED, WARD_FINDING_GAP,
+                                    "see the daemon's log for why recovery cannot end it",
+                                    "a change of key %s version %u was begun by %.*s and not ended",
+                                    id, intent->version, (int)intent->node.size,
+                                    (const char *)intent->node.data));
+    }
+    return ward_diagnosis_well(diagnosis, UNFINISHED, "no change of a key was left half-made");
+}
+
+ward_status ward_diagnose_keys(struct ward_diagnosis *diagnosis, struct ward_read *const *rows,
+                               size_t n)
+{
+    for (size_t k = 0; k < diagnosis->state->n_keys; k++) {
+        const struct ward_key *key = &diagnosis->state->keys[k];
+        WARD_TRY(check_rotation(diagnosis, key));
+        WARD_TRY(check_wraps(diagnosis, key));
+        WARD_TRY(check_destruction(diagnosis, key));
+    }
+    for (size_t i = 0; i < n; i++) {
+        WARD_TRY(check_rows(diagnosis, rows[i]));
+    }
+    WARD_TRY(ward_diagnosis_well(diagnosis, ROTATION, "no key is older than its period"));
+    WARD_TRY(ward_diagnosis_well(diagnosis, WRAPS, "no version is near its limit of wraps"));
+    WARD_TRY(ward_diagnosis_well(diagnosis, DESTRUCTION, "no destruction is overdue"));
+    WARD_TRY(ward_diagnosis_well(diagnosis, COMPROMISED, "no row is under a compromised version"));
+    return check_intents(diagnosis);
+}
