@@ -13,7 +13,7 @@
 #include "base/status.h"
 #include "base/wipe_alloc.h"
 
-#define WARD_SCHEMA_VERSION 7
+#define WARD_SCHEMA_VERSION 8
 #define WARD_HASH_SIZE 32
 #define WARD_REPLAY_RESPONSE_MAX (64u * 1024)
 #define WARD_PURGE_MAX 10000u /* replays that one purge deletes, the oldest first */
