@@ -87,6 +87,9 @@ static ward_status look(struct ward_rewrapper *r)
     WARD_TRY(ask(r, &read, arena));
     ward_arena_free(r->arena);
     r->arena = WARD_TAKE(arena);
+    if (read.jobs.n < r->n_running) {
+        r->surveyed_us = 0; /* one has ended, perhaps at another daemon: well, or stuck? */
+    }
     r->running = read.jobs.jobs;
     r->n_running = read.jobs.n;
     r->looked_us = now_us(r);
@@ -352,7 +355,9 @@ static void collect(struct ward_rewrapper *r, struct slot *slot)
                         status);
         r->not_before_us = lost ? r->not_before_us : now_us(r) + PAUSE_US;
         r->looked_us = 0;
-        let_go(slot);
+        if (status.code != WARD_E_UNAVAILABLE) {
+            let_go(slot); /* else it is still ours, and goes on where it was */
+        }
     } else if (is_count(slot)) {
         tell_end(slot, request->in);
         r->looked_us = r->surveyed_us = 0;
