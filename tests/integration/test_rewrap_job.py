@@ -22,9 +22,10 @@ def text_of(subject: int) -> str:
 def filled(own):
     """A deployment with many patients, each with a key of its own."""
     app = own.client("app")
-    for first in range(0, PATIENTS, 500):
-        results = app.put_items([("fhir", f"job-{subject}", "r", text_of(subject).encode()) for subject in range(first, first + 500)])
-        assert not any(result.HasField("error") for result in results)
+    for first in range(0, PATIENTS, 250):
+        items = [("fhir", f"job-{subject}", "r", text_of(subject).encode()) for subject in range(first, first + 250)]
+        # A loaded machine may make the HSM late once; a record put twice is only a version more.
+        wait_until(lambda items=items: not any(result.HasField("error") for result in app.put_items(items)), 60, "they are stored")
     app.close()
     return own
 
