@@ -52,6 +52,54 @@ def lost(clients) -> bytes:
     return digest
 
 
+def move(client, method, key, request_id="", **members):
+    """A draft of one of the commands of a key's life."""
+    request = getattr(keys_pb2, method + "Request")(header=header(request_id, reason="as the table has it"), name=key, **members)
+    return getattr(client.keys, method)(request, timeout=10).proposal
+
+
+def agreed(c, draft) -> None:
+    submitted = c["officer-a"].submit(draft)
+    if submitted.state == "open":
+        c["officer-b"].approve(submitted)
+
+
+def a_key(c, *moves) -> str:
+    """A key of its own, after these commands."""
+    key = f"app/life-{next(_serial)}"
+    c["officer-a"].create_key(key)
+    for method, members in moves:
+        agreed(c, c["officer-a"].propose_rotation(key) if method == "RotateKey" else move(c["officer-a"], method, key, **members))
+    return key
+
+
+ROTATE, DESTROY = ("RotateKey", {}), ("ScheduleKeyDestruction", {"version": 1})
+
+
+def life(method, action, before=(), **members):
+    """The four rows of a command: what allows it is done to a key of the row's own."""
+    name = f"Keys.{method}"
+    return [
+        (name, action, "allowed", None, lambda c, r: move(c["officer-a"], method, a_key(c, *before), r, **members)),
+        (name, action, "refused", "PERMISSION_DENIED", lambda c, r: move(c["auditor"], method, "app/demo", r, **members)),
+        (name, action, "failed", "NOT_FOUND", lambda c, r: move(c["officer-a"], method, "app/no-such", r, **members)),
+        (name, action, "bad", "INVALID_ARGUMENT", lambda c, r: move(c["officer-a"], method, "BAD", r, **members)),
+    ]
+
+
+def show_policy(client, request_id, **members):
+    return client.admin.ShowPolicy(admin_pb2.ShowPolicyRequest(header=header(request_id), **members), timeout=10).policy
+
+
+def list_policies(client, request_id, **page):
+    return client.admin.ListPolicies(admin_pb2.ListPoliciesRequest(header=header(request_id), **page), timeout=10).policies
+
+
+def apply_policy(client, request_id, text, base=1):
+    request = admin_pb2.ApplyPolicyRequest(header=header(request_id, reason="as the table has it"), text=text, base_version=base)
+    return client.admin.ApplyPolicy(request, timeout=10).proposal
+
+
 def list_approvals(client, request_id, **page):
     return client.approvals.List(approvals_pb2.ListApprovalsRequest(header=header(request_id), **page), timeout=10)
 
@@ -97,6 +145,15 @@ TABLE = [
     ("Keys.KeyUsage", "key.usage", "refused", "PERMISSION_DENIED", lambda c, r: c["app"].key_usage("phi/labs", request_id=r)),
     ("Keys.KeyUsage", "key.usage", "failed", "NOT_FOUND", lambda c, r: c["auditor"].key_usage("phi/no-such", request_id=r)),
     ("Keys.KeyUsage", "key.usage", "bad", "INVALID_ARGUMENT", lambda c, r: c["auditor"].key_usage("BAD", request_id=r)),
+    *life("ChangeKey", "key.change", rotation_period_days=90),
+    *life("DisableKey", "key.disable"),
+    *life("EnableKey", "key.enable", [("DisableKey", {})]),
+    *life("SuspendKey", "key.suspend"),
+    *life("ResumeKey", "key.resume", [("SuspendKey", {})]),
+    *life("DeactivateKey", "key.deactivate"),
+    *life("CompromiseKey", "key.compromise", version=1),
+    *life("ScheduleKeyDestruction", "key.destroy", [ROTATE], version=1),
+    *life("CancelKeyDestruction", "key.cancel-destroy", [ROTATE, DESTROY], version=1),
     ("Records.PutRecords", "record.put", "allowed", None, lambda c, r: c["app"].put("table", "r", b"{}", request_id=r)),
     ("Records.PutRecords", "record.put", "refused", "PERMISSION_DENIED", lambda c, r: c["app"].put("table", "r", b"{}", context={}, request_id=r)),
     ("Records.PutRecords", "record.put", "failed", "INVALID_ARGUMENT", lambda c, r: c["app"].put("table", "r", b"{", request_id=r)),
@@ -146,6 +203,17 @@ TABLE = [
     ("Admin.ListRevocations", "identity.list", "allowed", None, lambda c, r: c["auditor"].revocations(r)),
     ("Admin.ListRevocations", "identity.list", "refused", "PERMISSION_DENIED", lambda c, r: c["app"].revocations(r)),
     ("Admin.ListRevocations", "identity.list", "bad", "INVALID_ARGUMENT", lambda c, r: list_revocations(c["auditor"], r, page_size=5000)),
+    ("Admin.ShowPolicy", "policy.show", "allowed", None, lambda c, r: show_policy(c["auditor"], r)),
+    ("Admin.ShowPolicy", "policy.show", "refused", "PERMISSION_DENIED", lambda c, r: show_policy(c["app"], r)),
+    ("Admin.ShowPolicy", "policy.show", "failed", "NOT_FOUND", lambda c, r: show_policy(c["auditor"], r, version=999)),
+    ("Admin.ShowPolicy", "policy.show", "bad", "INVALID_ARGUMENT", lambda c, r: show_policy(c["auditor"], r, proposal="x")),
+    ("Admin.ListPolicies", "policy.show", "allowed", None, lambda c, r: list_policies(c["auditor"], r)),
+    ("Admin.ListPolicies", "policy.show", "refused", "PERMISSION_DENIED", lambda c, r: list_policies(c["app"], r)),
+    ("Admin.ListPolicies", "policy.show", "bad", "INVALID_ARGUMENT", lambda c, r: list_policies(c["auditor"], r, page_size=5000)),
+    ("Admin.ApplyPolicy", "policy.apply", "allowed", None, lambda c, r: apply_policy(c["officer-a"], r, c["policy"] + b"# again\n")),
+    ("Admin.ApplyPolicy", "policy.apply", "refused", "PERMISSION_DENIED", lambda c, r: apply_policy(c["auditor"], r, c["policy"] + b"# again\n")),
+    ("Admin.ApplyPolicy", "policy.apply", "failed", "FAILED_PRECONDITION", lambda c, r: apply_policy(c["officer-a"], r, c["policy"], base=9)),
+    ("Admin.ApplyPolicy", "policy.apply", "bad", "INVALID_ARGUMENT", lambda c, r: apply_policy(c["officer-a"], r, b"")),
     ("Emergencies.Open", "emergency.open", "allowed", None, lambda c, r: c["writer"].open_emergency("table", request_id=r)),
     ("Emergencies.Open", "emergency.open", "refused", "PERMISSION_DENIED", lambda c, r: c["app"].open_emergency("table", request_id=r)),
     ("Emergencies.Open", "emergency.open", "failed", "INVALID_ARGUMENT", lambda c, r: c["writer"].open_emergency("table", minutes=1441, request_id=r)),
@@ -166,7 +234,8 @@ TABLE = [
     ("Audit.Checkpoint", "audit.checkpoint", "refused", "PERMISSION_DENIED", lambda c, r: c["app"].checkpoint(r)),
 ]
 # What cannot fail once it is allowed.
-NEVER_FAILS = {"Admin.ListRevocations", "Emergencies.List", "Keys.ListKeys", "Approvals.List", "Audit.Export", "Audit.Checkpoint", "Admin.Diagnose"}
+NEVER_FAILS = {"Admin.ListRevocations", "Admin.ListPolicies", "Emergencies.List", "Keys.ListKeys", "Approvals.List", "Audit.Export", "Audit.Checkpoint",
+               "Admin.Diagnose"}
 NEVER_BAD = {"Audit.Checkpoint", "Admin.Diagnose"}
 # What the policy of these tests lets nobody do: see test_approvals.py.
 NEVER_ALLOWED = {"Approvals.Execute"}
@@ -198,6 +267,7 @@ def table(shared):
     """Runs the whole table once and reads the log once: request id -> (row, what the caller saw, entries)."""
     clients = {name: shared.client(name) for name in shared.NAMES}
     clients["wrapped"] = clients["app"].generate()[1]
+    clients["policy"] = shared.policy.read_bytes()
     clients["app"].put("table-get", "r", b"{}")
     seen = {}
     for number, row in enumerate(TABLE):
