@@ -92,12 +92,32 @@ struct ward_store_emergency {
 #define WARD_EMERGENCIES_MAX 256u /* not closed, at one time */
 #define WARD_EMERGENCIES_OF_ONE 32u
 
+/* What authenticates the rows that decisions are made of, and the head itself: opaque here, see
+ * server/integrity.h. */
+#define WARD_SEAL_SUMS 5
+struct ward_seal {
+    bool set;       /* false: the row has none */
+    uint64_t since; /* counts the changes of the sums */
+    uint8_t sums[WARD_SEAL_SUMS][WARD_HASH_SIZE];
+    uint8_t tag[WARD_HASH_SIZE];
+};
+
+struct ward_head {
+    uint64_t epoch;
+    struct ward_merkle tree;
+    struct ward_seal seal;
+    bool damaged; /* the row holds no tree or no seal; size and epoch are as it says */
+};
+
 struct ward_store_snapshot {
     bool initialised; /* false: no deployment row; nothing else is set */
     uint64_t epoch;
+    struct ward_head head; /* of the same moment */
     struct ward_store_deployment deployment;
     uint32_t policy_version;
     struct ward_bytes policy_text;
+    const struct ward_store_policy *policies; /* all, ascending, without their texts */
+    size_t n_policies;
     const struct ward_store_kek *keks; /* sorted by name */
     size_t n_keks;
     const struct ward_store_kek_version *versions; /* sorted by kek, version */
@@ -373,7 +393,7 @@ enum ward_effect_kind {                          /* administrative: one transact
                                                        follows must be in force, and ceases */
                         WARD_EFFECT_INDEX_KEY,      /* insert */
                         WARD_EFFECT_REVOCATION,     /* insert */
-                        WARD_EFFECT_UNREVOCATION,   /* delete */
+                        WARD_EFFECT_UNREVOCATION,   /* delete, as it is there */
                         WARD_EFFECT_EMERGENCY,      /* insert */
                         WARD_EFFECT_EMERGENCY_CLOSED, /* compare and swap from not closed */
                         WARD_EFFECT_JOB_OPEN, /* insert, or begin anew; older versions' jobs end */
@@ -436,11 +456,14 @@ struct ward_effect {
         struct {
             uint8_t kind;
             struct ward_bytes value;
+            struct ward_id proposal; /* as it is there */
+            int64_t created_us;
         } unrevocation;
         struct ward_store_emergency emergency;
         struct {
             struct ward_id id;
             int64_t closed_us;
+            struct ward_store_emergency was; /* as it is there */
         } emergency_closed;
         struct {
             int64_t before_us;
@@ -468,11 +491,6 @@ struct ward_effect {
     };
 };
 
-struct ward_head {
-    uint64_t epoch;
-    struct ward_merkle tree;
-};
-
 struct ward_commit {
     const struct ward_new_subject_key *subject_keys; /* bulk effects: no object twice */
     size_t n_subject_keys;
@@ -496,7 +514,10 @@ struct ward_commit {
     struct ward_bytes leaves;
     uint64_t epoch;                 /* under which all of it was decided */
     const struct ward_merkle *tree; /* after the leaves */
-    uint32_t *ret_rewrapped;        /* how many of `rewrapped` took effect; may be NULL */
+    /* After all of it, for the head; NULL: it has none then. Without leaves NULL leaves the head as
+     * it is, and another one needs it to be of size first_seq. */
+    const struct ward_seal *seal;
+    uint32_t *ret_rewrapped; /* how many of `rewrapped` took effect; may be NULL */
 };
 
 enum ward_commit_outcome {

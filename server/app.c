@@ -24,6 +24,7 @@
 #include "server/op/system.h"
 #include "server/policy_chain.h"
 #include "server/revoked.h"
+#include "server/tamper.h"
 #include "server/rpc/rpc.h"
 #include "server/work/reader.h"
 #include "server/work/worker.h"
@@ -56,6 +57,8 @@ struct ward_app {
     atomic_size_t revocations_missing; /* taken out of the database by hand */
     atomic_bool must_stop, serving, must_recheck;
     struct ward_posture posture;
+    struct ward_tamper tamper;
+    struct ward_seal adopted; /* set: of a database that had none */
 };
 
 ward_status ward_app_open_kek(const struct ward_config *config, struct ward_kek **ret)
@@ -124,9 +127,18 @@ static ward_status renew(struct ward_app *app, struct ward_store_reader *reader)
     WARD_TRY(ward_arena_new(SNAPSHOT_ARENA, &arena));
     struct ward_store_snapshot snapshot;
     WARD_TRY(load_snapshot(reader, arena, &snapshot));
-    WARD_TRY(verify_policy(app, reader, &snapshot));
     struct ward_state *now = ward_state_slot_get(&app->states), *state = NULL;
-    ward_status status = keep_revoked(app, now, reader, arena, &snapshot);
+    ward_status status = ward_tamper_check(now->index, &snapshot);
+    if (status.code == WARD_E_STATE) {
+        ward_tamper_tell(&app->tamper, status);
+        status = WARD_STATUS(WARD_E_UNAVAILABLE); /* it is told once */
+    }
+    if (ward_ok(status)) {
+        status = verify_policy(app, reader, &snapshot);
+    }
+    if (ward_ok(status)) {
+        status = keep_revoked(app, now, reader, arena, &snapshot);
+    }
     if (ward_ok(status)) {
         status = ward_state_new(&snapshot, app->policies.policy, ward_bytes_str(app->config->node),
                                 ward_index_ref(now->index), &state);
@@ -163,6 +175,30 @@ static void in_force(void *context)
     }
 }
 
+static ward_status believe(struct ward_app *app, const struct ward_index *index,
+                           const struct ward_store_snapshot *snapshot)
+{
+    if (app->config->adopt_database && !snapshot->head.seal.set && !snapshot->head.damaged) {
+        return ward_tamper_adopt(index, snapshot, &app->adopted);
+    }
+    if (app->config->adopt_database) {
+        ward_log(WARD_LOG_WARN, "--adopt-database: its rows are authenticated already");
+    }
+    return ward_tamper_check(index, snapshot);
+}
+
+static ward_status open_index(struct ward_kek_session *session,
+                              const struct ward_store_snapshot *snapshot, struct ward_index **ret)
+{
+    WARD_ENSURE(snapshot->n_index_keys == 1, WARD_E_STATE);
+    ward_status status = ward_index_key_open(session, &snapshot->deployment.id,
+                                             snapshot->index_keys[0].wrapped, ret);
+    if (status.code == WARD_E_CIPHERTEXT || status.code == WARD_E_NOT_FOUND) {
+        return WARD_REFUSAL(WARD_E_STATE, "hsm: the token does not hold this database's keys");
+    }
+    return status;
+}
+
 static ward_status first_state(struct ward_app *app, struct ward_kek_session *session)
 {
     ward_auto(ward_arena_freep) struct ward_arena *arena = NULL;
@@ -170,20 +206,22 @@ static ward_status first_state(struct ward_app *app, struct ward_kek_session *se
     struct ward_store_reader *reader = NULL;
     WARD_TRY(ward_store_reader_open(app->store, &reader));
     struct ward_store_snapshot snapshot;
+    struct ward_index *index = NULL;
     ward_status status = load_snapshot(reader, arena, &snapshot);
+    if (ward_ok(status)) {
+        status = open_index(session, &snapshot, &index);
+    }
+    if (ward_ok(status)) {
+        status = believe(app, index, &snapshot);
+    }
     if (ward_ok(status)) {
         status = verify_policy(app, reader, &snapshot);
     }
     ward_store_reader_close(reader);
-    WARD_TRY(status);
-    WARD_ENSURE(snapshot.n_index_keys == 1, WARD_E_STATE);
-    struct ward_index *index;
-    status = ward_index_key_open(session, &snapshot.deployment.id, snapshot.index_keys[0].wrapped,
-                                 &index);
-    if (status.code == WARD_E_CIPHERTEXT || status.code == WARD_E_NOT_FOUND) {
-        return WARD_REFUSAL(WARD_E_STATE, "hsm: the token does not hold this database's keys");
+    if (!ward_ok(status)) {
+        ward_index_unref(index);
+        return status;
     }
-    WARD_TRY(status);
     struct ward_state *state;
     WARD_TRY(ward_state_new(&snapshot, app->policies.policy, ward_bytes_str(app->config->node),
                             index, &state));
@@ -225,7 +263,7 @@ static bool serving(void *context)
     for (size_t i = 0; i < app->config->hsm_workers; i++) {
         device |= app->workers[i] != NULL && app->workers[i]->device_ok;
     }
-    return app->serving && device && ward_committer_healthy(app->committer);
+    return app->serving && device && !app->tamper.found && ward_committer_healthy(app->committer);
 }
 
 static bool still_welcome(void *context, const struct ward_peer *peer)
@@ -288,6 +326,27 @@ static void rolled_back(void *context, uint64_t size, uint64_t acknowledged)
         "entries_lost", (long long)(acknowledged - size));
     app->must_stop = true;
     (void)kill(getpid(), SIGTERM);
+}
+
+static void stop_edited(void *context)
+{
+    struct ward_app *app = context;
+    app->must_stop = true;
+    (void)kill(getpid(), SIGTERM);
+}
+
+static void altered(void *context, ward_status status)
+{
+    struct ward_app *app = context;
+    ward_tamper_tell(&app->tamper, status);
+}
+
+static void look(void *context, struct ward_store_reader *reader)
+{
+    struct ward_app *app = context;
+    struct ward_state *state = ward_state_slot_get(&app->states);
+    ward_tamper_look(&app->tamper, reader, state->index);
+    ward_state_unref(state);
 }
 
 #define KEY_LINES 20 /* of so many keys is told, however many there are */
@@ -425,7 +484,10 @@ static ward_status start_committer(struct ward_app *app)
                                                  .node = ward_bytes_str(app->config->node),
                                                  .refresh = refresh,
                                                  .refresh_context = app,
-                                                 .rolled_back = rolled_back};
+                                                 .rolled_back = rolled_back,
+                                                 .altered = altered,
+                                                 .halted = &app->tamper.found,
+                                                 .adopt = app->adopted.set ? &app->adopted : NULL};
     return ward_committer_start(&config, ward_ok(newest.status) ? newest.checkpoint.size : 0,
                                 &app->committer);
 }
@@ -450,7 +512,9 @@ static ward_status first_entry(struct ward_app *app)
 {
     struct ward_request *request;
     WARD_TRY(ward_internal_new(&ward_op_start, sizeof(struct ward_start), 1u << 20, &request));
-    ((struct ward_start *)request->in)->without_proof = app->pipeline.without_proof;
+    struct ward_start *in = request->in;
+    in->without_proof = app->pipeline.without_proof;
+    in->adopted = app->adopted.set;
     ward_status status = ward_internal_run(&app->pipeline, request);
     ward_request_free(request);
     return status;
@@ -465,6 +529,7 @@ static ward_status start_edges(struct ward_app *app)
                                           .settled_epoch = settled_epoch,
                                           .refresh = refresh,
                                           .in_force = in_force,
+                                          .look = look,
                                           .context = app,
                                           .unidentified = take_unidentified,
                                           .rewrap_share = app->config->rewrap_share};
@@ -556,6 +621,7 @@ ward_status ward_app_start(const struct ward_config *config, struct ward_app **r
     WARD_ENSURE(app != NULL, WARD_E_EXHAUSTED);
     app->config = config;
     (void)pthread_mutex_init(&app->refreshing, NULL); /* cannot fail with default attributes */
+    app->tamper = (struct ward_tamper){.stop = stop_edited, .context = app};
     ward_status status = start(app);
     if (!ward_ok(status)) {
         const char *refusal = ward_status_refusal(status);

@@ -31,6 +31,7 @@ struct ward_config {
     unsigned rewrap_share;                                 /* percent */
     const char *policy_genesis;
     uint8_t policy_genesis_sha256[32];
+    bool adopt_database; /* from the command line: once, for one that nothing authenticates yet */
 };
 
 /* INVALID with error filled; UNAVAILABLE when the file cannot be read. helper: used when the file

@@ -9,6 +9,7 @@
 #include "proto/leaf.h"
 #include "server/app.h"
 #include "server/index_key.h"
+#include "server/integrity.h"
 #include "server/work/batch.h"
 
 #define DAEMON_ROLE "ward_daemon"
@@ -127,6 +128,23 @@ static ward_status write_leaf(struct genesis *g, struct ward_merkle *tree, struc
     return ward_merkle_append(g->digest, tree, hash);
 }
 
+/* The first sums and the first tag, under the key that was just made. */
+static ward_status seal(struct genesis *g, const struct ward_batch *batch, struct ward_head *head)
+{
+    struct ward_index *index = NULL;
+    WARD_TRY(ward_index_key_open(g->session, &g->deployment.id, g->index_key, &index));
+    head->epoch++;
+    const struct ward_integrity integrity = {g->digest, ward_secret_view(index->rows)};
+    bool changed = false;
+    ward_status status =
+        ward_integrity_apply(&integrity, batch->effects, batch->n_effects, head, &changed);
+    if (ward_ok(status)) {
+        status = ward_integrity_seal(&integrity, head);
+    }
+    ward_index_unref(index);
+    return status;
+}
+
 static ward_status commit_with(struct genesis *g, struct ward_store_writer *writer,
                                struct ward_batch *batch, struct ward_buffer *leaves)
 {
@@ -134,14 +152,17 @@ static ward_status commit_with(struct genesis *g, struct ward_store_writer *writ
     WARD_TRY(add_effects(g, batch));
     WARD_TRY(ward_store_head(writer, false, &head));
     WARD_ENSURE(head.tree.size == 0, WARD_E_STATE);
+    const uint64_t epoch = head.epoch;
     WARD_TRY(write_leaf(g, &head.tree, leaves));
+    WARD_TRY(seal(g, batch, &head));
     const struct ward_commit commit = {.effects = batch->effects,
                                        .n_effects = batch->n_effects,
                                        .bump_epoch = true,
                                        .n_leaves = 1,
                                        .leaves = ward_buffer_view(leaves),
-                                       .epoch = head.epoch,
-                                       .tree = &head.tree};
+                                       .epoch = epoch,
+                                       .tree = &head.tree,
+                                       .seal = &head.seal};
     ward_status status = WARD_OK;
     if (ward_store_commit(writer, &commit, &status) != WARD_COMMITTED) {
         return ward_ok(status) ? WARD_STATUS(WARD_E_UNAVAILABLE) : status;

@@ -19,7 +19,7 @@ const char *argp_program_version = "wardd " WARD_VERSION;
 
 struct arguments {
     const char *config, *owner;
-    bool genesis, check;
+    bool genesis, check, adopt;
 };
 
 static error_t parse(int key, char *value, struct argp_state *state)
@@ -37,6 +37,9 @@ static error_t parse(int key, char *value, struct argp_state *state)
         return 0;
     case 'k':
         arguments->check = true;
+        return 0;
+    case 'a':
+        arguments->adopt = true;
         return 0;
     case ARGP_KEY_END:
         if (arguments->config == NULL) {
@@ -57,6 +60,9 @@ static const struct argp_option options[] = {
      "begin a deployment: schema, keys, policy; prints one line of JSON and ends", 0},
     {"owner", 'o', "CONNINFO", 0,
      "with --genesis: how the owner of the schema reaches the database", 0},
+    {"adopt-database", 'a', NULL, 0,
+     "once, after a migration: take the rows of keys, policy and revocations for good as they are",
+     0},
     {"check", 'k', NULL, 0, "only read and check the configuration", 0},
     {0},
 };
@@ -150,6 +156,7 @@ int main(int argc, char **argv)
     if (config == NULL) {
         return 2;
     }
+    config->adopt_database = arguments.adopt;
     ward_log_level_set(config->log_level);
     int code = 0;
     if (arguments.check) {

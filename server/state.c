@@ -335,6 +335,9 @@ ward_status ward_index_new(struct ward_digest *digest, struct ward_bytes index_k
     if (ward_ok(status)) {
         status = derive(digest, index_key, WARD_BYTES_LITERAL("context"), &index->context);
     }
+    if (ward_ok(status)) {
+        status = derive(digest, index_key, WARD_BYTES_LITERAL("rows"), &index->rows);
+    }
     if (!ward_ok(status)) {
         ward_index_unref(index);
         return status;
@@ -357,6 +360,7 @@ void ward_index_unref(struct ward_index *index)
     ward_secret_free(index->subject);
     ward_secret_free(index->record);
     ward_secret_free(index->context);
+    ward_secret_free(index->rows);
     free(index);
 }
 

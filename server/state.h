@@ -47,6 +47,7 @@ struct ward_key {
 struct ward_index {
     atomic_uint refs;
     struct ward_secret *subject, *record, *context; /* 32 bytes each */
+    struct ward_secret *rows;                       /* 32 bytes; see server/integrity.h */
 };
 
 struct ward_state {

@@ -291,6 +291,11 @@ static ward_status apply_effect(struct ward_memory_state *state, const struct wa
     case WARD_EFFECT_UNREVOCATION: {
         struct ward_store_revocation key = {.kind = effect->unrevocation.kind,
                                             .value = effect->unrevocation.value};
+        const struct ward_store_revocation *old =
+            ward_memory_get(state, WARD_TABLE_REVOCATION, &key);
+        WARD_ENSURE(old != NULL && ward_id_eq(&old->proposal, &effect->unrevocation.proposal) &&
+                        old->created_us == effect->unrevocation.created_us,
+                    WARD_E_CONFLICT);
         return ward_memory_remove(state, WARD_TABLE_REVOCATION, &key);
     }
     case WARD_EFFECT_EMERGENCY:
@@ -422,6 +427,7 @@ static ward_status append(struct ward_memory_state *state, const struct ward_com
     WARD_TRY(own(state, &row->leaves));
     state->head.tree = *commit->tree;
     state->head.epoch += commit->bump_epoch ? 1 : 0;
+    state->head.seal = commit->seal == NULL ? (struct ward_seal){0} : *commit->seal;
     return ward_memory_insert(state, WARD_TABLE_AUDIT, row);
 }
 
@@ -432,11 +438,15 @@ ward_status ward_memory_apply(struct ward_memory_state *state, const struct ward
         *ret_outcome = WARD_COMMIT_STALE;
         WARD_FAIL(WARD_E_STALE);
     }
-    if (commit->n_leaves > 0 && state->head.tree.size != commit->first_seq) {
+    if ((commit->n_leaves > 0 || commit->seal != NULL) &&
+        state->head.tree.size != commit->first_seq) {
         *ret_outcome = WARD_COMMIT_HEAD_MOVED;
         WARD_FAIL(WARD_E_CONFLICT);
     }
     ward_status status = commit->n_leaves > 0 ? append(state, commit) : WARD_OK;
+    if (commit->n_leaves == 0 && commit->seal != NULL) {
+        state->head.seal = *commit->seal;
+    }
     if (ward_ok(status)) {
         status = apply_rows(state, commit, ret_rewrapped);
     }

@@ -82,7 +82,8 @@ ward_status ward_memory_snapshot(const struct ward_memory_state *state, struct w
     const struct ward_memory_rows *deployment = &state->tables[WARD_TABLE_DEPLOYMENT];
     const struct ward_memory_rows *policy = &state->tables[WARD_TABLE_POLICY];
     const struct builder b = {.state = state, .arena = arena};
-    struct ward_store_snapshot snapshot = {.initialised = true, .epoch = state->head.epoch};
+    struct ward_store_snapshot snapshot = {
+        .initialised = true, .epoch = state->head.epoch, .head = state->head};
     if (deployment->n == 0) {
         return WARD_OK;
     }
@@ -95,6 +96,13 @@ ward_status ward_memory_snapshot(const struct ward_memory_state *state, struct w
         snapshot.policy_text = newest->text;
         WARD_TRY(own(&b, &snapshot.policy_text));
     }
+    struct ward_store_policy *policies =
+        copy_rows(&b, WARD_TABLE_POLICY, sizeof(*policies), &snapshot.n_policies);
+    WARD_ENSURE(policies != NULL, WARD_E_EXHAUSTED);
+    for (size_t i = 0; i < snapshot.n_policies; i++) {
+        policies[i].text = (struct ward_bytes){0};
+    }
+    snapshot.policies = policies;
     WARD_TRY(add_keks(&b, &snapshot));
     WARD_TRY(add_rest(&b, &snapshot));
     *ret = snapshot;

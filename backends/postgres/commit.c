@@ -13,10 +13,29 @@
 #include "backends/postgres/row.h"
 #include "backends/postgres/sqlstate.h"
 
+static void add_seal(struct ward_pg_params *p, const struct ward_seal *seal)
+{
+    uint8_t sums[WARD_PG_SUMS_SIZE];
+    bool sealed = seal != NULL && seal->set;
+    if (sealed) {
+        ward_put_u64(sums, seal->since);
+        memcpy(sums + 8, seal->sums, sizeof(seal->sums));
+    }
+    ward_pg_add_bytes(p, WARD_BYTES(sums, sealed ? sizeof(sums) : 0));
+    ward_pg_add_bytes(p, WARD_BYTES(sealed ? seal->tag : sums, sealed ? sizeof(seal->tag) : 0));
+}
+
 static ward_status send_head(struct ward_pg_writer *writer, const struct ward_commit *commit)
 {
     struct ward_pg_conn *conn = &writer->conn;
     struct ward_pg_params *p = &conn->params;
+    if (commit->n_leaves == 0 && commit->seal != NULL) {
+        ward_pg_add_u64(p, commit->first_seq);
+        ward_pg_add_u64(p, commit->epoch);
+        ward_pg_add_u64(p, writer->fence);
+        add_seal(p, commit->seal);
+        return ward_pg_send(conn, WARD_PG_SEAL_HEAD);
+    }
     if (commit->n_leaves == 0) {
         ward_pg_add_u64(p, commit->epoch);
         return ward_pg_send(conn, WARD_PG_CHECK_EPOCH);
@@ -30,6 +49,7 @@ static ward_status send_head(struct ward_pg_writer *writer, const struct ward_co
     ward_pg_add_u64(p, writer->fence);
     ward_pg_add_bytes(p, WARD_BYTES(frontier, ward_merkle_frontier_size(commit->tree->size)));
     ward_pg_add_bool(p, commit->bump_epoch);
+    add_seal(p, commit->seal);
     return ward_pg_send(conn, WARD_PG_ADVANCE_HEAD);
 }
 

@@ -192,6 +192,8 @@ ward_status ward_pg_send_effect(struct ward_pg_conn *conn, const struct ward_eff
     case WARD_EFFECT_UNREVOCATION:
         ward_pg_add_i16(p, effect->unrevocation.kind);
         ward_pg_add_bytes(p, effect->unrevocation.value);
+        ward_pg_add_bytes(p, ward_id_view(&effect->unrevocation.proposal));
+        ward_pg_add_i64(p, effect->unrevocation.created_us);
         return ward_pg_send(conn, WARD_PG_DELETE_REVOCATION);
     case WARD_EFFECT_EMERGENCY:
         return send_emergency(conn, &effect->emergency);

@@ -23,6 +23,25 @@ static ward_status check_durable(struct ward_pg_row *row)
     return WARD_OK;
 }
 
+/* What is no tree or no seal is told and not an error: somebody wrote it there. */
+void ward_pg_head_parts(uint64_t size, struct ward_bytes frontier, struct ward_bytes sums,
+                        struct ward_bytes tag, struct ward_head *ret)
+{
+    ret->damaged = !ward_ok(ward_merkle_load(size, frontier, &ret->tree));
+    if (ret->damaged) {
+        ret->tree = (struct ward_merkle){.size = size};
+    }
+    ret->seal = (struct ward_seal){0};
+    if (sums.size == WARD_PG_SUMS_SIZE && tag.size == sizeof(ret->seal.tag)) {
+        ret->seal.since = ward_get_u64(sums.data);
+        memcpy(ret->seal.sums, sums.data + 8, sizeof(ret->seal.sums));
+        memcpy(ret->seal.tag, tag.data, tag.size);
+        ret->seal.set = true;
+    } else {
+        ret->damaged = ret->damaged || sums.size > 0 || tag.size > 0;
+    }
+}
+
 static ward_status take_head(struct ward_pg_writer *writer, const PGresult *result,
                              struct ward_head *ret)
 {
@@ -32,8 +51,9 @@ static ward_status take_head(struct ward_pg_writer *writer, const PGresult *resu
     uint64_t size = ward_pg_u64(&row, 0), fence = ward_pg_u64(&row, 2);
     struct ward_head head = {.epoch = ward_pg_u64(&row, 1)};
     struct ward_bytes frontier = ward_pg_view(&row, 3);
+    struct ward_bytes sums = ward_pg_view(&row, 7), tag = ward_pg_view(&row, 8);
     WARD_TRY(ward_pg_row_status(&row));
-    WARD_TRY(ward_merkle_load(size, frontier, &head.tree));
+    ward_pg_head_parts(size, frontier, sums, tag, &head);
     writer->fence = fence;
     writer->fence_known = true;
     *ret = head;

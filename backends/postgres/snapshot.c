@@ -177,6 +177,30 @@ static ward_status read_emergencies(const PGresult *result, struct ward_arena *a
     return ward_pg_emergency_rows(result, arena, &ret->emergencies, &ret->n_emergencies);
 }
 
+static ward_status read_policies(const PGresult *result, struct ward_arena *arena,
+                                 struct ward_store_snapshot *ret)
+{
+    struct ward_read all = {.kind = WARD_READ_POLICIES, .arena = arena};
+    WARD_TRY(ward_pg_take_keys(&all, result));
+    ret->policies = all.policies.policies;
+    ret->n_policies = all.policies.n;
+    return WARD_OK;
+}
+
+static ward_status read_head(const PGresult *result, struct ward_arena *arena,
+                             struct ward_store_snapshot *ret)
+{
+    struct ward_pg_row row = {.result = result, .arena = arena};
+    WARD_ENSURE(PQntuples(result) == 1, WARD_E_INTERNAL);
+    uint64_t size = ward_pg_u64(&row, 0);
+    ret->epoch = ret->head.epoch = ward_pg_u64(&row, 1);
+    struct ward_bytes frontier = ward_pg_view(&row, 2), sums = ward_pg_view(&row, 3),
+                      tag = ward_pg_view(&row, 4);
+    WARD_TRY(ward_pg_row_status(&row));
+    ward_pg_head_parts(size, frontier, sums, tag, &ret->head);
+    return WARD_OK;
+}
+
 static ward_status read_epoch(const PGresult *result, struct ward_arena *arena,
                               struct ward_store_snapshot *ret)
 {
@@ -201,21 +225,19 @@ static ward_status read_snapshot(struct ward_pg_conn *conn, struct ward_arena *a
         enum ward_pg_statement statement;
         ward_status (*read)(const PGresult *, struct ward_arena *, struct ward_store_snapshot *);
     } parts[] = {
-        {WARD_PG_BEGIN_SNAPSHOT, read_nothing},
-        {WARD_PG_EPOCH, read_epoch},
-        {WARD_PG_DEPLOYMENT, read_deployment},
-        {WARD_PG_POLICY_IN_FORCE, read_policy},
-        {WARD_PG_KEKS, read_keks},
-        {WARD_PG_KEK_VERSIONS, read_versions},
-        {WARD_PG_INDEX_KEYS, read_index_keys},
-        {WARD_PG_INTENTS, read_intents},
-        {WARD_PG_REVOCATIONS, read_revocations},
-        {WARD_PG_EMERGENCIES, read_emergencies},
-        {WARD_PG_COMMIT, read_nothing},
+        {WARD_PG_BEGIN_SNAPSHOT, read_nothing},  {WARD_PG_SNAPSHOT_HEAD, read_head},
+        {WARD_PG_DEPLOYMENT, read_deployment},   {WARD_PG_POLICY_IN_FORCE, read_policy},
+        {WARD_PG_READ_POLICIES, read_policies},  {WARD_PG_KEKS, read_keks},
+        {WARD_PG_KEK_VERSIONS, read_versions},   {WARD_PG_INDEX_KEYS, read_index_keys},
+        {WARD_PG_INTENTS, read_intents},         {WARD_PG_REVOCATIONS, read_revocations},
+        {WARD_PG_EMERGENCIES, read_emergencies}, {WARD_PG_COMMIT, read_nothing},
     };
     const size_t n = sizeof(parts) / sizeof(parts[0]);
     struct ward_store_snapshot snapshot = {0};
     for (size_t i = 0; i < n; i++) {
+        if (parts[i].statement == WARD_PG_READ_POLICIES) {
+            ward_pg_add_bool(&conn->params, false); /* no texts */
+        }
         WARD_TRY(ward_pg_send(conn, parts[i].statement));
     }
     WARD_TRY(ward_pg_sync(conn));

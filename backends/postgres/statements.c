@@ -14,10 +14,11 @@ struct statement {
 #define DURABLE                                                                       \
     "current_setting('fsync') = 'on' AND current_setting('full_page_writes') = 'on' " \
     "AND current_setting('synchronous_commit') IN ('on', 'remote_apply')"
-#define HEAD_COLUMNS                                                         \
-    "SELECT size, epoch, fence, frontier, current_setting('fsync') = 'on', " \
-    "current_setting('full_page_writes') = 'on', "                           \
-    "current_setting('synchronous_commit') IN ('on', 'remote_apply') FROM ward.head WHERE one"
+#define HEAD_COLUMNS                                                              \
+    "SELECT size, epoch, fence, frontier, current_setting('fsync') = 'on', "      \
+    "current_setting('full_page_writes') = 'on', "                                \
+    "current_setting('synchronous_commit') IN ('on', 'remote_apply'), sums, tag " \
+    "FROM ward.head WHERE one"
 
 /* The votes come with the proposal, one row each, so that both are of one moment. */
 #define PROPOSAL_COLUMNS                                                 \
@@ -45,6 +46,9 @@ static const struct statement statements[WARD_PG_STATEMENTS] = {
     [WARD_PG_COMMIT] = {"commit", "COMMIT", R | W},
     [WARD_PG_ROLLBACK] = {"rollback", "ROLLBACK", R | W},
 
+    [WARD_PG_SNAPSHOT_HEAD] = {"snapshot_head",
+                               "SELECT size, epoch, frontier, sums, tag FROM ward.head WHERE one",
+                               R},
     [WARD_PG_EPOCH] = {"epoch", "SELECT epoch FROM ward.head WHERE one", R},
     [WARD_PG_DEPLOYMENT] = {"deployment",
                             "SELECT id, origin, genesis_policy_hash, schema_version, log_key, "
@@ -234,12 +238,21 @@ static const struct statement statements[WARD_PG_STATEMENTS] = {
     [WARD_PG_ADVANCE_HEAD] =
         {"advance_head",
          "WITH moved AS (UPDATE ward.head SET size = $1::bigint + $2::integer, "
-         "epoch = $4::bigint + $7::boolean::integer, frontier = $6::bytea "
+         "epoch = $4::bigint + $7::boolean::integer, frontier = $6::bytea, "
+         "sums = $8::bytea, tag = $9::bytea "
          "WHERE one AND size = $1::bigint AND epoch = $4::bigint AND fence = $5::bigint "
          "AND " DURABLE " RETURNING size - $2::integer AS first) "
          "INSERT INTO ward.audit_batch (first, count, leaves) VALUES ("
          "COALESCE((SELECT first FROM moved), ward.refuse_commit($4::bigint)), $2::integer, "
          "$3::bytea)",
+         W},
+    /* For a commit without entries that changes what is authenticated. */
+    [WARD_PG_SEAL_HEAD] =
+        {"seal_head",
+         "WITH moved AS (UPDATE ward.head SET sums = $4::bytea, tag = $5::bytea "
+         "WHERE one AND size = $1::bigint AND epoch = $2::bigint "
+         "AND fence = $3::bigint AND " DURABLE " RETURNING size) "
+         "SELECT COALESCE((SELECT size FROM moved), ward.refuse_commit($2::bigint))",
          W},
     [WARD_PG_CHECK_EPOCH] = {"check_epoch", "SELECT ward.check_epoch($1::bigint)", W},
 
@@ -367,7 +380,8 @@ static const struct statement statements[WARD_PG_STATEMENTS] = {
                                    W},
     [WARD_PG_DELETE_REVOCATION] = {"delete_revocation",
                                    "WITH moved AS (DELETE FROM ward.revocation "
-                                   "WHERE kind = $1::smallint AND value = $2::text" CAS_END,
+                                   "WHERE kind = $1::smallint AND value = $2::text "
+                                   "AND proposal = $3::uuid AND created_us = $4::bigint" CAS_END,
                                    W},
     [WARD_PG_INSERT_EMERGENCY] = {"insert_emergency",
                                   "INSERT INTO ward.emergency (id, identity, collection, "

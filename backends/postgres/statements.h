@@ -11,6 +11,7 @@ enum ward_pg_statement {
     WARD_PG_COMMIT,
     WARD_PG_ROLLBACK,
     /* snapshot */
+    WARD_PG_SNAPSHOT_HEAD,
     WARD_PG_EPOCH,
     WARD_PG_DEPLOYMENT,
     WARD_PG_POLICY_IN_FORCE,
@@ -49,6 +50,7 @@ enum ward_pg_statement {
     WARD_PG_RESOLVE_ROW,
     WARD_PG_RESOLVE_FENCE,
     WARD_PG_ADVANCE_HEAD,
+    WARD_PG_SEAL_HEAD,
     WARD_PG_CHECK_EPOCH,
     /* bulk effects */
     WARD_PG_INSERT_SUBJECT_KEYS,

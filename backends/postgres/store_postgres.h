@@ -24,6 +24,10 @@ ward_status ward_pg_snapshot(struct ward_store_reader *reader, struct ward_arena
 ward_status ward_pg_epoch(struct ward_store_reader *reader, uint64_t *ret);
 ward_status ward_pg_read(struct ward_store_reader *reader, struct ward_read **reads, size_t n);
 ward_status ward_pg_head(struct ward_store_writer *writer, bool lock, struct ward_head *ret);
+#define WARD_PG_SUMS_SIZE (8 + sizeof(((struct ward_seal *)NULL)->sums)) /* as stored */
+/* The head of what its row holds. */
+void ward_pg_head_parts(uint64_t size, struct ward_bytes frontier, struct ward_bytes sums,
+                        struct ward_bytes tag, struct ward_head *ret);
 void ward_pg_unlock(struct ward_store_writer *writer);
 enum ward_commit_outcome ward_pg_commit(struct ward_store_writer *writer,
                                         const struct ward_commit *commit, ward_status *ret_status);

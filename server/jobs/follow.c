@@ -10,6 +10,7 @@
 
 #define TICK_MS 100
 #define EPOCH_TICKS 3
+#define LOOK_TICKS 50
 
 struct ward_follower {
     struct ward_jobs_config config;
@@ -39,6 +40,9 @@ static void *run(void *argument)
         (void)nanosleep(&pause, NULL); /* an early end only makes a tick shorter */
         if (n % EPOCH_TICKS == 0) {
             follow_epoch(follower);
+        }
+        if (n % LOOK_TICKS == 0 && follower->config.look != NULL) {
+            follower->config.look(follower->config.context, follower->reader);
         }
         if (follower->config.in_force != NULL) {
             follower->config.in_force(follower->config.context);

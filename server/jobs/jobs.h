@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The daemon's timers: each a thread that sends requests by identity "system" down the one path.
  *   every 300 ms   the epoch, in case another daemon moved it: revocations cut connections soon
+ *   every 5 s      whether the rows that decisions are made of still add up
  *   every second   a checkpoint, when there is news
  *                  rotation of a version that is old enough, has wrapped as often as it should, or
  *                  is compromised
@@ -30,6 +31,8 @@ struct ward_jobs_config {
     /* Every 100 ms, from a thread that waits for nothing but the database: what follows from a
      * new state is done. NULL: nothing. */
     void (*in_force)(void *context);
+    /* Every 5 s, from the same thread: do the rows still add up? NULL: nothing. */
+    void (*look)(void *context, struct ward_store_reader *reader);
     void *context;
     void (*unidentified)(void *context, unsigned *ret_handshakes,
                          unsigned *ret_requests); /* takes the counts */

@@ -133,10 +133,12 @@ static ward_status finish_open(struct ward_request *request, struct ward_worker 
     return WARD_OK;
 }
 
-static ward_status close_row(struct ward_batch *batch, const struct ward_id *id, int64_t closed_us)
+static ward_status close_row(struct ward_batch *batch, const struct ward_store_emergency *row,
+                             int64_t closed_us)
 {
     struct ward_effect effect = {.kind = WARD_EFFECT_EMERGENCY_CLOSED};
-    effect.emergency_closed.id = *id;
+    effect.emergency_closed.id = row->id;
+    effect.emergency_closed.was = *row;
     effect.emergency_closed.closed_us = closed_us;
     return ward_batch_effect(batch, &effect);
 }
@@ -148,7 +150,7 @@ static ward_status sweep(const struct ward_request *request, struct ward_batch *
     for (size_t i = 0; i < state->n_emergencies; i++) {
         const struct ward_store_emergency *row = &state->emergencies[i];
         if (!ward_emergency_is_open(row, request->received_wall_us)) {
-            WARD_TRY(close_row(batch, &row->id, row->expires_us));
+            WARD_TRY(close_row(batch, row, row->expires_us));
         }
     }
     return WARD_OK;
@@ -234,7 +236,7 @@ static ward_status commit_close(struct ward_request *request, struct ward_batch 
 {
     const struct ward_emergency_close *in = request->in;
     batch->bump_epoch = true;
-    return close_row(batch, &in->id, in->emergency.row.closed_us);
+    return close_row(batch, &in->emergency.row, in->emergency.row.closed_us);
 }
 
 const struct ward_op ward_op_emergency_close = {

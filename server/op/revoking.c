@@ -78,7 +78,8 @@ ward_status ward_revoking_make(const struct ward_request *request, bool undo, ui
                                struct ward_bytes value, struct ward_revoking *ret)
 {
     const struct ward_state *state = request->state;
-    bool revoked = ward_state_revocation(state, kind, value) != NULL;
+    const struct ward_store_revocation *row = ward_state_revocation(state, kind, value);
+    bool revoked = row != NULL;
     if (undo && !revoked) {
         return WARD_REFUSAL(WARD_E_NOT_FOUND, "identity: it is not revoked");
     }
@@ -90,6 +91,10 @@ ward_status ward_revoking_make(const struct ward_request *request, bool undo, ui
         return WARD_REFUSAL(WARD_E_EXISTS, "identity: it is revoked already");
     }
     *ret = (struct ward_revoking){.undo = undo, .kind = kind, .value = value};
+    if (undo) {
+        ret->proposal_before = row->proposal;
+        ret->created_before_us = row->created_us;
+    }
     WARD_TRY(ward_revoked_object(request->arena, kind, value, &ret->object));
     count(state, ret);
     return WARD_OK;
@@ -134,6 +139,8 @@ static ward_status outcome(const void *work, struct ward_batch *batch)
         effect.kind = WARD_EFFECT_UNREVOCATION;
         effect.unrevocation.kind = revoking->kind;
         effect.unrevocation.value = revoking->value;
+        effect.unrevocation.proposal = revoking->proposal_before;
+        effect.unrevocation.created_us = revoking->created_before_us;
     } else {
         effect.revocation = (struct ward_store_revocation){.kind = revoking->kind,
                                                            .value = revoking->value,

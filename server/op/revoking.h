@@ -15,6 +15,9 @@ struct ward_revoking {
     struct ward_bytes object; /* "identity:<identity>" or "certificate:<hex>" */
     struct ward_id proposal;  /* all zero before there is one */
     int64_t created_us;
+    /* With undo: the row that is taken away. */
+    struct ward_id proposal_before;
+    int64_t created_before_us;
     /* Distinct persons who may approve, and the approvals that the largest quorum needs besides
      * its proposer. */
     size_t approvers_before, approvers_after;

@@ -67,6 +67,10 @@ static ward_status decide_start(struct ward_request *request)
     if (in->without_proof) {
         ward_request_detail_text(request, "wrap_proof", WARD_BYTES_LITERAL("off"));
     }
+    if (in->adopted) {
+        ward_request_detail(request, "adopted_keys", (int64_t)request->state->n_keys);
+        ward_request_detail(request, "adopted_revocations", (int64_t)request->state->n_revocations);
+    }
     return WARD_OK;
 }
 

@@ -40,6 +40,7 @@ struct ward_rewrap_end {
 
 struct ward_start {
     bool without_proof; /* hsm.wrap_proof is off */
+    bool adopted;       /* the database had no seal, and was taken for good as it is */
 };
 
 struct ward_recover {

@@ -15,6 +15,7 @@
 #include "base/failpoint.h"
 #include "base/log.h"
 #include "server/audit/entry.h"
+#include "server/integrity.h"
 #include "server/limits.h"
 #include "server/work/batch.h"
 
@@ -27,6 +28,8 @@ struct ward_committer {
     struct ward_store_writer *writer;
     struct ward_store_reader *reader;
     struct ward_digest *digest;
+    struct ward_index *index; /* a reference, for the head's seal */
+    struct ward_integrity integrity;
     struct ward_batch batch;
     struct ward_buffer leaves;
     struct ward_head head, next; /* as stored; as it will be after this commit */
@@ -50,6 +53,11 @@ struct group {
 static int64_t now_us(const struct ward_committer *c)
 {
     return ward_monotonic_us(c->config.pipeline->clock);
+}
+
+static bool halted(const struct ward_committer *c)
+{
+    return c->config.halted != NULL && *c->config.halted;
 }
 
 static bool contended(const struct ward_committer *c)
@@ -93,6 +101,12 @@ static ward_status know_head(struct ward_committer *c, const struct group *group
         return WARD_OK;
     }
     WARD_TRY(ward_store_head(c->writer, lock, &c->head));
+    ward_status altered = ward_integrity_check_head(&c->integrity, &c->head);
+    if (!ward_ok(altered)) {
+        c->config.altered(c->config.refresh_context, altered);
+        ward_store_unlock(c->writer);
+        WARD_FAIL(WARD_E_UNAVAILABLE);
+    }
     c->head_known = true;
     if (rolled_back(c)) {
         c->config.rolled_back(c->config.refresh_context, c->head.tree.size, c->acknowledged);
@@ -265,10 +279,21 @@ static bool administrative(const struct group *group)
     return group->n == 1 && group->requests[0]->op != NULL && group->requests[0]->op->alone;
 }
 
+/* What the head row says after this commit, and what authenticates that. */
+static ward_status seal(struct ward_committer *c, bool *ret_sealed)
+{
+    bool changed = false;
+    c->next.epoch += c->batch.bump_epoch;
+    WARD_TRY(ward_integrity_apply(&c->integrity, c->batch.effects, c->batch.n_effects, &c->next,
+                                  &changed));
+    *ret_sealed = changed || c->next.tree.size > c->head.tree.size;
+    return *ret_sealed ? ward_integrity_seal(&c->integrity, &c->next) : WARD_OK;
+}
+
 static enum ward_commit_outcome attempt(struct ward_committer *c, struct group *group,
                                         ward_status *status)
 {
-    *status = know_head(c, group);
+    *status = halted(c) ? WARD_STATUS(WARD_E_UNAVAILABLE) : know_head(c, group);
     if (!ward_ok(*status)) {
         return WARD_COMMIT_UNAVAILABLE;
     }
@@ -277,6 +302,12 @@ static enum ward_commit_outcome attempt(struct ward_committer *c, struct group *
     if (!ward_ok(*status) || group->n == 0) {
         ward_store_unlock(c->writer);
         return ward_ok(*status) ? WARD_COMMITTED : WARD_COMMIT_UNAVAILABLE;
+    }
+    bool sealed = false;
+    *status = seal(c, &sealed);
+    if (!ward_ok(*status)) {
+        ward_store_unlock(c->writer);
+        return WARD_COMMIT_FAILED;
     }
     c->commit = (struct ward_commit){
         .subject_keys = c->batch.subject_keys,
@@ -298,6 +329,7 @@ static enum ward_commit_outcome attempt(struct ward_committer *c, struct group *
         .leaves = ward_buffer_view(&c->leaves),
         .epoch = c->head.epoch,
         .tree = &c->next.tree,
+        .seal = sealed ? &c->next.seal : NULL,
         .ret_rewrapped = &c->batch.rewrapped_done,
     };
     if (administrative(group)) {
@@ -321,7 +353,6 @@ static void settle(struct ward_committer *c, struct group *group)
         (void)ward_failpoint("administrative.after-commit"); /* only a kill means anything here */
     }
     c->head = c->next;
-    c->head.epoch += c->batch.bump_epoch;
     c->acknowledged = c->head.tree.size;
     (void)pthread_mutex_lock(&c->lock);
     c->published = c->head.tree;
@@ -496,6 +527,7 @@ static void committer_free(struct ward_committer *c)
     ward_store_writer_close(c->writer);
     ward_store_reader_close(c->reader);
     ward_digest_free(c->digest);
+    ward_index_unref(c->index);
     ward_batch_fini(&c->batch);
     ward_buffer_fini(&c->leaves);
     (void)pthread_mutex_destroy(&c->lock);
@@ -507,7 +539,16 @@ static ward_status open_all(struct ward_committer *c, uint64_t floor)
     WARD_TRY(ward_digest_new(&c->digest));
     WARD_TRY(ward_store_writer_open(c->config.store, &c->writer));
     WARD_TRY(ward_store_reader_open(c->config.store, &c->reader));
+    struct ward_state *state = ward_state_slot_get(c->config.pipeline->states);
+    c->index = ward_index_ref(state->index);
+    ward_state_unref(state);
+    c->integrity = (struct ward_integrity){c->digest, ward_secret_view(c->index->rows)};
     WARD_TRY(ward_store_head(c->writer, false, &c->head));
+    if (c->config.adopt != NULL && !c->head.seal.set && !c->head.damaged) {
+        c->head.seal = *c->config.adopt; /* the first commit authenticates it */
+        WARD_TRY(ward_integrity_seal(&c->integrity, &c->head));
+    }
+    WARD_TRY(ward_integrity_check_head(&c->integrity, &c->head));
     if (c->head.tree.size < floor) {
         return WARD_REFUSAL(
             WARD_E_STATE,

@@ -19,6 +19,11 @@ struct ward_committer_config {
     void *refresh_context;
     /* The database went back behind what was acknowledged: the daemon must stop. */
     void (*rolled_back)(void *context, uint64_t size, uint64_t acknowledged);
+    /* Somebody else than a daemon wrote the head row: the daemon must stop. status: a refusal that
+     * says what. */
+    void (*altered)(void *context, ward_status status);
+    const atomic_bool *halted;     /* nothing is committed and answered any more; NULL: never */
+    const struct ward_seal *adopt; /* for a head that has none, once; NULL: it is refused */
 };
 
 /* Reads the head once: UNAVAILABLE, or STATE when the database's settings are unsafe. floor: the

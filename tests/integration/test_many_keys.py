@@ -16,7 +16,7 @@ from harness.deployment import Deployment
 from harness.faults import SUPPORT, Faults
 
 KEYS = int(os.environ.get("WARD_MANY_KEYS", "1500"))
-NOW = 1_700_000_000_000_000
+NOW = int(time.time() * 1e6)
 
 
 def insert(deployment, ids) -> None:
@@ -26,7 +26,7 @@ def insert(deployment, ids) -> None:
     script = deployment.folder / "many.sql"
     script.write_text(f"INSERT INTO ward.kek (id, name, backend, purpose, enabled, rotation_period_days, created_us) VALUES {keks};"
                       f"INSERT INTO ward.kek_version (kek, version, state, created_us) VALUES {versions};"
-                      "UPDATE ward.head SET epoch = epoch + 1")
+                      "UPDATE ward.head SET epoch = epoch + 1, sums = '', tag = ''")
     script.chmod(0o644)
     deployment.postgres.sql(f"\\i {script}")
 
@@ -53,7 +53,7 @@ def test_keys_are_found_once_and_never_searched_for(many):
     faults = Faults(many)
     daemon = many.daemon()
     begun = time.monotonic()
-    daemon.start(**{**faults.settings(), "deadline_ms": 5000, "workers": 1}, extra="")
+    daemon.start(arguments=["--adopt-database"], **{**faults.settings(), "deadline_ms": 5000, "workers": 1}, extra="")
     print(f"ready after {time.monotonic() - begun:.1f} s with {KEYS} keys")
     app = many.client("app")
     app.generate("app/many-0")

@@ -169,11 +169,13 @@ static struct ward_effect revocation(uint8_t kind, const char *value, int64_t cr
                                                .created_us = created_us}};
 }
 
-static struct ward_effect unrevocation(uint8_t kind, const char *value)
+static struct ward_effect unrevocation(const struct ward_effect *of)
 {
     struct ward_effect effect = {.kind = WARD_EFFECT_UNREVOCATION};
-    effect.unrevocation.kind = kind;
-    effect.unrevocation.value = ward_bytes_str(value);
+    effect.unrevocation.kind = of->revocation.kind;
+    effect.unrevocation.value = of->revocation.value;
+    effect.unrevocation.proposal = of->revocation.proposal;
+    effect.unrevocation.created_us = of->revocation.created_us;
     return effect;
 }
 
@@ -217,12 +219,18 @@ static void who_is_revoked_is_revoked_once_and_undone_once(void **state)
     struct fixture *fx = *state;
     struct ward_effect revoke = revocation(WARD_REVOKED_IDENTITY, "a", 5);
     struct ward_effect other = revocation(WARD_REVOKED_CERTIFICATE, "a", 5);
-    struct ward_effect undo = unrevocation(WARD_REVOKED_IDENTITY, "a");
+    struct ward_effect undo = unrevocation(&revoke);
     initialise(fx);
     assert_outcome(fixture_effect(fx, &undo), WARD_COMMIT_CONFLICT);
     assert_outcome(fixture_effect(fx, &revoke), WARD_COMMITTED);
     assert_outcome(fixture_effect(fx, &revoke), WARD_COMMIT_CONFLICT);
     assert_outcome(fixture_effect(fx, &other), WARD_COMMITTED);
+    struct ward_effect not_it = undo;
+    not_it.unrevocation.proposal = an_id(); /* another revocation of the same */
+    assert_outcome(fixture_effect(fx, &not_it), WARD_COMMIT_CONFLICT);
+    not_it = undo;
+    not_it.unrevocation.created_us++;
+    assert_outcome(fixture_effect(fx, &not_it), WARD_COMMIT_CONFLICT);
     assert_outcome(fixture_effect(fx, &undo), WARD_COMMITTED);
     assert_outcome(fixture_effect(fx, &undo), WARD_COMMIT_CONFLICT);
     struct ward_store_snapshot s = a_snapshot(fx);

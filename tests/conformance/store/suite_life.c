@@ -494,6 +494,66 @@ static void a_heartbeat_without_a_name_or_a_time_is_refused(void **state)
     }
 }
 
+/* ---- what authenticates the head ---- */
+
+static struct ward_seal a_seal(uint8_t number)
+{
+    struct ward_seal seal = {.set = true, .since = number};
+    memset(seal.sums, number, sizeof(seal.sums));
+    memset(seal.tag, number + 1, sizeof(seal.tag));
+    return seal;
+}
+
+static void assert_sealed(struct fixture *fx, const struct ward_seal *seal)
+{
+    struct ward_head head = fixture_head(fx->w2);
+    struct ward_store_snapshot s = a_snapshot(fx);
+    const struct ward_seal *found[] = {&head.seal, &s.head.seal};
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(found[i]->set, seal->set);
+        assert_int_equal(found[i]->since, seal->since);
+        assert_memory_equal(found[i]->sums, seal->sums, sizeof(seal->sums));
+        assert_memory_equal(found[i]->tag, seal->tag, sizeof(seal->tag));
+    }
+    assert_false(head.damaged || s.head.damaged);
+    assert_int_equal(s.head.tree.size, head.tree.size);
+    assert_int_equal(s.head.epoch, head.epoch);
+    assert_memory_equal(s.head.tree.frontier, head.tree.frontier,
+                        ward_merkle_frontier_size(head.tree.size));
+}
+
+static void a_seal_comes_and_goes_with_the_head(void **state)
+{
+    struct fixture *fx = *state;
+    struct ward_seal one = a_seal(1), two = a_seal(2), none = {0};
+    initialise(fx);
+    assert_sealed(fx, &none);
+    fixture_begin(fx, 1)->seal = &one;
+    assert_outcome(fixture_commit(fx, fx->w), WARD_COMMITTED);
+    assert_sealed(fx, &one);
+    /* Without entries: as it was, or another one for the head as it is. */
+    struct ward_effect done = {.kind = WARD_EFFECT_PURGE_REPLAYS};
+    struct ward_commit *commit = fixture_begin(fx, 0);
+    commit->effects = &done;
+    commit->n_effects = 1;
+    assert_outcome(fixture_commit(fx, fx->w), WARD_COMMITTED);
+    assert_sealed(fx, &one);
+    commit = fixture_begin(fx, 0);
+    commit->effects = &done;
+    commit->n_effects = 1;
+    commit->seal = &two;
+    assert_outcome(fixture_commit(fx, fx->w), WARD_COMMITTED);
+    assert_sealed(fx, &two);
+    commit = fixture_begin(fx, 0);
+    commit->effects = &done;
+    commit->n_effects = 1;
+    commit->seal = &one;
+    commit->first_seq--; /* reckoned on another head */
+    assert_outcome(fixture_commit(fx, fx->w), WARD_COMMIT_HEAD_MOVED);
+    assert_sealed(fx, &two);
+    assert_head_unmoved(fx);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
 int store_suite_life(void)
@@ -516,6 +576,7 @@ int store_suite_life(void)
         T(use_that_cannot_be_is_refused),
         T(daemons_tell_the_epoch_that_they_have_in_force),
         T(a_heartbeat_without_a_name_or_a_time_is_refused),
+        T(a_seal_comes_and_goes_with_the_head),
     };
     return cmocka_run_group_tests_name("life", tests, NULL, NULL);
 }

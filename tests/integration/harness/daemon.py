@@ -49,16 +49,16 @@ policy:
   genesis_sha256: {s.get("genesis_sha256", d.policy_sha256)}
 {s.get("extra", "")}""")
 
-    def spawn(self, environment=None, **settings) -> None:
+    def spawn(self, environment=None, arguments=(), **settings) -> None:
         """Starts it and does not wait."""
         assert self.process is None or self.process.poll() is not None
         self.configure(**settings)
         with open(self.log, "ab") as log:
-            self.process = subprocess.Popen([self.deployment.binary("wardd"), "--config", self.config], stdin=subprocess.DEVNULL,
+            self.process = subprocess.Popen([self.deployment.binary("wardd"), "--config", self.config, *arguments], stdin=subprocess.DEVNULL,
                                             stdout=log, stderr=log, env={**self.deployment.token.environment(), **(environment or {})})
 
-    def start(self, environment=None, **settings) -> "Daemon":
-        self.spawn(environment, **settings)
+    def start(self, environment=None, arguments=(), **settings) -> "Daemon":
+        self.spawn(environment, arguments, **settings)
         self.wait_ready()
         return self
 

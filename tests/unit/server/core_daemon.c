@@ -9,6 +9,7 @@
 
 #include "proto/leaf.h"
 #include "server/index_key.h"
+#include "server/integrity.h"
 #include "server/revoked.h"
 #include "server/work/batch.h"
 
@@ -123,6 +124,19 @@ static void write_leaf(struct ward_merkle *tree, int64_t now_us, struct ward_byt
     ward_digest_free(digest);
 }
 
+void core_world_seal(struct core_world *world, const struct ward_effect *effects, size_t n,
+                     bool bump_epoch, struct ward_head *head)
+{
+    struct ward_digest *digest = NULL;
+    assert_ok(ward_digest_new(&digest));
+    const struct ward_integrity integrity = {digest, ward_secret_view(world->index->rows)};
+    head->epoch += bump_epoch ? 1 : 0;
+    bool changed;
+    assert_ok(ward_integrity_apply(&integrity, effects, n, head, &changed));
+    assert_ok(ward_integrity_seal(&integrity, head));
+    ward_digest_free(digest);
+}
+
 enum ward_commit_outcome core_world_commit(struct core_world *world, struct ward_commit *commit,
                                            const char *leaf_body)
 {
@@ -135,10 +149,14 @@ enum ward_commit_outcome core_world_commit(struct core_world *world, struct ward
     commit->first_seq = head.tree.size;
     commit->epoch = head.epoch;
     commit->tree = &head.tree;
+    commit->seal = &head.seal;
     if (leaf_body != NULL) {
         write_leaf(&head.tree, wall_us(&world->clock.base), ward_bytes_str(leaf_body), &leaves);
         commit->n_leaves = 1;
         commit->leaves = ward_buffer_view(&leaves);
+    }
+    if (!world->without_key) {
+        core_world_seal(world, commit->effects, commit->n_effects, commit->bump_epoch, &head);
     }
     ward_status status;
     enum ward_commit_outcome outcome = ward_store_commit(writer, commit, &status);
@@ -222,6 +240,8 @@ static void genesis(struct core_world *world)
                                       .index_key.name = WARD_BYTES_LITERAL(WARD_INDEX_KEY_NAME)};
     assert_ok(ward_index_key_make(session, &system, &deployment->id, arena,
                                   &effects[4].index_key.wrapped));
+    assert_ok(
+        ward_index_key_open(session, &deployment->id, effects[4].index_key.wrapped, &world->index));
     assert_int_equal(core_world_write(world, effects, 5, true, ",\"outcome\":\"allowed\"}"),
                      WARD_COMMITTED);
     ward_kek_session_close(session);
@@ -257,6 +277,7 @@ void core_world_fini(struct core_world *world)
     for (size_t i = 0; i < sizeof(persons) / sizeof(persons[0]); i++) {
         core_person_fini(persons[i]);
     }
+    ward_index_unref(world->index);
     ward_trust_free(world->trust);
     core_ca_fini(&world->ca);
     ward_store_close(world->store);
@@ -344,6 +365,13 @@ static void complete(void *context, struct ward_list *requests)
     (void)pthread_mutex_unlock(&node->lock);
 }
 
+static void altered(void *context, ward_status status)
+{
+    struct core_node *node = context;
+    assert_int_equal(status.code, WARD_E_STATE);
+    node->alterations++;
+}
+
 static void rolled_back(void *context, uint64_t size, uint64_t acknowledged)
 {
     struct core_node *node = context;
@@ -379,7 +407,8 @@ void core_node_start(struct core_node *node, struct core_world *world, const cha
                                                  .node = node->name,
                                                  .refresh = core_node_refresh,
                                                  .refresh_context = node,
-                                                 .rolled_back = rolled_back};
+                                                 .rolled_back = rolled_back,
+                                                 .altered = altered};
     assert_ok(ward_committer_start(&config, 0, &node->committer));
 }
 

@@ -27,6 +27,8 @@ struct core_world {
     struct core_clock clock;
     struct core_ca ca;
     struct ward_trust *trust;
+    struct ward_index *index; /* for the seals of what is written outside of nodes */
+    bool without_key;         /* writes as somebody who is no daemon: the seal stays as it was */
     /* Those whom the policy names. officer_a2 is officer_a's second identity; officer_bk has
      * officer_a's key under officer_b's name. */
     struct core_person app, officer_a, officer_a2, officer_b, officer_bk, officer_c, auditor;
@@ -49,6 +51,9 @@ enum ward_commit_outcome core_world_write(struct core_world *world,
                                           const struct ward_effect *effects, size_t n,
                                           bool bump_epoch, const char *leaf_body);
 
+/* What a daemon's commit makes of the head. */
+void core_world_seal(struct core_world *world, const struct ward_effect *effects, size_t n,
+                     bool bump_epoch, struct ward_head *head);
 /* The same with rows of every kind: the caller fills those, the head's members are set here. */
 enum ward_commit_outcome core_world_commit(struct core_world *world, struct ward_commit *commit,
                                            const char *leaf_body);
@@ -66,6 +71,7 @@ struct core_node {
     pthread_mutex_t lock;
     pthread_cond_t arrived;
     struct ward_list answers;
+    atomic_uint alterations; /* the committer met a head that no daemon wrote */
     atomic_uint rollbacks, refreshes;
     atomic_bool refresh_fails;
 };

@@ -409,6 +409,7 @@ static ward_status forked_head(struct ward_store_writer *writer, bool lock, stru
 {
     WARD_TRY(sound->head(writer, lock, ret));
     ret->tree.frontier[0][0] ^= 1;
+    core_world_seal(&world, NULL, 0, false, ret); /* daemons wrote it */
     return WARD_OK;
 }
 

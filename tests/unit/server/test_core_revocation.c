@@ -401,6 +401,13 @@ static void take_out(const struct core_person *person, bool certificate)
     struct ward_effect effect = {.kind = WARD_EFFECT_UNREVOCATION};
     effect.unrevocation.kind = certificate ? WARD_REVOKED_CERTIFICATE : WARD_REVOKED_IDENTITY;
     effect.unrevocation.value = ward_bytes_str(certificate ? hex : person->peer->identity);
+    struct ward_state *now = ward_state_slot_get(&node.states);
+    const struct ward_store_revocation *row =
+        ward_state_revocation(now, effect.unrevocation.kind, effect.unrevocation.value);
+    assert_non_null(row);
+    effect.unrevocation.proposal = row->proposal;
+    effect.unrevocation.created_us = row->created_us;
+    ward_state_unref(now);
     assert_int_equal(core_world_write(&world, &effect, 1, true, ",\"outcome\":\"allowed\"}"),
                      WARD_COMMITTED);
 }
