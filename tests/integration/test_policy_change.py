@@ -70,7 +70,7 @@ REFUSALS = {
     "the_same": (POLICY, "INVALID_ARGUMENT", "the same"),
     "another_deployment": (POLICY.replace("deployment: test.ward", "deployment: other"), "INVALID_ARGUMENT", "deployment"),
     "no_officer_left": (POLICY.replace('["person:alice", "person:bob"]', '["person:alice"]'), "INVALID_ARGUMENT", "officers"),
-    "nobody_may_undo_it": (POLICY.replace("[policy.apply, policy.show,", "[policy.show,"), "FAILED_PRECONDITION", "undo"),
+    "nobody_may_undo_it": (POLICY.replace("policy.apply, ", ""), "FAILED_PRECONDITION", "undo"),
     "too_large": (POLICY + "# " + "x" * 1044480, "INVALID_ARGUMENT", "text: longer than"),
     "empty": ("", "INVALID_ARGUMENT", "text: empty"),
     "nul": (POLICY.encode() + b"#\0", "INVALID_ARGUMENT", "text"),
