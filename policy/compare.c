@@ -228,7 +228,8 @@ static void mark(struct compare *c, unsigned s, size_t first, size_t n, bool set
     for (size_t m = first; m < first + n; m++) {
         size_t role = side->members[m].role;
         for (size_t g = side->first_grant[role]; g < side->first_grant[role + 1]; g++) {
-            c->marks[c->grants[g].id] = set ? c->marks[c->grants[g].id] | (uint8_t)(1u << s) : 0;
+            uint8_t *marks = &c->marks[c->grants[g].id];
+            *marks = (uint8_t)(set ? *marks | 1u << s : 0);
         }
     }
 }
