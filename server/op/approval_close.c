@@ -12,7 +12,7 @@ static ward_status close_it(struct ward_request *request, struct ward_voting *vo
 {
     WARD_TRY(ward_voting_cast(request, voting, worker, kind));
     voting->from = voting->stored.state;
-    voting->to = to;
+    voting->to = (uint8_t)to;
     return ward_voting_show(request, voting, worker);
 }
 

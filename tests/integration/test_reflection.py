@@ -20,7 +20,7 @@ ALLOWED = POLICY.replace("""  - name: writers
 """ % ("0" * 64))
 REFLECT = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"
 OK, INVALID_ARGUMENT, NOT_FOUND, PERMISSION_DENIED, UNIMPLEMENTED = 0, 3, 5, 7, 12
-SERVICES = {"ward.v1.DataKeys", "ward.v1.Keys", "ward.v1.Records", "ward.v1.Approvals", "ward.v1.Audit", "ward.v1.Admin",
+SERVICES = {"ward.v1.DataKeys", "ward.v1.Keys", "ward.v1.Records", "ward.v1.Approvals", "ward.v1.Audit", "ward.v1.Admin", "ward.v1.Emergencies",
             "grpc.health.v1.Health", "grpc.reflection.v1.ServerReflection"}
 
 

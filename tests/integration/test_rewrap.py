@@ -171,4 +171,4 @@ def test_the_command_moves_a_file_of_keys(rotated, ward, tmp_path):
     assert status == 0 and moved["keys"][0]["key"] == "app/other"
     assert ward("unwrap", text=moved["keys"][0]["wrapped"])[0] == 0
     status, message = ward("rewrap", *context, "--version", "1", text=text_of(wrapped))
-    assert status == 1 and "forbids wrapping" in message
+    assert status == 1 and "only an active one wraps" in message
