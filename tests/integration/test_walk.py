@@ -15,7 +15,8 @@ from harness.deployment import TRUST, Deployment
 ACTIONS = pathlib.Path(__file__).resolve().parents[2] / "policy" / "action.h"
 KINDS = ("application", "officer", "auditor", "administrator")
 SETS = {"APPLICATION": {"application"}, "OFFICER": {"officer"}, "AUDITOR": {"auditor"}, "OFFICER_OR_AUDITOR": {"officer", "auditor"},
-        "ANY": set(KINDS), "APPLICATION_OR_OFFICER": {"application", "officer"}, "SYSTEM": set()}
+        "ANY": set(KINDS), "STAFF": set(KINDS) - {"application"},
+        "APPLICATION_OR_OFFICER": {"application", "officer"}, "SYSTEM": set()}
 
 
 def actions() -> dict:
@@ -61,6 +62,7 @@ METHODS = {
     "Admin.ListRevocations": ("identity.list", {}),
     "Admin.ShowPolicy": ("policy.show", {}),
     "Admin.ListPolicies": ("policy.show", {}),
+    "Admin.Diagnose": ("doctor.run", {}),
     "Admin.ApplyPolicy": ("policy.apply", {"text": b"version: 1\n", "base_version": 1}),
     "Emergencies.Open": ("emergency.open", {}),
     "Emergencies.Close": ("emergency.close", {}),
