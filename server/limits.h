@@ -24,7 +24,7 @@
 #define WARD_CHECKPOINT_MS 1000
 #define WARD_REWRAP_PAGE 500u
 #define WARD_REWRAP_PAGE_BESIDE 50u /* while applications call: they wait behind a page */
-#define WARD_REWRAP_AT_ONCE 4u      /* pages under way, so that database and HSM overlap */
+#define WARD_REWRAP_AT_ONCE 8u      /* pages under way, so that database and HSM overlap */
 #define WARD_REWRAP_ROUNDS 3u       /* over rows that do not move, before the job is stuck */
 #define WARD_JOB_PART_ROWS 1024u    /* jobs are cut into parts of about so many rows, or larger */
 #define WARD_JOB_LEASE_US (10LL * 1000000)

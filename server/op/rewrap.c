@@ -199,8 +199,16 @@ static ward_status commit(struct ward_request *request, struct ward_batch *batch
     return WARD_OK;
 }
 
+/* Rows of a page: that many wait when a page waits. */
+static uint32_t cost(const struct ward_request *request)
+{
+    const struct ward_rewrap *in = request->in;
+    return in->limit;
+}
+
 const struct ward_op ward_op_rewrap = {
     .action = WARD_ACTION_SYSTEM_REWRAP,
+    .cost = cost,
     .decide = decide,
     .steps = {{.read = read, .plan = plan, .finish = finish, .commit = commit}},
     .n_steps = 1,
