@@ -262,6 +262,13 @@ ward_status ward_votes_may_review(const struct ward_policy *policy,
     return WARD_OK;
 }
 
+/* As far as policy knows him: one who has left since is named no more. */
+static bool was_officer(const struct ward_policy *policy, const struct ward_vote *vote)
+{
+    const struct ward_subject *subject = ward_policy_subject(policy, vote->identity);
+    return subject == NULL || ward_subject_kind(subject) == WARD_ROLE_OFFICER;
+}
+
 static bool is_review(const struct ward_policy *policy, struct ward_trust *trust,
                       const struct ward_store_proposal *stored,
                       const struct ward_proposal *proposal, const struct ward_store_vote *row)
@@ -276,7 +283,7 @@ static bool is_review(const struct ward_policy *policy, struct ward_trust *trust
     if (stands) {
         const struct ward_vote vote = {.identity = ward_bytes_str(peer->identity),
                                        .public_key_hash = peer->public_key_hash};
-        stands = !is_proposer(policy, stored, proposal, &vote);
+        stands = !is_proposer(policy, stored, proposal, &vote) && was_officer(policy, &vote);
     }
     ward_peer_unref(peer);
     return stands;
