@@ -78,6 +78,11 @@ GUESSES = {"id": "00000000-0000-4000-8000-000000000001", "name": "app/demo", "ke
 CODES = {code.value[0]: code.name for code in grpc.StatusCode}
 
 
+def repeated(field) -> bool:
+    """protobuf has called it one way and the other."""
+    return field.is_repeated if hasattr(field, "is_repeated") else field.label == field.LABEL_REPEATED
+
+
 def services() -> dict:
     """method: (descriptor, module of messages, stub)."""
     found = {}
@@ -97,7 +102,7 @@ def fill(message, values: dict):
             continue
         if field.message_type is not None and field.message_type.GetOptions().map_entry:
             getattr(message, field.name)["purpose"] = "ETREAT" if "minutes" in message.DESCRIPTOR.fields_by_name else "TREAT"
-        elif field.message_type is not None and field.label == field.LABEL_REPEATED:
+        elif field.message_type is not None and repeated(field):
             fill(getattr(message, field.name).add(), values)
         elif field.name in values and isinstance(values[field.name], list):
             getattr(message, field.name).extend(values[field.name])
