@@ -6,7 +6,7 @@ packages_build="gcc libc6-dev meson ninja-build pkg-config libssl-dev libp11-dev
     libevent-dev libnghttp2-dev libprotobuf-c-dev protobuf-c-compiler libpq-dev libcyaml-dev libyaml-dev
     libjansson-dev libmicrohttpd-dev libsystemd-dev libcmocka-dev"
 packages_run="softhsm2 postgresql-15 openssl python3"
-packages_test="clang clang-format groff-base llvm libnss3 libnss3-tools binutils shellcheck python3-pytest
+packages_test="clang clang-format groff-base llvm libnss3 libnss3-tools binutils shellcheck zsh fish python3-pytest
     python3-venv python3-cryptography python3-yaml python3-h2"
 
 # What the client programs of the tests are built with, unless it is there from elsewhere.
