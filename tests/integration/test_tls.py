@@ -3,6 +3,7 @@
 import datetime
 import pathlib
 import ssl
+import subprocess
 import threading
 
 import pytest
@@ -180,6 +181,24 @@ def test_a_ca_that_is_taken_out_takes_its_clients_along(own):
             gone.status(GENERATE, good())
             gone.status(GENERATE, good())
         assert stays.status(GENERATE, good()) == 0
+
+
+def shown(deployment, *certificates: bytes) -> int:
+    """How many certificates a client is shown when the daemon's file holds these."""
+    (deployment.folder / "wardd.pem").write_bytes(b"".join(certificates))
+    reload(deployment)
+    pem, key = deployment.identities["app"].write(deployment.folder, "shown")
+    out = subprocess.run(["openssl", "s_client", "-connect", f"127.0.0.1:{deployment.daemons[0].port}", "-showcerts", "-cert", pem,
+                          "-key", key], input="", capture_output=True, text=True, timeout=30, check=False).stdout
+    return out.split("Server certificate")[0].count("BEGIN CERTIFICATE")
+
+
+def test_a_client_is_shown_what_the_certificate_file_holds_and_nothing_of_the_clients_ca(own):
+    restart(own)
+    leaf = own.authority.server()
+    (own.folder / "wardd.key").write_bytes(leaf.key_pem)
+    assert shown(own, leaf.pem) == 1
+    assert shown(own, leaf.pem, own.authority.pem) == 2
 
 
 # ---- reload under load ----
