@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Approvals.List and Show: what waits, with the payload and every signature, so that a client can
  * render and verify it itself. */
-#include <stdio.h>
-
+#include "server/op/page_token.h"
 #include "server/op/proposing.h"
 #include "server/op/standing.h"
 #include "server/work/worker.h"
@@ -55,19 +54,6 @@ const struct ward_op ward_op_approval_show = {
     .n_steps = 1,
 };
 
-/* "<created, decimal>.<uuid>": where the page before ended. */
-static bool parse_token(struct ward_bytes token, int64_t *ret_us, struct ward_id *ret_id)
-{
-    int64_t us = 0;
-    size_t i = 0;
-    for (; i < token.size && token.data[i] >= '0' && token.data[i] <= '9' && i < 18; i++) {
-        us = us * 10 + (token.data[i] - '0');
-    }
-    bool dot = i > 0 && i < token.size && token.data[i] == '.';
-    *ret_us = us;
-    return dot && ward_id_parse(WARD_BYTES(token.data + i + 1, token.size - i - 1), ret_id);
-}
-
 static ward_status read_page(struct ward_request *request, struct ward_digest *digest)
 {
     (void)digest;
@@ -77,8 +63,8 @@ static ward_status read_page(struct ward_request *request, struct ward_digest *d
     read->proposals.all = in->all || in->unreviewed;
     read->proposals.limit = in->page_size + 1;
     if (in->page_token.size > 0) {
-        bool good =
-            parse_token(in->page_token, &read->proposals.before_us, &read->proposals.before_id);
+        bool good = ward_page_token_parse(in->page_token, &read->proposals.before_us,
+                                          &read->proposals.before_id);
         WARD_REQUIRE(good, "page_token: not one that List gave");
     }
     return WARD_OK;
@@ -101,11 +87,8 @@ static ward_status finish_page(struct ward_request *request, struct ward_worker 
     in->next_page_token = (struct ward_bytes){0};
     if (read->proposals.n > n && n > 0) {
         const struct ward_store_proposal *last = &read->proposals.proposals[n - 1];
-        char id[WARD_ID_TEXT_SIZE];
-        ward_id_print(&last->id, id);
-        char *token = ward_arena_printf(request->arena, "%lld.%s", (long long)last->created_us, id);
-        WARD_ENSURE(token != NULL, WARD_E_EXHAUSTED);
-        in->next_page_token = ward_bytes_str(token);
+        WARD_TRY(ward_page_token_print(request->arena, last->created_us, &last->id,
+                                       &in->next_page_token));
     }
     ward_request_detail(request, "proposals", (int64_t)in->n);
     return WARD_OK;
