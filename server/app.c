@@ -543,17 +543,21 @@ static ward_status start_edges(struct ward_app *app)
 }
 
 #define CLIENT_CA_MAX (1u << 20)
+#define CLIENT_CRL_MAX (64u << 20)
 
-/* The CAs of clients a second time: TLS has them for handshakes, we for votes out of the database.
- */
+/* The CAs of clients, and their revocation lists, a second time: TLS has them for handshakes, we
+ * for votes out of the database. */
 static ward_status load_trust(struct ward_app *app)
 {
     ward_auto(ward_arena_freep) struct ward_arena *arena = NULL;
-    struct ward_bytes pem;
-    WARD_TRY(ward_arena_new(2 * CLIENT_CA_MAX, &arena));
+    struct ward_bytes pem, lists = {0};
+    WARD_TRY(ward_arena_new(2 * (CLIENT_CA_MAX + (size_t)CLIENT_CRL_MAX), &arena));
     WARD_TRY(ward_config_read_file(app->config->tls_client_ca, CLIENT_CA_MAX, arena, &pem));
-    return app->trust == NULL ? ward_trust_new(pem, &app->trust)
-                              : ward_trust_replace(app->trust, pem);
+    if (app->config->tls_client_crl != NULL) {
+        WARD_TRY(ward_config_read_file(app->config->tls_client_crl, CLIENT_CRL_MAX, arena, &lists));
+    }
+    return app->trust == NULL ? ward_trust_new(pem, lists, &app->trust)
+                              : ward_trust_replace(app->trust, pem, lists);
 }
 
 static ward_status start(struct ward_app *app)

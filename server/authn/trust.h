@@ -9,15 +9,17 @@
 
 struct ward_trust;
 
-/* pem: one or more CA certificates. INVALID when there is none, or one that does not parse. */
-ward_status ward_trust_new(struct ward_bytes pem, struct ward_trust **ret);
+/* pem: one or more CA certificates. lists: PEM revocation lists, one of every CA in a chain; data
+ * NULL: none are looked at. INVALID when there is no CA, or something does not parse. */
+ward_status ward_trust_new(struct ward_bytes pem, struct ward_bytes lists, struct ward_trust **ret);
 void ward_trust_free(struct ward_trust *trust);
-/* Other CAs from now on; on failure the old ones stay. */
-ward_status ward_trust_replace(struct ward_trust *trust, struct ward_bytes pem);
-/* OK when the certificate (DER) is a client's, valid now, and one of the CAs issued it; DENIED
- * otherwise, and when trust is NULL. */
+/* Other CAs and lists from now on; on failure the old ones stay. */
+ward_status ward_trust_replace(struct ward_trust *trust, struct ward_bytes pem,
+                               struct ward_bytes lists);
+/* OK when the certificate (DER) is a client's, valid now, one of the CAs issued it and none revoked
+ * it; DENIED otherwise, and when trust is NULL. A list that is out of date still revokes. */
 ward_status ward_trust_check(struct ward_trust *trust, struct ward_bytes der);
-/* The same, but valid at another time: wall time, microseconds. */
+/* The same, but valid at another time: wall time, microseconds. Lists are not looked at. */
 ward_status ward_trust_check_at(struct ward_trust *trust, struct ward_bytes der, int64_t at_us);
 
 #endif

@@ -254,7 +254,7 @@ void core_world_init(struct core_world *world)
                                  .budget = ARENA_BUDGET};
     core_ca_init(&world->ca, "unit test clients");
     char *pem = core_ca_pem(&world->ca);
-    assert_ok(ward_trust_new(ward_bytes_str(pem), &world->trust));
+    assert_ok(ward_trust_new(ward_bytes_str(pem), (struct ward_bytes){0}, &world->trust));
     free(pem);
     core_person_init(&world->app, &world->ca, NULL, DOMAIN "app", 30);
     core_person_init(&world->officer_a, &world->ca, NULL, DOMAIN "officer-a", 30);

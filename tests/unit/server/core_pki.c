@@ -93,6 +93,45 @@ char *core_ca_pem(const struct core_ca *ca)
     return pem;
 }
 
+static void list_one(X509_CRL *list, struct ward_bytes der, const ASN1_TIME *when)
+{
+    const uint8_t *at = der.data;
+    X509 *certificate = d2i_X509(NULL, &at, (long)der.size);
+    X509_REVOKED *entry = X509_REVOKED_new();
+    assert_true(certificate != NULL && entry != NULL);
+    assert_int_equal(X509_REVOKED_set_serialNumber(entry, X509_get_serialNumber(certificate)), 1);
+    assert_int_equal(X509_REVOKED_set_revocationDate(entry, (ASN1_TIME *)(uintptr_t)when), 1);
+    assert_int_equal(X509_CRL_add0_revoked(list, entry), 1);
+    X509_free(certificate);
+}
+
+char *core_ca_list(const struct core_ca *ca, struct ward_bytes revoked, int days)
+{
+    X509_CRL *list = X509_CRL_new();
+    ASN1_TIME *begin = X509_gmtime_adj(NULL, -400L * DAY_S),
+              *end = X509_gmtime_adj(NULL, (long)days * DAY_S);
+    bool good = list != NULL && X509_CRL_set_version(list, 1) == 1 &&
+                X509_CRL_set_issuer_name(list, X509_get_subject_name(ca->certificate)) == 1 &&
+                X509_CRL_set1_lastUpdate(list, begin) == 1 &&
+                X509_CRL_set1_nextUpdate(list, end) == 1;
+    assert_true(good);
+    if (revoked.size > 0) {
+        list_one(list, revoked, begin);
+    }
+    BIO *out = BIO_new(BIO_s_mem());
+    char *data = NULL;
+    assert_true(X509_CRL_sign(list, ca->key, EVP_sha256()) > 0 && out != NULL &&
+                PEM_write_bio_X509_CRL(out, list) == 1);
+    long size = BIO_get_mem_data(out, &data);
+    char *pem = strndup(data, (size_t)size);
+    assert_non_null(pem);
+    BIO_free(out);
+    ASN1_TIME_free(begin);
+    ASN1_TIME_free(end);
+    X509_CRL_free(list);
+    return pem;
+}
+
 void core_person_init(struct core_person *person, const struct core_ca *ca, EVP_PKEY *key,
                       const char *uri, int days)
 {

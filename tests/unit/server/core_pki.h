@@ -25,6 +25,10 @@ void core_ca_fini(struct core_ca *ca);
 /* The CA's certificate as PEM, to be freed by the caller. */
 char *core_ca_pem(const struct core_ca *ca);
 
+/* A revocation list in PEM that names this certificate (DER), or nobody where it is empty; to be
+ * freed by the caller. days: until its next update, negative when that is over. */
+char *core_ca_list(const struct core_ca *ca, struct ward_bytes revoked, int days);
+
 /* key NULL: a new one. uri NULL: no SAN. days: until it ends, negative when it has ended. */
 void core_person_init(struct core_person *person, const struct core_ca *ca, EVP_PKEY *key,
                       const char *uri, int days);

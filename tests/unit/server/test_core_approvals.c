@@ -403,6 +403,42 @@ static void a_vote_row_under_an_expired_certificate_does_not_count(void **state)
     core_person_fini(&late);
 }
 
+/* ---- revocation lists ---- */
+
+/* From now on the CA's list names this certificate; empty: nobody. */
+static void list(struct ward_bytes certificate)
+{
+    char *pem = core_ca_pem(&world.ca), *lists = core_ca_list(&world.ca, certificate, 30);
+    assert_ok(ward_trust_replace(world.trust, ward_bytes_str(pem), ward_bytes_str(lists)));
+    free(pem);
+    free(lists);
+}
+
+static void an_approval_of_a_certificate_that_was_listed_since_does_not_count(void **state)
+{
+    (void)state;
+    struct core_proposal proposal;
+    propose_and_submit("two/key", &proposal);
+    assert_ok(approve(&world.officer_b, &proposal));
+    list(world.officer_b.peer->certificate);
+    assert_ok(approve(&world.officer_c, &proposal));
+    assert_int_equal(core_active_version(&node, "two/key"), 1);
+    list((struct ward_bytes){0});
+}
+
+static void a_proposer_whose_certificate_was_listed_since_has_not_signed(void **state)
+{
+    (void)state;
+    struct core_proposal proposal;
+    propose_and_submit("one/key", &proposal);
+    list(world.officer_a.peer->certificate);
+    refuses_approval(&world.officer_b, &proposal, WARD_E_STATE,
+                     "proposal: its proposer has not signed it", "failed");
+    list((struct ward_bytes){0});
+    assert_ok(approve(&world.officer_b, &proposal));
+    assert_int_equal(core_active_version(&node, "one/key"), 2);
+}
+
 static void a_proposer_whose_signature_was_forged_has_not_signed(void **state)
 {
     (void)state;
@@ -486,6 +522,8 @@ int main(void)
         T(a_vote_row_of_somebody_who_is_no_officer_does_not_count),
         T(a_vote_row_under_a_certificate_that_our_ca_did_not_issue_does_not_count),
         T(a_vote_row_under_an_expired_certificate_does_not_count),
+        T(an_approval_of_a_certificate_that_was_listed_since_does_not_count),
+        T(a_proposer_whose_certificate_was_listed_since_has_not_signed),
         T(a_proposer_whose_signature_was_forged_has_not_signed),
         T(an_altered_payload_is_not_what_was_signed),
         T(an_unknown_proposal_is_not_found),

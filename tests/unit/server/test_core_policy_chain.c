@@ -57,7 +57,7 @@ static int start_all(void **state)
     core_ca_init(&ca, "clients");
     core_ca_init(&other_ca, "clients"); /* of the same name */
     char *pem = core_ca_pem(&ca);
-    assert_ok(ward_trust_new(ward_bytes_str(pem), &trust));
+    assert_ok(ward_trust_new(ward_bytes_str(pem), (struct ward_bytes){0}, &trust));
     free(pem);
     core_person_init(&a, &ca, NULL, D "a", 30);
     core_person_init(&a2, &ca, NULL, D "a2", 30);

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "server/authn/trust.h"
 #include "tests/unit/base/check.h"
 #include "tests/unit/server/core_pki.h"
@@ -35,7 +36,7 @@ static int stop(void **state)
 static struct ward_trust *trust_in(const char *text)
 {
     struct ward_trust *trust = NULL;
-    assert_ok(ward_trust_new(ward_bytes_str(text), &trust));
+    assert_ok(ward_trust_new(ward_bytes_str(text), (struct ward_bytes){0}, &trust));
     return trust;
 }
 
@@ -100,10 +101,10 @@ static void cas_are_replaced_as_a_whole(void **state)
 {
     (void)state;
     struct ward_trust *trust = trust_in(pem);
-    assert_ok(ward_trust_replace(trust, ward_bytes_str(other_pem)));
+    assert_ok(ward_trust_replace(trust, ward_bytes_str(other_pem), (struct ward_bytes){0}));
     assert_ok(check(trust, &other, 10));
     assert_code(check(trust, &ca, 10), WARD_E_DENIED);
-    assert_refused(ward_trust_replace(trust, WARD_BYTES_LITERAL("nothing")),
+    assert_refused(ward_trust_replace(trust, WARD_BYTES_LITERAL("nothing"), (struct ward_bytes){0}),
                    "client_ca: no certificate in it");
     assert_ok(check(trust, &other, 10));
     ward_trust_free(trust);
@@ -129,15 +130,117 @@ static void a_file_with_a_broken_certificate_is_refused(void **state)
 {
     (void)state;
     struct ward_trust *trust = NULL;
-    assert_refused(ward_trust_new((struct ward_bytes){0}, &trust),
+    assert_refused(ward_trust_new((struct ward_bytes){0}, (struct ward_bytes){0}, &trust),
                    "client_ca: no certificate in it");
     char *broken = strdup(pem);
     assert_non_null(broken);
     memcpy(strstr(broken, "-----\n") + 40, "****", 4);
-    assert_refused(ward_trust_new(ward_bytes_str(broken), &trust),
+    assert_refused(ward_trust_new(ward_bytes_str(broken), (struct ward_bytes){0}, &trust),
                    "client_ca: a certificate that does not parse");
     free(broken);
     assert_null(trust);
+}
+
+/* ---- revocation lists ---- */
+
+struct listed {
+    struct core_person on, off; /* the list names one of them */
+    struct ward_trust *trust;
+};
+
+static void list(struct listed *listed, const struct core_ca *by, bool names, int days)
+{
+    char *text =
+        core_ca_list(by, names ? listed->on.peer->certificate : (struct ward_bytes){0}, days);
+    struct ward_bytes lists = ward_bytes_str(text);
+    if (listed->trust == NULL) {
+        assert_ok(ward_trust_new(ward_bytes_str(pem), lists, &listed->trust));
+    } else {
+        assert_ok(ward_trust_replace(listed->trust, ward_bytes_str(pem), lists));
+    }
+    free(text);
+}
+
+static void begin(struct listed *ret)
+{
+    *ret = (struct listed){.trust = NULL};
+    core_person_init(&ret->on, &ca, NULL, URI, 10);
+    core_person_init(&ret->off, &ca, NULL, URI, 10);
+}
+
+static void end(struct listed *listed)
+{
+    core_person_fini(&listed->on);
+    core_person_fini(&listed->off);
+    ward_trust_free(listed->trust);
+}
+
+static ward_status check_now(const struct listed *listed, const struct core_person *person)
+{
+    return ward_trust_check(listed->trust, person->peer->certificate);
+}
+
+static void a_certificate_on_a_list_does_not_count(void **state)
+{
+    (void)state;
+    struct listed listed;
+    begin(&listed);
+    list(&listed, &ca, false, 10);
+    assert_ok(check_now(&listed, &listed.on));
+    list(&listed, &ca, true, 10);
+    assert_code(check_now(&listed, &listed.on), WARD_E_DENIED);
+    assert_ok(check_now(&listed, &listed.off));
+    end(&listed);
+}
+
+static void a_list_says_nothing_of_an_earlier_day(void **state)
+{
+    (void)state;
+    struct listed listed;
+    begin(&listed);
+    list(&listed, &ca, true, 10);
+    int64_t before_us = ward_wall_us(&ward_clock_system) - INT64_C(86400000000);
+    assert_ok(ward_trust_check_at(listed.trust, listed.on.peer->certificate, before_us));
+    end(&listed);
+}
+
+static void a_list_out_of_date_still_revokes_whom_it_names_and_nobody_else(void **state)
+{
+    (void)state;
+    struct listed listed;
+    begin(&listed);
+    list(&listed, &ca, true, -1);
+    assert_code(check_now(&listed, &listed.on), WARD_E_DENIED);
+    assert_ok(check_now(&listed, &listed.off));
+    end(&listed);
+}
+
+static void without_a_list_of_its_ca_nobody_counts(void **state)
+{
+    (void)state;
+    struct listed listed;
+    begin(&listed);
+    list(&listed, &other, false, 10); /* of the same name, by another key */
+    assert_code(check_now(&listed, &listed.off), WARD_E_DENIED);
+    end(&listed);
+}
+
+static void a_list_that_does_not_parse_changes_nothing(void **state)
+{
+    (void)state;
+    struct listed listed;
+    begin(&listed);
+    list(&listed, &ca, true, 10);
+    static const char *const bad[] = {"", "no list",
+                                      "-----BEGIN X509 CRL-----\nMIIB\n-----END X509 CRL-----\n"};
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        assert_refused(
+            ward_trust_replace(listed.trust, ward_bytes_str(pem), ward_bytes_str(bad[i])),
+            "client_crl: not readable PEM revocation lists");
+    }
+    assert_code(check_now(&listed, &listed.on), WARD_E_DENIED);
+    assert_ok(check_now(&listed, &listed.off));
+    end(&listed);
 }
 
 int main(void)
@@ -150,6 +253,11 @@ int main(void)
         cmocka_unit_test(cas_are_replaced_as_a_whole),
         cmocka_unit_test(a_file_may_hold_several_cas),
         cmocka_unit_test(a_file_with_a_broken_certificate_is_refused),
+        cmocka_unit_test(a_certificate_on_a_list_does_not_count),
+        cmocka_unit_test(a_list_says_nothing_of_an_earlier_day),
+        cmocka_unit_test(a_list_out_of_date_still_revokes_whom_it_names_and_nobody_else),
+        cmocka_unit_test(without_a_list_of_its_ca_nobody_counts),
+        cmocka_unit_test(a_list_that_does_not_parse_changes_nothing),
     };
     return cmocka_run_group_tests(tests, start, stop);
 }
