@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "client/cli/approval.h"
+#include "client/cli/approval_terms.h"
 #include "client/cli/approval_trust.h"
 #include "client/cli/audit_certificate.h"
 #include "client/cli/input.h"
@@ -21,7 +22,7 @@
 struct signer {
     struct audit_certificate certificate;
     int64_t time_us;
-    bool stands;
+    bool stands, on_hardware;
 };
 
 struct check {
@@ -35,6 +36,7 @@ struct check {
     struct ward_json faults, unchecked;
     struct ward_buffer faults_json, unchecked_json, faults_text, unchecked_text;
     size_t n_faults;
+    struct ward_guard terms; /* of payload and policy, the stricter */
     const struct signer *proposer;
     uint32_t needed, approvals;
     bool reached, at_once, emergency, reviewed, executed;
@@ -115,6 +117,17 @@ static void check_signature(struct check *check, size_t i)
     if (check->officers != NULL &&
         !cli_certificates_have(check->officers, signature->certificate)) {
         fault(check, "signature %zu (%s by %s): the certificate is not among the trusted ones",
+              i + 1, kind, signer->certificate.identity);
+        signer->stands = false;
+    }
+    signer->on_hardware =
+        check->policy != NULL && cli_terms_on_hardware(check->policy, signature->certificate);
+    if (check->policy != NULL && !signer->on_hardware &&
+        cli_terms_need_hardware(check->policy, &check->terms, signature->identity,
+                                signature->decision)) {
+        fault(check,
+              "signature %zu (%s by %s): it must be made by a key on hardware, and the certificate "
+              "names no policy that says so",
               i + 1, kind, signer->certificate.identity);
         signer->stands = false;
     }
@@ -213,30 +226,29 @@ static void count_approvals(struct check *check, const struct ward_guard *guard)
     }
 }
 
-static void check_quorum(struct check *check)
+static void check_terms(struct check *check, enum ward_action *ret_action)
 {
     const struct ward_proposal *proposal = &check->proposal.parsed;
-    enum ward_action action = WARD_ACTION_NONE;
-    if (!ward_action_find(proposal->action, &action)) {
+    *ret_action = WARD_ACTION_NONE;
+    if (!ward_action_find(proposal->action, ret_action)) {
         fault(check, "this ward does not know the action that it proposes");
     }
-    check->needed = proposal->approvals;
-    struct ward_guard guard = {0};
-    if (check->policy != NULL && action != WARD_ACTION_NONE) {
-        guard = ward_policy_guard(check->policy, action, proposal->object);
-        check->needed = guard.approvals > check->needed ? guard.approvals : check->needed;
+    if (!cli_terms_find(check->policy, proposal, *ret_action, &check->terms)) {
+        fault(check, "this ward does not know a term that it proposes under");
     }
-    guard.approvals = check->needed;
+}
+
+static void check_quorum(struct check *check, enum ward_action action)
+{
+    check->needed = check->terms.approvals;
     check->at_once = ward_action_at_once(action) && check->needed == 0;
-    count_approvals(check, &guard);
+    count_approvals(check, &check->terms);
     check->reached |= check->emergency;
 }
 
 static void check_rest(struct check *check)
 {
-    struct ward_bytes execute = ward_proposal_text(
-        check->proposal.parsed.terms, check->proposal.parsed.n_terms, WARD_TERM_EXECUTE);
-    check->executed = find(check, WARD_DECISION_EXECUTE) != NULL || execute.size == 0;
+    check->executed = find(check, WARD_DECISION_EXECUTE) != NULL || !check->terms.manual;
     check->closed = find(check, WARD_DECISION_REJECT) != NULL     ? "rejected"
                     : find(check, WARD_DECISION_WITHDRAW) != NULL ? "withdrawn"
                                                                   : NULL;
@@ -263,8 +275,10 @@ static void check_rest(struct check *check)
 static void check_policy(struct check *check)
 {
     if (check->policy == NULL) {
-        unchecked(check, "whether the signers are different people, and officers who may approve: "
-                         "give --policy");
+        unchecked(check,
+                  "whether the signers are different people, and officers who may approve%s: give "
+                  "--policy",
+                  check->terms.hardware ? ", and the keys on hardware" : "");
         return;
     }
     if (memcmp(ward_policy_hash(check->policy), check->proposal.parsed.policy, 32) != 0) {
@@ -274,19 +288,15 @@ static void check_policy(struct check *check)
 
 static void check_all(struct check *check)
 {
+    enum ward_action action;
+    check_terms(check, &action);
     check_policy(check);
     for (size_t i = 0; i < check->file.n; i++) {
         check_signature(check, i);
     }
     check_proposer(check);
-    check_quorum(check);
+    check_quorum(check, action);
     check_rest(check);
-    if (ward_proposal_text(check->proposal.parsed.terms, check->proposal.parsed.n_terms,
-                           WARD_TERM_HARDWARE)
-            .size > 0) {
-        unchecked(check, "whether the keys are on hardware: the certificates say so, and the "
-                         "daemon held them against the policy");
-    }
     if (check->ca == NULL && check->officers == NULL) {
         unchecked(check, "whose the certificates are: give --ca, or --trust with the officers' "
                          "certificates");
@@ -341,6 +351,10 @@ static int print_json(struct check *check)
         ward_json_member(&doc.json, "reason", signature->reason);
         ward_json_name(&doc.json, "stands");
         ward_json_bool(&doc.json, check->signers[i].stands);
+        if (check->policy != NULL) {
+            ward_json_name(&doc.json, "on_hardware");
+            ward_json_bool(&doc.json, check->signers[i].on_hardware);
+        }
         ward_json_object_end(&doc.json);
     }
     ward_json_array_end(&doc.json);

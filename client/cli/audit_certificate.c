@@ -67,3 +67,34 @@ bool audit_certificate_read(struct ward_bytes der, struct audit_certificate *ret
     ERR_clear_error();
     return fine;
 }
+
+/* One that cannot be printed makes all of them doubtful: then there are none. */
+static bool names_policy(const CERTIFICATEPOLICIES *policies, struct ward_bytes wanted)
+{
+    bool found = false;
+    for (int i = 0; i < sk_POLICYINFO_num(policies); i++) {
+        char oid[128];
+        int size = OBJ_obj2txt(oid, sizeof(oid), sk_POLICYINFO_value(policies, i)->policyid, 1);
+        if (size <= 0 || (size_t)size >= sizeof(oid)) {
+            return false;
+        }
+        found |= ward_bytes_eq(ward_bytes_str(oid), wanted);
+    }
+    return found;
+}
+
+bool audit_certificate_has_policy(struct ward_bytes der, struct ward_bytes oid)
+{
+    const uint8_t *at = der.data;
+    X509 *certificate = der.size == 0 ? NULL : d2i_X509(NULL, &at, (long)der.size);
+    bool found = false;
+    if (certificate != NULL && at == der.data + der.size) {
+        CERTIFICATEPOLICIES *policies =
+            X509_get_ext_d2i(certificate, NID_certificate_policies, NULL, NULL);
+        found = names_policy(policies, oid);
+        CERTIFICATEPOLICIES_free(policies);
+    }
+    X509_free(certificate);
+    ERR_clear_error();
+    return found;
+}

@@ -13,5 +13,7 @@ struct audit_certificate {
 
 /* False when it is no certificate, or names nobody by that rule. */
 bool audit_certificate_read(struct ward_bytes der, struct audit_certificate *ret);
+/* Does it name this certificate policy (RFC 5280, 4.2.1.4; a dotted OID)? */
+bool audit_certificate_has_policy(struct ward_bytes der, struct ward_bytes oid);
 
 #endif

@@ -11,6 +11,7 @@ from harness import approval_file, pki
 from harness.cli import Cli
 from harness.client import pae
 from harness.deployment import POLICY, TRUST, Deployment
+from harness.policy_text import Policy
 from harness.processes import wait_until
 
 OFFICERS = POLICY.replace('roles:\n', '  - name: dora\n    identities: ["spiffe://test.ward/officer-c"]\nroles:\n', 1)
@@ -254,6 +255,7 @@ def test_an_exported_proposal_is_checked_offline(four, exported, tmp_path):
     assert any("--policy" in line for line in bare["not_checked"]) and any("--ca" in line for line in bare["not_checked"])
     full = cli.json("auditor", "approval", "verify", path, *trusted(four, tmp_path))
     assert full["good"] and not any("--" in line for line in full["not_checked"]), full
+    assert approval_file.verify(path.read_bytes(), Policy(OFFICERS.encode()))
     assert [s["decision"] for s in full["signatures"]] == ["propose", "approve"]
     text = cli("auditor", "approval", "verify", path, "--output", "table").stdout.decode()
     assert "times are the daemon's" in text and "Verdict: quorum reached." in text
@@ -269,6 +271,23 @@ def test_another_policy_ca_or_officer_is_not_believed(four, exported, tmp_path):
     only_a.write_bytes(four.identities["officer-a"].pem)
     for option, value in (("--policy", policy), ("--ca", other), ("--trust", only_a)):
         assert not cli.json("auditor", "approval", "verify", path, option, value, exit=1)["good"], option
+    assert not approval_file.verify(path.read_bytes(), Policy(policy.read_bytes()))
+
+
+def test_people_whom_policy_does_not_let_approve_are_found_by_both_verifiers(four, exported, tmp_path):
+    """Signed all the same, by certificates of our CA: what a daemon that lies might put together."""
+    cli, path = exported
+    payload = base64.b64decode(json.loads(path.read_bytes())["payload"])
+    for who in ("officer-a2", "auditor", "stranger", "officer-c"):
+        identity = four.identities[who]
+        signature = base64.b64encode(identity.sign(pae("approve", payload))).decode()
+        forged = edit(lambda d, i=identity, s=signature, w=who: d["signatures"][1].update(
+            identity=TRUST + w, sig=s, certificate=base64.b64encode(i.der).decode()))(path.read_bytes())
+        other = tmp_path / f"{who}.json"
+        other.write_bytes(forged)
+        good = who == "officer-c"
+        judged = cli.json("auditor", "approval", "verify", other, "--policy", four.policy, "--ca", four.folder / "ca.pem", exit=0 if good else 1)
+        assert judged["good"] == approval_file.verify(forged, Policy(OFFICERS.encode())) == good, who
 
 
 def test_without_enough_signatures_there_is_no_quorum(four, a, tmp_path):
@@ -345,6 +364,7 @@ def test_what_was_tampered_with_is_found_by_both_verifiers(exported, kind):
     tampered = TAMPERED[kind](path.read_bytes())
     assert tampered != path.read_bytes()
     path.write_bytes(tampered)
+    assert not approval_file.verify(tampered, Policy(OFFICERS.encode())) or kind == "order"
     if kind != "order":  # the other one asks for the members and not for their order
         assert not approval_file.verify(tampered)
     ran = subprocess.run(cli.command("auditor", "approval", "verify", path), capture_output=True, timeout=60, check=False)

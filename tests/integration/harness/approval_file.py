@@ -47,8 +47,9 @@ def signature_stands(payload: bytes, signature: dict) -> bool:
     return True
 
 
-def verify(text: bytes) -> bool:
-    """True when every signature stands, they are of different identities and keys, and they are enough."""
+def verify(text: bytes, policy=None) -> bool:
+    """True when every signature stands, they are of different identities and keys, and they are enough. policy: a
+    policy_text.Policy, by which they are of different officers too, with keys on hardware where it asks for them."""
     try:
         document = json.loads(text)
         if canonical(document) + b"\n" != text:
@@ -61,6 +62,8 @@ def verify(text: bytes) -> bool:
         for s in document["signatures"]:
             certificate = x509.load_der_x509_certificate(base64.b64decode(s["certificate"]))
             seen.append((s["decision"], s["identity"], key_of(certificate)))
+            if policy and not policy.key_is_good(proposal, s["decision"], s["identity"], certificate):
+                return False
     except (ValueError, KeyError, TypeError, x509.ExtensionNotFound):
         return False
     if {"reject", "withdraw"} & {decision for decision, _, _ in seen}:
@@ -72,4 +75,6 @@ def verify(text: bytes) -> bool:
     if len({i for i, _ in agreed}) != len(agreed) or len({k for _, k in agreed}) != len(agreed):
         return False
     approvals = len(agreed) - 1
+    if policy and (policy.sha256 != proposal["policy"] or not policy.enough(proposal, [identity for identity, _ in agreed[1:]])):
+        return False
     return approvals >= proposal["approvals"] and (proposal["approvals"] > 0 or proposal["action"] in AT_ONCE)

@@ -67,7 +67,8 @@ class Authority:
         self.pem = self.certificate.public_bytes(serialization.Encoding.PEM)
 
     def issue(self, uris=(), *, common: str = "client", usage=ExtendedKeyUsageOID.CLIENT_AUTH, dns=(), addresses=(),
-              start: float = -1, days: float = 7, key=None) -> Identity:
+              start: float = -1, days: float = 7, key=None, policies=()) -> Identity:
+        """policies: dotted OIDs of certificate policies, such as one that says that the key is on hardware."""
         key = key or new_key()
         now = datetime.datetime.utcnow()
         builder = (
@@ -81,6 +82,9 @@ class Authority:
         names += [x509.IPAddress(ipaddress.ip_address(a)) for a in addresses]
         if names:
             builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
+        if policies:
+            listed = [x509.PolicyInformation(x509.ObjectIdentifier(oid), None) for oid in policies]
+            builder = builder.add_extension(x509.CertificatePolicies(listed), critical=False)
         return Identity(builder.sign(self.key, hashes.SHA256()), key)
 
     def twin(self, identity: Identity) -> Identity:
