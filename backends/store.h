@@ -515,14 +515,15 @@ struct ward_commit {
     uint64_t epoch;                 /* under which all of it was decided */
     const struct ward_merkle *tree; /* after the leaves */
     /* After all of it, for the head; NULL: it has none then. Without leaves NULL leaves the head as
-     * it is, and another one needs it to be of size first_seq. */
+     * it is, and another one needs it to be of size first_seq; it moves the head for whoever has
+     * read it before, though its size stays. */
     const struct ward_seal *seal;
     uint32_t *ret_rewrapped; /* how many of `rewrapped` took effect; may be NULL */
 };
 
 enum ward_commit_outcome {
     WARD_COMMITTED,
-    WARD_COMMIT_HEAD_MOVED,  /* another daemon appended: read the head, number anew, try again */
+    WARD_COMMIT_HEAD_MOVED,  /* another daemon wrote it: read the head, number anew, try again */
     WARD_COMMIT_STALE,       /* the epoch moved: decide again */
     WARD_COMMIT_CONFLICT,    /* an effect met somebody else's row: halve, or prepare again */
     WARD_COMMIT_RETRY,       /* deadlock or serialization: the same again */

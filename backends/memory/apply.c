@@ -432,20 +432,22 @@ static ward_status append(struct ward_memory_state *state, const struct ward_com
 }
 
 ward_status ward_memory_apply(struct ward_memory_state *state, const struct ward_commit *commit,
-                              uint32_t *ret_rewrapped, enum ward_commit_outcome *ret_outcome)
+                              uint64_t fence, uint32_t *ret_rewrapped,
+                              enum ward_commit_outcome *ret_outcome)
 {
     if (state->head.epoch != commit->epoch) {
         *ret_outcome = WARD_COMMIT_STALE;
         WARD_FAIL(WARD_E_STALE);
     }
     if ((commit->n_leaves > 0 || commit->seal != NULL) &&
-        state->head.tree.size != commit->first_seq) {
+        (state->head.tree.size != commit->first_seq || state->fence != fence)) {
         *ret_outcome = WARD_COMMIT_HEAD_MOVED;
         WARD_FAIL(WARD_E_CONFLICT);
     }
     ward_status status = commit->n_leaves > 0 ? append(state, commit) : WARD_OK;
     if (commit->n_leaves == 0 && commit->seal != NULL) {
         state->head.seal = *commit->seal;
+        state->fence++;
     }
     if (ward_ok(status)) {
         status = apply_rows(state, commit, ret_rewrapped);

@@ -145,7 +145,7 @@ static int compare(enum ward_memory_table table, const void *a, const void *b)
 ward_status ward_memory_state_copy(const struct ward_memory_state *from,
                                    struct ward_memory_state *ret)
 {
-    *ret = (struct ward_memory_state){.head = from->head, .rows = from->rows};
+    *ret = (struct ward_memory_state){.head = from->head, .fence = from->fence, .rows = from->rows};
     for (int i = 0; i < WARD_MEMORY_TABLES; i++) {
         const struct ward_memory_rows *rows = &from->tables[i];
         if (rows->n == 0) {

@@ -71,6 +71,7 @@ struct ward_memory_rows {
 struct ward_memory_state {
     struct ward_memory_rows tables[WARD_MEMORY_TABLES];
     struct ward_head head;
+    uint64_t fence;          /* moves with a seal that leaves size and epoch as they are */
     struct ward_arena *rows; /* borrowed: all rows, of states before too */
 };
 
@@ -93,9 +94,11 @@ ward_status ward_memory_replace(struct ward_memory_state *state, enum ward_memor
 ward_status ward_memory_remove(struct ward_memory_state *state, enum ward_memory_table table,
                                const void *row);
 
-/* All that the commit does, on state; on an error state is to be dropped. ret_outcome says what. */
+/* All that the commit does, on state; on an error state is to be dropped. ret_outcome says what.
+ * fence: as the commit's writer knows it. */
 ward_status ward_memory_apply(struct ward_memory_state *state, const struct ward_commit *commit,
-                              uint32_t *ret_rewrapped, enum ward_commit_outcome *ret_outcome);
+                              uint64_t fence, uint32_t *ret_rewrapped,
+                              enum ward_commit_outcome *ret_outcome);
 
 /* read_keys.c */
 ward_status ward_memory_answer_keys(struct ward_memory_state *state, struct ward_read *read);

@@ -25,6 +25,12 @@ struct memory {
     void *fault_arg;
 };
 
+struct writer {
+    struct ward_store_writer base;
+    bool fence_known; /* fence is what the next commit names */
+    uint64_t fence;
+};
+
 static struct memory *lock(struct ward_store *base)
 {
     struct memory *memory = (struct memory *)base;
@@ -95,10 +101,10 @@ static void close_reader(struct ward_store_reader *reader)
 
 static ward_status open_writer(struct ward_store *base, struct ward_store_writer **ret)
 {
-    struct ward_store_writer *writer = calloc(1, sizeof(*writer));
+    struct writer *writer = calloc(1, sizeof(*writer));
     WARD_ENSURE(writer != NULL, WARD_E_EXHAUSTED);
-    writer->store = base;
-    *ret = writer;
+    writer->base.store = base;
+    *ret = &writer->base;
     return WARD_OK;
 }
 
@@ -108,9 +114,10 @@ static void unlock_head(struct ward_store_writer *writer)
     release_head(memory, writer);
 }
 
-static void close_writer(struct ward_store_writer *writer)
+static void close_writer(struct ward_store_writer *base)
 {
-    unlock_head(writer);
+    struct writer *writer = (struct writer *)base;
+    unlock_head(base);
     free(writer);
 }
 
@@ -140,22 +147,29 @@ static ward_status read_all(struct ward_store_reader *reader, struct ward_read *
     return WARD_OK;
 }
 
-static ward_status head(struct ward_store_writer *writer, bool take, struct ward_head *ret)
+static ward_status head(struct ward_store_writer *base, bool take, struct ward_head *ret)
 {
-    ward_auto(unlockp) struct memory *memory = lock(writer->store);
+    struct writer *writer = (struct writer *)base;
+    ward_auto(unlockp) struct memory *memory = lock(base->store);
     WARD_ENSURE(!memory->down, WARD_E_UNAVAILABLE);
-    release_head(memory, writer);
+    release_head(memory, base);
     if (take) {
-        WARD_ENSURE(wait_for_head(memory, writer), WARD_E_CONFLICT);
-        memory->locked_by = writer;
+        WARD_ENSURE(wait_for_head(memory, base), WARD_E_CONFLICT);
+        memory->locked_by = base;
     }
     *ret = memory->state.head;
+    writer->fence = memory->state.fence;
+    writer->fence_known = true;
     return WARD_OK;
 }
 
-static enum ward_commit_outcome apply(struct memory *memory, const struct ward_commit *commit,
-                                      ward_status *ret_status)
+static enum ward_commit_outcome apply(struct memory *memory, struct writer *writer,
+                                      const struct ward_commit *commit, ward_status *ret_status)
 {
+    if (!writer->fence_known) {
+        writer->fence = memory->state.fence;
+        writer->fence_known = true;
+    }
     struct ward_memory_state next;
     uint32_t rewrapped = 0;
     *ret_status = ward_memory_state_copy(&memory->state, &next);
@@ -163,11 +177,13 @@ static enum ward_commit_outcome apply(struct memory *memory, const struct ward_c
         return WARD_COMMIT_FAILED;
     }
     enum ward_commit_outcome outcome = WARD_COMMIT_FAILED;
-    *ret_status = ward_memory_apply(&next, commit, &rewrapped, &outcome);
+    *ret_status = ward_memory_apply(&next, commit, writer->fence, &rewrapped, &outcome);
     if (!ward_ok(*ret_status)) {
+        writer->fence_known = outcome != WARD_COMMIT_HEAD_MOVED && outcome != WARD_COMMIT_STALE;
         ward_memory_state_fini(&next);
         return outcome == WARD_COMMITTED ? WARD_COMMIT_FAILED : outcome;
     }
+    writer->fence += next.fence - memory->state.fence; /* moved by itself alone */
     ward_memory_state_fini(&memory->state);
     memory->state = next;
     memory->commits++;
@@ -214,10 +230,11 @@ static enum ward_commit_outcome commit_all(struct ward_store_writer *writer,
     }
     release_head(memory, writer);
     if (injected == WARD_COMMITTED) {
-        return apply(memory, commit, ret_status);
+        return apply(memory, (struct writer *)writer, commit, ret_status);
     }
     if (injected == WARD_COMMIT_UNKNOWN && happens) {
-        enum ward_commit_outcome outcome = apply(memory, commit, ret_status);
+        enum ward_commit_outcome outcome =
+            apply(memory, (struct writer *)writer, commit, ret_status);
         if (outcome != WARD_COMMITTED) {
             return outcome;
         }

@@ -25,11 +25,17 @@ static void add_seal(struct ward_pg_params *p, const struct ward_seal *seal)
     ward_pg_add_bytes(p, WARD_BYTES(sealed ? seal->tag : sums, sealed ? sizeof(seal->tag) : 0));
 }
 
+/* It moves the fence: see WARD_PG_SEAL_HEAD. */
+static bool seals_alone(const struct ward_commit *commit)
+{
+    return commit->n_leaves == 0 && commit->seal != NULL;
+}
+
 static ward_status send_head(struct ward_pg_writer *writer, const struct ward_commit *commit)
 {
     struct ward_pg_conn *conn = &writer->conn;
     struct ward_pg_params *p = &conn->params;
-    if (commit->n_leaves == 0 && commit->seal != NULL) {
+    if (seals_alone(commit)) {
         ward_pg_add_u64(p, commit->first_seq);
         ward_pg_add_u64(p, commit->epoch);
         ward_pg_add_u64(p, writer->fence);
@@ -259,6 +265,7 @@ enum ward_commit_outcome ward_pg_commit(struct ward_store_writer *base,
     switch (answer.outcome) {
     case WARD_COMMITTED:
         writer->locked = false;
+        writer->fence += seals_alone(commit);
         break;
     case WARD_COMMIT_HEAD_MOVED:
     case WARD_COMMIT_STALE:

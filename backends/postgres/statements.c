@@ -246,10 +246,12 @@ static const struct statement statements[WARD_PG_STATEMENTS] = {
          "COALESCE((SELECT first FROM moved), ward.refuse_commit($4::bigint)), $2::integer, "
          "$3::bytea)",
          W},
-    /* For a commit without entries that changes what is authenticated. */
+    /* For a commit without entries that changes what is authenticated. Size and epoch stay, so it
+     * is the fence that tells whoever has read the head before. */
     [WARD_PG_SEAL_HEAD] =
         {"seal_head",
-         "WITH moved AS (UPDATE ward.head SET sums = $4::bytea, tag = $5::bytea "
+         "WITH moved AS (UPDATE ward.head SET sums = $4::bytea, tag = $5::bytea, "
+         "fence = $3::bigint + 1 "
          "WHERE one AND size = $1::bigint AND epoch = $2::bigint "
          "AND fence = $3::bigint AND " DURABLE " RETURNING size) "
          "SELECT COALESCE((SELECT size FROM moved), ward.refuse_commit($2::bigint))",

@@ -554,6 +554,39 @@ static void a_seal_comes_and_goes_with_the_head(void **state)
     assert_head_unmoved(fx);
 }
 
+/* Neither size nor epoch tells them. */
+static void who_read_the_head_before_a_seal_writes_nothing_over_it(void **state)
+{
+    struct fixture *fx = *state;
+    struct ward_seal one = a_seal(1), two = a_seal(2), three = a_seal(3);
+    struct ward_effect done = {.kind = WARD_EFFECT_PURGE_REPLAYS};
+    initialise(fx);
+    fixture_begin(fx, 1)->seal = &one;
+    assert_outcome(fixture_commit(fx, fx->w), WARD_COMMITTED);
+    for (uint32_t n_leaves = 0; n_leaves < 2; n_leaves++) {
+        (void)fixture_head(fx->w2);
+        struct ward_commit *commit = fixture_begin(fx, 0);
+        commit->effects = &done;
+        commit->n_effects = 1;
+        commit->seal = &two;
+        assert_outcome(fixture_commit(fx, fx->w), WARD_COMMITTED);
+        commit = fixture_begin(fx, n_leaves);
+        commit->effects = &done;
+        commit->n_effects = 1;
+        commit->seal = &three;
+        assert_outcome(fixture_commit(fx, fx->w2), WARD_COMMIT_HEAD_MOVED);
+        assert_sealed(fx, &two);
+        assert_head_unmoved(fx);
+    }
+    /* Its writer goes on as before, and so does one that reads the head again. */
+    fixture_begin(fx, 1)->seal = &one;
+    assert_outcome(fixture_commit(fx, fx->w), WARD_COMMITTED);
+    (void)fixture_head(fx->w2);
+    fixture_begin(fx, 1)->seal = &three;
+    assert_outcome(fixture_commit(fx, fx->w2), WARD_COMMITTED);
+    assert_sealed(fx, &three);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
 int store_suite_life(void)
@@ -577,6 +610,7 @@ int store_suite_life(void)
         T(daemons_tell_the_epoch_that_they_have_in_force),
         T(a_heartbeat_without_a_name_or_a_time_is_refused),
         T(a_seal_comes_and_goes_with_the_head),
+        T(who_read_the_head_before_a_seal_writes_nothing_over_it),
     };
     return cmocka_run_group_tests_name("life", tests, NULL, NULL);
 }

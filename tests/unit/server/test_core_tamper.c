@@ -90,6 +90,19 @@ static void what_daemons_write_adds_up(void **state)
     assert_int_equal(node.alterations, 0);
 }
 
+/* The size and the epoch stay as another daemon knows them, which has nothing else to go by. */
+static void what_another_writes_without_an_entry_is_reckoned_on(void **state)
+{
+    (void)state;
+    assert_ok(core_run_free(&node, core_generate(&world, &world.app, "app/keys", 1, 1)));
+    const struct ward_effect effect = disable();
+    assert_int_equal(core_world_write(&world, &effect, 1, false, NULL), WARD_COMMITTED);
+    assert_ok(check());
+    assert_ok(core_run_free(&node, core_generate(&world, &world.app, "app/keys", 1, 1)));
+    assert_ok(check());
+    assert_int_equal(node.alterations, 0);
+}
+
 static void two_daemons_keep_one_sum(void **state)
 {
     (void)state;
@@ -167,6 +180,7 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, start, stop)
     const struct CMUnitTest tests[] = {
         T(what_daemons_write_adds_up),
+        T(what_another_writes_without_an_entry_is_reckoned_on),
         T(two_daemons_keep_one_sum),
         T(nothing_is_answered_on_a_head_that_no_daemon_wrote),
         T(an_entry_by_hand_is_not_written_on),
