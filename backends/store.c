@@ -92,6 +92,10 @@ static bool prepare_read(struct ward_read *r)
         r->rows.counts = NULL;
         r->rows.n = 0;
         return true;
+    case WARD_READ_HELD:
+        r->held.held = NULL;
+        r->held.n = 0;
+        return r->held.limit > 0 && r->held.limit <= WARD_HELD_MAX;
     case WARD_READ_PROPOSAL:
         r->proposal.proposal = (struct ward_store_proposal){0};
         return true;

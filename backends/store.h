@@ -141,6 +141,7 @@ enum ward_read_kind {
     WARD_READ_RECORD,         /* a record (version 0: the newest) with the subject key it names */
     WARD_READ_REWRAP_PAGE,    /* the next subject keys of a KEK below a version, by id */
     WARD_READ_ROWS,           /* how many subject keys each version of a KEK holds */
+    WARD_READ_HELD,           /* the same by collection */
     WARD_READ_PROPOSAL,       /* one with its votes */
     WARD_READ_PROPOSALS,      /* a page, newest first, with votes */
     WARD_READ_AUDIT,          /* leaves from start to end */
@@ -163,6 +164,13 @@ struct ward_store_key_use {
     uint64_t issued, opened; /* data keys given out under it; keys that it opened */
     int64_t last_opened_us;  /* 0: never */
 };
+
+struct ward_store_held {
+    uint32_t version;
+    struct ward_bytes collection;
+    uint64_t rows;
+};
+#define WARD_HELD_MAX 4096u /* versions and collections that one read tells of */
 
 struct ward_store_node {
     struct ward_bytes name;
@@ -242,6 +250,12 @@ struct ward_read {
             const uint64_t *counts;
             size_t n;
         } rows;
+        struct {
+            struct ward_id kek;
+            uint32_t limit; /* of pairs, at most WARD_HELD_MAX; the rest is left out */
+            const struct ward_store_held *held; /* by version, the fullest collection first */
+            size_t n;
+        } held;
         struct {
             struct ward_id id;
             struct ward_store_proposal proposal;

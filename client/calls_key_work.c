@@ -96,6 +96,21 @@ ward_rc ward_rewrap_progress(ward_client *client, const ward_call *call, const c
     return WARD_RC_OK;
 }
 
+static const ward_collection_rows *const *take_collections(struct ward_arena *arena,
+                                                           const Ward__V1__KeyVersionUsage *from)
+{
+    size_t n = from->n_collections;
+    ward_collection_rows *rows = WARD_ARENA_ARRAY(arena, ward_collection_rows, n);
+    const ward_collection_rows **pointers =
+        WARD_ARENA_ARRAY(arena, const ward_collection_rows *, n);
+    for (size_t i = 0; rows != NULL && pointers != NULL && i < n; i++) {
+        rows[i] =
+            (ward_collection_rows){from->collections[i]->collection, from->collections[i]->rows};
+        pointers[i] = &rows[i];
+    }
+    return rows == NULL ? NULL : pointers;
+}
+
 static ward_rc take_use(struct ward_arena *arena, const Ward__V1__KeyUsageResponse *from,
                         ward_key_usage **ret, ward_error *error)
 {
@@ -118,7 +133,12 @@ static ward_rc take_use(struct ward_arena *arena, const Ward__V1__KeyUsageRespon
                                                .rows = version->rows,
                                                .wraps = version->wraps,
                                                .wraps_left = version->wraps_left,
-                                               .age_days = version->age_days};
+                                               .age_days = version->age_days,
+                                               .collections = take_collections(arena, version),
+                                               .n_collections = version->n_collections};
+        if (versions[i].collections == NULL) {
+            return ward_error_memory(error);
+        }
         pointers[i] = &versions[i];
     }
     usage->arena = arena;

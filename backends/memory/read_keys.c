@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Reads of versions of the policy, of what keys were used for, and of the daemons that live, whose
- * heartbeat is a read that writes. */
+/* Reads of versions of the policy, of what keys were used for and what they hold, and of the
+ * daemons that live, whose heartbeat is a read that writes. */
+#include <stdlib.h>
+
 #include "backends/memory/state.h"
 
 static ward_status copy_policy(const struct ward_store_policy *row, bool text,
@@ -67,6 +69,48 @@ static ward_status read_key_use(const struct ward_memory_state *state, struct wa
     return WARD_OK;
 }
 
+static int fuller(const void *a, const void *b)
+{
+    const struct ward_store_held *x = a, *y = b;
+    int order = (x->version > y->version) - (x->version < y->version);
+    order = order != 0 ? order : (x->rows < y->rows) - (x->rows > y->rows);
+    return order != 0 ? order : ward_bytes_cmp(x->collection, y->collection);
+}
+
+static ward_status read_held(const struct ward_memory_state *state, struct ward_read *r)
+{
+    const struct ward_memory_rows *rows = &state->tables[WARD_TABLE_SUBJECT_KEY];
+    struct ward_store_held *held = WARD_ARENA_ARRAY(r->arena, struct ward_store_held, rows->n);
+    WARD_ENSURE(held != NULL, WARD_E_EXHAUSTED);
+    size_t n = 0;
+    for (size_t i = 0; i < rows->n; i++) {
+        const struct ward_new_subject_key *key =
+            &((const struct ward_memory_subject_key *)rows->rows[i])->key;
+        if (!ward_id_eq(&key->kek, &r->held.kek)) {
+            continue;
+        }
+        size_t at = 0;
+        while (at < n && (held[at].version != key->kek_version ||
+                          !ward_bytes_eq(held[at].collection, key->collection))) {
+            at++;
+        }
+        if (at == n) {
+            held[n++] = (struct ward_store_held){.version = key->kek_version,
+                                                 .collection = key->collection};
+        }
+        held[at].rows++;
+    }
+    if (n > 0) {
+        qsort(held, n, sizeof(*held), fuller);
+    }
+    r->held.n = n < r->held.limit ? n : r->held.limit;
+    for (size_t i = 0; i < r->held.n; i++) {
+        WARD_TRY(ward_arena_copy(r->arena, held[i].collection, &held[i].collection));
+    }
+    r->held.held = held;
+    return WARD_OK;
+}
+
 static ward_status read_nodes(const struct ward_memory_state *state, struct ward_read *r)
 {
     const struct ward_memory_rows *rows = &state->tables[WARD_TABLE_NODE];
@@ -105,6 +149,8 @@ ward_status ward_memory_answer_keys(struct ward_memory_state *state, struct ward
         return read_policies(state, read);
     case WARD_READ_KEY_USE:
         return read_key_use(state, read);
+    case WARD_READ_HELD:
+        return read_held(state, read);
     case WARD_READ_NODES:
         return read_nodes(state, read);
     case WARD_READ_HEARTBEAT:

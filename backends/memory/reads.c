@@ -387,6 +387,7 @@ static ward_status answer(struct ward_memory_state *state, struct ward_read *r)
     case WARD_READ_POLICY:
     case WARD_READ_POLICIES:
     case WARD_READ_KEY_USE:
+    case WARD_READ_HELD:
     case WARD_READ_NODES:
     case WARD_READ_HEARTBEAT:
         return ward_memory_answer_keys(state, r);

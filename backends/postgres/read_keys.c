@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Versions of the policy, what keys were used for, and which daemons live. */
+/* Versions of the policy, what keys were used for and what they hold, and which daemons live. */
 #include "backends/postgres/reads.h"
 
 ward_status ward_pg_send_keys(struct ward_pg_conn *conn, const struct ward_read *read)
@@ -15,6 +15,10 @@ ward_status ward_pg_send_keys(struct ward_pg_conn *conn, const struct ward_read 
     case WARD_READ_KEY_USE:
         ward_pg_add_bytes(p, ward_id_view(&read->key_use.kek));
         return ward_pg_send(conn, WARD_PG_READ_KEY_USE);
+    case WARD_READ_HELD:
+        ward_pg_add_bytes(p, ward_id_view(&read->held.kek));
+        ward_pg_add_u32(p, read->held.limit);
+        return ward_pg_send(conn, WARD_PG_READ_HELD);
     case WARD_READ_NODES:
         return ward_pg_send(conn, WARD_PG_READ_NODES);
     case WARD_READ_HEARTBEAT:
@@ -79,6 +83,22 @@ static ward_status take_key_use(struct ward_read *r, struct ward_pg_row *row, in
     return ward_pg_row_status(row);
 }
 
+static ward_status take_held(struct ward_read *r, struct ward_pg_row *row, int n)
+{
+    struct ward_store_held *held = WARD_ARENA_ARRAY(r->arena, struct ward_store_held, n);
+    WARD_ENSURE(held != NULL, WARD_E_EXHAUSTED);
+    for (; row->row < n; row->row++) {
+        held[row->row] = (struct ward_store_held){
+            .version = ward_pg_u32(row, 0),
+            .collection = ward_pg_copy(row, 1),
+            .rows = ward_pg_u64(row, 2),
+        };
+    }
+    r->held.held = held;
+    r->held.n = (size_t)n;
+    return ward_pg_row_status(row);
+}
+
 static ward_status take_nodes(struct ward_read *r, struct ward_pg_row *row, int n)
 {
     struct ward_store_node *nodes = WARD_ARENA_ARRAY(r->arena, struct ward_store_node, n);
@@ -107,6 +127,8 @@ ward_status ward_pg_take_keys(struct ward_read *read, const PGresult *result)
         return take_policies(read, &row, n);
     case WARD_READ_KEY_USE:
         return take_key_use(read, &row, n);
+    case WARD_READ_HELD:
+        return take_held(read, &row, n);
     case WARD_READ_NODES:
         return take_nodes(read, &row, n);
     case WARD_READ_HEARTBEAT:

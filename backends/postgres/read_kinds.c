@@ -137,6 +137,7 @@ static ward_status send_one(struct ward_pg_conn *conn, const struct ward_read *r
     case WARD_READ_POLICY:
     case WARD_READ_POLICIES:
     case WARD_READ_KEY_USE:
+    case WARD_READ_HELD:
     case WARD_READ_NODES:
     case WARD_READ_HEARTBEAT:
         return ward_pg_send_keys(conn, r);
@@ -177,6 +178,7 @@ ward_status ward_pg_query_send(struct ward_pg_conn *conn, const struct ward_pg_q
     case WARD_READ_POLICY:
     case WARD_READ_POLICIES:
     case WARD_READ_KEY_USE:
+    case WARD_READ_HELD:
     case WARD_READ_NODES:
     case WARD_READ_HEARTBEAT:
     case WARD_READ_EMERGENCIES:
@@ -359,6 +361,7 @@ ward_status ward_pg_query_take(const struct ward_pg_query *query, const PGresult
     case WARD_READ_POLICY:
     case WARD_READ_POLICIES:
     case WARD_READ_KEY_USE:
+    case WARD_READ_HELD:
     case WARD_READ_NODES:
     case WARD_READ_HEARTBEAT:
         return ward_pg_take_keys(query->reads[0], result);

@@ -29,6 +29,7 @@ static bool together(enum ward_read_kind kind)
     case WARD_READ_POLICY:
     case WARD_READ_POLICIES:
     case WARD_READ_KEY_USE:
+    case WARD_READ_HELD:
     case WARD_READ_NODES:
     case WARD_READ_HEARTBEAT:
     case WARD_READ_EMERGENCIES:
@@ -45,7 +46,7 @@ static const enum ward_read_kind order[] = {
     WARD_READ_CHECKPOINT, WARD_READ_PROPOSAL,    WARD_READ_PROPOSALS,      WARD_READ_RESERVE,
     WARD_READ_HEARTBEAT,  WARD_READ_NODES,       WARD_READ_POLICY,         WARD_READ_POLICIES,
     WARD_READ_KEY_USE,    WARD_READ_EMERGENCIES, WARD_READ_JOBS,           WARD_READ_JOB_CLAIM,
-    WARD_READ_AUDIT,      WARD_READ_REWRAP_PAGE, WARD_READ_ROWS,
+    WARD_READ_AUDIT,      WARD_READ_REWRAP_PAGE, WARD_READ_ROWS,           WARD_READ_HELD,
 };
 #define N_KINDS (sizeof(order) / sizeof(order[0]))
 
@@ -115,8 +116,8 @@ static void set_all(const struct ward_pg_query *query, ward_status status)
 static int timeout_of(const struct plan *plan)
 {
     for (size_t i = 0; i < plan->n; i++) {
-        if (plan->queries[i].kind == WARD_READ_REWRAP_PAGE ||
-            plan->queries[i].kind == WARD_READ_ROWS) {
+        enum ward_read_kind kind = plan->queries[i].kind;
+        if (kind == WARD_READ_REWRAP_PAGE || kind == WARD_READ_ROWS || kind == WARD_READ_HELD) {
             return WARD_PG_SCAN_MS;
         }
     }

@@ -120,6 +120,11 @@ static const struct statement statements[WARD_PG_STATEMENTS] = {
                            "SELECT kek_version, count(*) FROM ward.subject_key "
                            "WHERE kek = $1::uuid GROUP BY kek_version ORDER BY kek_version",
                            R},
+    [WARD_PG_READ_HELD] = {"read_held",
+                           "SELECT kek_version, collection, count(*) AS held FROM ward.subject_key "
+                           "WHERE kek = $1::uuid GROUP BY kek_version, collection "
+                           "ORDER BY kek_version, held DESC, collection LIMIT $2::integer",
+                           R},
     [WARD_PG_READ_PROPOSALS_BY_ID] = {"read_proposals_by_id",
                                       "SELECT w.ord, " PROPOSAL_COLUMNS ", p.attachment "
                                       "FROM unnest($1::uuid[]) WITH ORDINALITY AS w (id, ord) "

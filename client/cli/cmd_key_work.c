@@ -226,16 +226,43 @@ static int usage_json(const ward_key_usage *use)
         ward_json_member_int(&doc.json, "rows", (int64_t)version->rows);
         ward_json_member_int(&doc.json, "wraps", (int64_t)version->wraps);
         ward_json_member_int(&doc.json, "wraps_left", (int64_t)version->wraps_left);
+        ward_json_name(&doc.json, "collections");
+        ward_json_array(&doc.json);
+        for (size_t c = 0; c < version->n_collections; c++) {
+            ward_json_object(&doc.json);
+            cli_doc_text(&doc, "collection", version->collections[c]->collection);
+            ward_json_member_int(&doc.json, "rows", (int64_t)version->collections[c]->rows);
+            ward_json_object_end(&doc.json);
+        }
+        ward_json_array_end(&doc.json);
         ward_json_object_end(&doc.json);
     }
     ward_json_array_end(&doc.json);
     return cli_doc_end(&doc) ? CLI_DONE : CLI_FAILED;
 }
 
+/* Which collections' rows each version holds. */
+static bool held_table(const ward_key_usage *use)
+{
+    static const char *const columns[] = {"VERSION", "COLLECTION", "ROWS"};
+    struct cli_table table;
+    cli_table_begin(&table, columns, sizeof(columns) / sizeof(columns[0]));
+    for (size_t i = 0; i < use->n_versions; i++) {
+        const ward_key_version_usage *version = use->versions[i];
+        for (size_t c = 0; c < version->n_collections; c++) {
+            cli_table_number(&table, version->version);
+            cli_table_text(&table, version->collections[c]->collection);
+            cli_table_number(&table, version->collections[c]->rows);
+        }
+    }
+    return cli_print("\n") && cli_table_end(&table);
+}
+
 static int usage_table(const ward_key_usage *use)
 {
     static const char *const columns[] = {"VERSION", "STATE",  "AGE",         "ISSUED",
                                           "ROWS",    "OPENED", "LAST OPENED", "WRAPS LEFT"};
+    bool held = false;
     struct cli_table table;
     cli_table_begin(&table, columns, sizeof(columns) / sizeof(columns[0]));
     for (size_t i = 0; i < use->n_versions; i++) {
@@ -254,10 +281,11 @@ static int usage_table(const ward_key_usage *use)
         } else {
             cli_table_number(&table, version->wraps_left);
         }
+        held |= version->n_collections > 0;
     }
     bool due = use->next_rotation[0] != 0;
     bool said =
-        cli_table_end(&table) &&
+        cli_table_end(&table) && (!held || held_table(use)) &&
         cli_print("\nRotates every %" PRIu32 " days%s%s.\n", use->rotation_period_days,
                   due ? ", next on " : "; none is due by its age", due ? use->next_rotation : "");
     return said ? CLI_DONE : CLI_FAILED;

@@ -2,13 +2,14 @@
 /* CreateKey and RotateKey. Guarded, they end in a proposal and change nothing; unguarded (creation,
  * where policy says so), they run: intent, key object, outcome. A rotation is always guarded. */
 #include "server/op/drafting.h"
+#include "server/op/key_held.h"
 #include "server/op/key_making.h"
 #include "server/work/worker.h"
 
 struct change_notes {
     struct ward_key_making making;
     struct ward_draft draft;
-    struct ward_read *rows; /* of a rotation: what will have to be rewrapped */
+    struct ward_read *rows, *held; /* of a rotation: what will have to be rewrapped */
 };
 
 static ward_status decide_change(struct ward_request *request, struct ward_bytes name,
@@ -53,6 +54,8 @@ static ward_status read_rows(struct ward_request *request, struct ward_digest *d
     struct change_notes *notes = request->work;
     WARD_TRY(ward_request_add_read(request, WARD_READ_ROWS, &notes->rows));
     notes->rows->rows.kek = notes->making.ref.id;
+    WARD_TRY(ward_key_held_read(request, &notes->making.ref.id));
+    notes->held = request->reads[request->n_reads - 1];
     return WARD_OK;
 }
 
@@ -67,6 +70,7 @@ static ward_status describe_proposal(struct ward_request *request, struct change
         return WARD_OK;
     }
     WARD_TRY(notes->rows->status);
+    WARD_TRY(notes->held->status);
     uint64_t rows = 0;
     for (size_t i = 0; i < notes->rows->rows.n; i++) {
         rows += notes->rows->rows.counts[i];
@@ -74,6 +78,8 @@ static ward_status describe_proposal(struct ward_request *request, struct change
     ward_drafting_number(draft, "from_version", making->from_version);
     ward_drafting_consequence(draft, "new_version", making->ref.version);
     ward_drafting_consequence(draft, "subject_keys_to_rewrap", rows);
+    const struct ward_held_room room = {.collections = 8, .versions = 4};
+    WARD_TRY(ward_key_held_describe(request, notes->held, 0, rows, room, draft));
     return ward_drafting_id(draft, "key_id", &making->ref.id, request->arena);
 }
 

@@ -6,10 +6,10 @@
 
 #include "proto/wire_limits.h"
 #include "server/op/data_key.h"
+#include "server/op/key_held.h"
 #include "server/work/batch.h"
 
 #define DAY_US (24LL * 3600 * 1000000)
-#define NAMES_MAX 256u /* of the collections that a refusal names */
 
 /* ---- what it would do ---- */
 
@@ -85,7 +85,7 @@ ward_status ward_key_moving_read(struct ward_request *request, const struct ward
     rows->rows.kek = *kek;
     WARD_TRY(ward_request_add_read(request, WARD_READ_KEY_USE, &use));
     use->key_use.kek = *kek;
-    return WARD_OK;
+    return ward_key_held_read(request, kek);
 }
 
 static ward_status find_read(const struct ward_request *request, enum ward_read_kind kind,
@@ -137,30 +137,6 @@ static int64_t days_since(const struct ward_key_moving *moving)
 
 /* ---- may it be destroyed? ---- */
 
-static ward_status tell_collections(struct ward_request *request, const struct ward_key *key)
-{
-    const struct ward_policy_collection *collections;
-    size_t n = ward_policy_collections(request->state->policy, &collections);
-    struct ward_buffer names;
-    ward_buffer_init(&names, NAMES_MAX);
-    for (size_t i = 0; i < n; i++) {
-        if (ward_bytes_eq(collections[i].key, key->name) &&
-            names.size + collections[i].name.size < NAMES_MAX) {
-            ward_buffer_printf(&names, names.size > 0 ? " %.*s" : "%.*s",
-                               (int)collections[i].name.size,
-                               (const char *)collections[i].name.data);
-        }
-    }
-    struct ward_bytes text;
-    ward_status status = names.failed
-                             ? WARD_STATUS(WARD_E_EXHAUSTED)
-                             : ward_arena_copy(request->arena, ward_buffer_view(&names), &text);
-    ward_buffer_fini(&names);
-    WARD_TRY(status);
-    ward_request_detail_text(request, "collections", text);
-    return WARD_OK;
-}
-
 ward_status ward_key_moving_check_need(struct ward_request *request,
                                        const struct ward_key_moving *moving)
 {
@@ -170,7 +146,9 @@ ward_status ward_key_moving_check_need(struct ward_request *request,
     request->tells_detail = true;
     if (moving->rows > 0) {
         ward_request_detail(request, "rows", (int64_t)moving->rows);
-        WARD_TRY(tell_collections(request, moving->key));
+        const struct ward_read *held;
+        WARD_TRY(find_read(request, WARD_READ_HELD, &held));
+        WARD_TRY(ward_key_held_tell(request, held, moving->version->version));
         return WARD_REFUSAL(WARD_E_STATE,
                             "version: stored rows still need it; they must be rewrapped first");
     }
@@ -231,6 +209,22 @@ static void describe_version(const struct ward_key_moving *moving, struct ward_d
     }
 }
 
+/* Eight consequences stand beside them. Another period moves no row. */
+static ward_status describe_rows(struct ward_request *request, const struct ward_key_moving *moving,
+                                 struct ward_draft *draft)
+{
+    ward_drafting_consequence(draft, "rows", moving->rows);
+    if (moving->command == WARD_KEY_COMMAND_CHANGE) {
+        return WARD_OK;
+    }
+    const struct ward_read *held;
+    WARD_TRY(find_read(request, WARD_READ_HELD, &held));
+    bool whole = moving->version == NULL;
+    const struct ward_held_room room = {.collections = whole ? 4 : 7, .versions = whole ? 2 : 0};
+    return ward_key_held_describe(request, held, whole ? 0 : moving->version->version, moving->rows,
+                                  room, draft);
+}
+
 ward_status ward_key_moving_describe(struct ward_request *request,
                                      const struct ward_key_moving *moving, struct ward_draft *draft)
 {
@@ -241,7 +235,7 @@ ward_status ward_key_moving_describe(struct ward_request *request,
     } else {
         describe_version(moving, draft);
     }
-    ward_drafting_consequence(draft, "rows", moving->rows);
+    WARD_TRY(describe_rows(request, moving, draft));
     ward_drafting_consequence(draft, "keys_issued", moving->issued);
     ward_drafting_consequence(draft, "times_opened", moving->opened);
     if (moving->last_opened_us > 0) {

@@ -3,6 +3,7 @@
  * left, and when the next one is due. The numbers on which a destruction is decided. */
 #include "policy/name.h"
 #include "server/op/data_key.h"
+#include "server/op/key_held.h"
 #include "server/op/messages.h"
 #include "server/work/budget.h"
 #include "server/work/worker.h"
@@ -34,7 +35,7 @@ static ward_status read(struct ward_request *request, struct ward_digest *digest
     read->rows.kek = key->id;
     WARD_TRY(ward_request_add_read(request, WARD_READ_KEY_USE, &read));
     read->key_use.kek = key->id;
-    return WARD_OK;
+    return ward_key_held_read(request, &key->id);
 }
 
 /* Wraps are counted by every node, ahead of use; what this one has reserved since is in its budget.
@@ -49,13 +50,26 @@ static void fill_budget(struct ward_budget *budget, const struct ward_key *key,
     ret->wraps_left = wraps && ret->wraps < most ? most - ret->wraps : 0;
 }
 
+/* Versions follow each other there. */
+static void fill_held(const struct ward_read *held, struct ward_version_usage *ret)
+{
+    for (size_t i = 0; i < held->held.n; i++) {
+        if (held->held.held[i].version == ret->version) {
+            ret->held = ret->n_held == 0 ? &held->held.held[i] : ret->held;
+            ret->n_held++;
+        }
+    }
+}
+
 static ward_status finish(struct ward_request *request, struct ward_worker *worker)
 {
     struct ward_key_usage *in = request->in;
     const struct ward_key *key = request->work;
-    const struct ward_read *rows = request->reads[0], *use = request->reads[1];
+    const struct ward_read *rows = request->reads[0], *use = request->reads[1],
+                           *held = request->reads[2];
     WARD_TRY(rows->status);
     WARD_TRY(use->status);
+    WARD_TRY(held->status);
     in->versions = WARD_ARENA_ARRAY(request->arena, struct ward_version_usage, key->n_versions);
     WARD_ENSURE(in->versions != NULL, WARD_E_EXHAUSTED);
     in->n_versions = key->n_versions;
@@ -74,6 +88,7 @@ static ward_status finish(struct ward_request *request, struct ward_worker *work
         for (size_t i = 0; i < rows->rows.n; i++) {
             out->rows += rows->rows.versions[i] == version->version ? rows->rows.counts[i] : 0;
         }
+        fill_held(held, out);
         for (size_t i = 0; i < use->key_use.n; i++) {
             if (use->key_use.uses[i].version == version->version) {
                 out->issued = use->key_use.uses[i].issued;

@@ -146,6 +146,8 @@ struct ward_version_usage {
     uint8_t state;
     int64_t created_us, last_opened_us; /* last opened: 0 never */
     uint64_t issued, opened, rows, wraps, wraps_left;
+    const struct ward_store_held *held; /* its rows by collection, the fullest first */
+    size_t n_held;
 };
 struct ward_key_usage {
     struct ward_bytes name;

@@ -94,6 +94,23 @@ ward_status ward_key_usage_decode(struct ward_request *request, const ProtobufCM
     return WARD_OK;
 }
 
+static ward_status fill_collections(struct ward_arena *arena, const struct ward_version_usage *view,
+                                    Ward__V1__KeyVersionUsage *out)
+{
+    Ward__V1__KeyCollectionRows *rows =
+        WARD_ARENA_ARRAY(arena, Ward__V1__KeyCollectionRows, view->n_held);
+    out->collections = WARD_ARENA_ARRAY(arena, Ward__V1__KeyCollectionRows *, view->n_held);
+    WARD_ENSURE(rows != NULL && out->collections != NULL, WARD_E_EXHAUSTED);
+    out->n_collections = view->n_held;
+    for (size_t i = 0; i < view->n_held; i++) {
+        ward__v1__key_collection_rows__init(&rows[i]);
+        WARD_TRY(ward_fields_text(arena, view->held[i].collection, &rows[i].collection));
+        rows[i].rows = view->held[i].rows;
+        out->collections[i] = &rows[i];
+    }
+    return WARD_OK;
+}
+
 static ward_status fill_usage(struct ward_arena *arena, const struct ward_version_usage *view,
                               int64_t now_us, Ward__V1__KeyVersionUsage *out)
 {
@@ -107,6 +124,7 @@ static ward_status fill_usage(struct ward_arena *arena, const struct ward_versio
     out->wraps_left = view->wraps_left;
     int64_t age = now_us - view->created_us;
     out->age_days = age < 0 ? 0 : (uint32_t)(age / DAY_US);
+    WARD_TRY(fill_collections(arena, view, out));
     WARD_TRY(fill_time(arena, view->last_opened_us, &out->last_opened));
     return ward_fields_time(arena, view->created_us, &out->created);
 }

@@ -124,10 +124,15 @@ def test_a_version_that_rows_need_is_not_destroyed_and_the_refusal_says_how_many
     active = [v for v, state in states(cli, "phi/records") if state == "active"][0]
     propose(cli, "suspend", "phi/records", exit=0)  # its rows stay where they are
     rotate(cli, "phi/records")
-    propose(cli, "disable", "phi/records", exit=0)  # and nobody rewraps them
+    done = cli("officer-a", "key", "disable", "phi/records", "--reason", "x").stderr.decode()  # and nobody rewraps them
+    assert re.search(r"rows: (\d+)\n.*rows_in.fhir: \1\n", done, re.DOTALL) and f"rows_of_version.{active}: " in done
     propose(cli, "compromise", "phi/records", active, exit=0)
     said = cli("officer-a", "key", "schedule-destroy", "phi/records", active, "--reason", "x", exit=FAILED).stderr.decode()
-    assert "version: stored rows still need it" in said and re.search(r"rows \d+, collections fhir", said)
+    assert "version: stored rows still need it" in said and re.search(r"rows (\d+), collections fhir \1\)", said)
+    held = cli.json("auditor", "key", "usage", "phi/records")["versions"][active - 1]
+    assert held["collections"] == [{"collection": "fhir", "rows": held["rows"]}] and held["rows"] >= 3
+    table = cli("auditor", "key", "usage", "phi/records", "--output", "table").stdout.decode()
+    assert re.search(rf"^{active} +fhir +{held['rows']} *$", table, re.MULTILINE)
     approve(cli, propose(cli, "enable", "phi/records"))
     wait_until(lambda: cli.json("officer-a", "key", "show", "phi/records")["versions"][active - 1]["rows"] == 0, 20, "the rows have left")
     assert app.get("life-0", "r").json == b'{"resourceType": "Patient"}'

@@ -415,6 +415,11 @@ ward_rc ward_rewrap_progress(ward_client *client, const ward_call *call, const c
                              ward_key_job **ret, ward_error *error);
 void ward_key_job_free(ward_key_job *job);
 
+typedef struct ward_collection_rows {
+    const char *collection;
+    uint64_t rows;
+} ward_collection_rows;
+
 typedef struct ward_key_version_usage {
     uint32_t version;
     const char *state, *created;
@@ -423,6 +428,8 @@ typedef struct ward_key_version_usage {
     uint64_t rows;              /* stored patients' keys */
     uint64_t wraps, wraps_left; /* of what one version may wrap; left is 0 when it wraps no more */
     uint32_t age_days;
+    const ward_collection_rows *const *collections; /* the rows, the fullest first */
+    size_t n_collections;
 } ward_key_version_usage;
 
 typedef struct ward_key_usage {

@@ -135,6 +135,76 @@ static void a_batch_of_all_kinds_is_answered_one_by_one(void **state)
     }
 }
 
+static void add_rows(struct fixture *fx, const struct ward_id *kek, uint32_t version,
+                     const char *collection, size_t n)
+{
+    struct ward_new_subject_key keys[8];
+    for (size_t i = 0; i < n; i++) {
+        keys[i] = (struct ward_new_subject_key){.id = an_id(),
+                                                .collection = ward_bytes_str(collection),
+                                                .generation = 1,
+                                                .kek = *kek,
+                                                .kek_version = version,
+                                                .wrapped = ward_bytes_str("wrapped")};
+        a_hash(keys[i].subject_hash);
+    }
+    struct ward_commit *commit = fixture_begin(fx, 1);
+    commit->subject_keys = keys;
+    commit->n_subject_keys = n;
+    assert_outcome(fixture_commit(fx, fx->w), WARD_COMMITTED);
+}
+
+static void assert_held(const struct ward_read *read, size_t i, uint32_t version,
+                        const char *collection, uint64_t rows)
+{
+    assert_true(i < read->held.n);
+    assert_int_equal(read->held.held[i].version, version);
+    assert_bytes(read->held.held[i].collection, collection);
+    assert_int_equal(read->held.held[i].rows, rows);
+}
+
+static void rows_are_counted_by_version_and_collection(void **state)
+{
+    struct fixture *fx = *state;
+    struct ward_id kek = a_kek(fx, "records"), other = a_kek(fx, "other");
+    struct ward_read read = {.kind = WARD_READ_HELD, .held = {.kek = kek, .limit = WARD_HELD_MAX}};
+    assert_ok(read_one(fx, &read));
+    assert_int_equal(read.held.n, 0);
+
+    add_rows(fx, &kek, 2, "labs", 3);
+    add_rows(fx, &kek, 1, "patients", 5);
+    add_rows(fx, &kek, 1, "labs", 2);
+    add_rows(fx, &kek, 1, "imaging", 2);
+    add_rows(fx, &other, 1, "labs", 7);
+    add_rows(fx, &kek, 1, "labs", 4);
+    assert_ok(read_one(fx, &read));
+    assert_int_equal(read.held.n, 4);
+    assert_held(&read, 0, 1, "labs", 6);
+    assert_held(&read, 1, 1, "patients", 5);
+    assert_held(&read, 2, 1, "imaging", 2);
+    assert_held(&read, 3, 2, "labs", 3);
+    read.held.limit = 3;
+    assert_ok(read_one(fx, &read));
+    assert_int_equal(read.held.n, 3);
+    assert_held(&read, 2, 1, "imaging", 2);
+    read.held.kek = other;
+    assert_ok(read_one(fx, &read));
+    assert_int_equal(read.held.n, 1);
+    assert_held(&read, 0, 1, "labs", 7);
+}
+
+static void a_retired_subject_key_still_counts(void **state)
+{
+    struct fixture *fx = *state;
+    struct ward_id kek = a_kek(fx, "records");
+    struct ward_new_subject_key key = a_subject_key(fx, &kek);
+    store_under_test->set_subject_state(fx->store, &key.id, 2);
+    struct ward_read read = {.kind = WARD_READ_HELD, .held = {.kek = kek, .limit = 1}};
+    assert_ok(read_one(fx, &read));
+    assert_int_equal(read.held.n, 1);
+    assert_held(&read, 0, 1, "patients", 1);
+}
+
 static void the_newest_active_generation_is_the_subject_key(void **state)
 {
     struct fixture *fx = *state;
@@ -198,6 +268,8 @@ static void a_read_that_cannot_be_is_refused(void **state)
     struct fixture *fx = *state;
     struct ward_read reads[] = {
         {.kind = WARD_READ_REWRAP_PAGE, .rewrap = {.below = 2, .limit = 0}},
+        {.kind = WARD_READ_HELD},
+        {.kind = WARD_READ_HELD, .held.limit = WARD_HELD_MAX + 1},
         {.kind = WARD_READ_PROPOSALS, .proposals = {.limit = 0}},
         {.kind = WARD_READ_AUDIT, .audit = {.start = 5, .end = 5, .max_bytes = 1}},
         {.kind = WARD_READ_AUDIT, .audit = {.start = 5, .end = 4, .max_bytes = 1}},
@@ -344,6 +416,8 @@ int store_suite_reads(void)
         T(a_record_is_read_with_the_subject_key_it_names),
         T(what_is_not_there_is_not_found),
         T(a_batch_of_all_kinds_is_answered_one_by_one),
+        T(rows_are_counted_by_version_and_collection),
+        T(a_retired_subject_key_still_counts),
         T(the_newest_active_generation_is_the_subject_key),
         T(a_record_of_a_retired_subject_key_is_still_read),
         T(a_read_whose_arena_is_spent_leaves_the_others_alone),

@@ -413,7 +413,8 @@ static void a_version_that_rows_need_is_not_destroyed(void **state)
     assert_int_equal(told(asked, "rows"), 2);
     struct core_log log;
     core_log_open(&log, &world);
-    assert_string_equal(core_detail(core_log_one(&log, asked->request_id), "collections"), "fhir");
+    assert_string_equal(core_detail(core_log_one(&log, asked->request_id), "collections"),
+                        "fhir 2");
     core_log_close(&log);
     ward_request_free(asked);
     core_rewrap_all(&node, "phi/records");
