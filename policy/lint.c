@@ -18,7 +18,7 @@ __attribute__((format(printf, 4, 0))) static void add(struct lint_pass *pass, co
         return;
     }
     struct ward_lint_warning *warning = &lint->warnings[lint->n++];
-    warning->line = ward_yaml_line(pass->policy->text, place);
+    ward_yaml_place(pass->policy->text, place, &warning->line, &warning->column);
     warning->note = note;
     (void)vsnprintf(warning->text, sizeof(warning->text), format, args);
     lint->n_warnings += !note;
@@ -159,11 +159,14 @@ static void check_collections(struct lint_pass *pass)
     }
 }
 
-static int by_line(const void *a, const void *b)
+static int by_place(const void *a, const void *b)
 {
     const struct ward_lint_warning *first = a, *second = b;
     if (first->line != second->line) {
         return first->line < second->line ? -1 : 1;
+    }
+    if (first->column != second->column) {
+        return first->column < second->column ? -1 : 1;
     }
     return strcmp(first->text, second->text);
 }
@@ -182,7 +185,8 @@ ward_status ward_policy_lint(const struct ward_policy *policy, struct ward_arena
     check_roles(&pass);
     ward_lint_rules(&pass);
     ward_lint_guards(&pass);
+    ward_lint_spare(&pass);
     check_collections(&pass);
-    qsort(ret->warnings, ret->n, sizeof(ret->warnings[0]), by_line);
+    qsort(ret->warnings, ret->n, sizeof(ret->warnings[0]), by_place);
     return WARD_OK;
 }

@@ -8,23 +8,23 @@
 #include "policy/policy.h"
 
 struct ward_lint_warning {
-    unsigned line;
-    bool note; /* a fact to know rather than a fault: strictness does not fail on it */
+    unsigned line, column; /* from 1 */
+    bool note;             /* a fact to know rather than a fault: strictness does not fail on it */
     char text[256];
 };
 
 #define WARD_LINT_MAX 200u
 
 struct ward_lint {
-    struct ward_lint_warning *warnings; /* by line; in the arena */
+    struct ward_lint_warning *warnings; /* by place; in the arena */
     size_t n, n_warnings;               /* in all, and those that are no notes */
     size_t left_off;                    /* behind WARD_LINT_MAX */
 };
 
 /* Warns of rules that never decide or can be got around, roles that nobody has, persons and
  * identities that may do nothing, guards that match nothing or that a stricter one overrides,
- * collections that no rule reaches, proposals that nobody could sign; notes quorums without a spare
- * officer. EXHAUSTED when the arena is spent. */
+ * collections that no rule reaches, proposals that nobody could sign, quorums that one lost card
+ * would lock; notes quorums for which nobody may be away. EXHAUSTED when the arena is spent. */
 ward_status ward_policy_lint(const struct ward_policy *policy, struct ward_arena *arena,
                              struct ward_lint *ret);
 

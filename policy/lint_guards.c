@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Lint of guards: those that do nothing, quorums that hang on everybody being there, and proposals
- * that could be made but never signed. */
+/* Lint of guards: those that do nothing, and proposals that could be made but never signed. */
 #include "policy/covers.h"
 #include "policy/lint_pass.h"
 
@@ -74,12 +73,6 @@ static void check_guard(struct lint_pass *pass, size_t i)
             ward_yaml_line(policy->text, pass->document->guards[stricter - policy->guards].action);
         ward_lint_warn(pass, place, "guard of %s is always overridden by that of line %u", place,
                        line);
-    }
-    if (guard->guard.approvals + 1 >= policy->n_approvers) {
-        ward_lint_note(pass, place,
-                       "guard of %s: %u besides the proposer of %zu officers who may approve: "
-                       "nobody may be away",
-                       place, guard->guard.approvals, policy->n_approvers);
     }
 }
 

@@ -14,7 +14,7 @@ struct lint_pass {
     struct ward_lint *lint;
 };
 
-/* place: a string of the document, whose line the warning gets. */
+/* place: a string of the document, whose place the warning gets. */
 void ward_lint_warn(struct lint_pass *pass, const char *place, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 void ward_lint_note(struct lint_pass *pass, const char *place, const char *format, ...)
@@ -22,6 +22,7 @@ void ward_lint_note(struct lint_pass *pass, const char *place, const char *forma
 
 void ward_lint_rules(struct lint_pass *pass);
 void ward_lint_guards(struct lint_pass *pass);
+void ward_lint_spare(struct lint_pass *pass);
 
 /* Has any of the subject's roles a rule that allows it, on whatever object and condition? */
 bool ward_lint_may(const struct ward_subject *subject, enum ward_action action);

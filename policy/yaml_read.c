@@ -216,11 +216,20 @@ ward_status ward_yaml_open(struct ward_bytes text, const char *parent, struct wa
     return problem == NULL ? WARD_OK : refuse_at(error, &spot, "%s", problem);
 }
 
-unsigned ward_yaml_line(struct ward_bytes text, const char *loaded)
+void ward_yaml_place(struct ward_bytes text, const char *loaded, unsigned *ret_line,
+                     unsigned *ret_column)
 {
     struct ward_yaml_spot spot;
     ward_yaml_spot_find(text, block_of(loaded)->event, &spot);
-    return spot.line;
+    *ret_line = spot.line;
+    *ret_column = spot.column;
+}
+
+unsigned ward_yaml_line(struct ward_bytes text, const char *loaded)
+{
+    unsigned line = 0, column = 0;
+    ward_yaml_place(text, loaded, &line, &column);
+    return line;
 }
 
 ward_status ward_yaml_load(struct ward_bytes text, const struct cyaml_schema_value *schema,

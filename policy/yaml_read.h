@@ -43,7 +43,9 @@ void ward_yaml_free(const struct cyaml_schema_value *schema, void *document);
 ward_status ward_yaml_refuse(struct ward_bytes text, const char *loaded,
                              struct ward_policy_error *error, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
-/* The line of a loaded string. */
+/* The place of a loaded string, from 1. */
+void ward_yaml_place(struct ward_bytes text, const char *loaded, unsigned *ret_line,
+                     unsigned *ret_column);
 unsigned ward_yaml_line(struct ward_bytes text, const char *loaded);
 /* The order of two loaded strings in the text: negative when a stands before b. */
 int ward_yaml_order(const char *a, const char *b);

@@ -40,7 +40,7 @@ static bool print_lint(const char *path, const struct ward_lint *lint)
     bool good = true;
     for (size_t i = 0; i < lint->n; i++) {
         const struct ward_lint_warning *warning = &lint->warnings[i];
-        good = good && cli_print("%s:%u: %s: %s\n", path, warning->line,
+        good = good && cli_print("%s:%u:%u: %s: %s\n", path, warning->line, warning->column,
                                  warning->note ? "note" : "warning", warning->text);
     }
     if (lint->left_off > 0) {
@@ -64,6 +64,7 @@ static bool print_lint_json(const char *path, const struct ward_policy *policy,
     for (size_t i = 0; i < lint->n; i++) {
         ward_json_object(&doc.json);
         ward_json_member_int(&doc.json, "line", lint->warnings[i].line);
+        ward_json_member_int(&doc.json, "column", lint->warnings[i].column);
         cli_doc_text(&doc, "severity", lint->warnings[i].note ? "note" : "warning");
         cli_doc_text(&doc, "text", lint->warnings[i].text);
         ward_json_object_end(&doc.json);

@@ -164,19 +164,103 @@ static void guards_that_do_nothing_are_found(void **state)
           {13, "guard of key.create is always overridden by that of line 12"});
 }
 
-static void a_quorum_without_a_spare_officer_is_noted(void **state)
+/* ---- quorums without a spare ---- */
+
+#define PERSON(name) \
+    L("- {name: " name ", identities: [\"spiffe://t.w/" name "\", \"spiffe://t.w/" name "2\"]}")
+/* Officers who may propose these actions of keys, from line 3; 4 lines. */
+#define ROLE(members, actions)                                       \
+    L("- {name: o, kind: officer, members: [" members "], rules: [") \
+    L("  {name: k, actions: [" actions "], keys: [\"**\"]},")        \
+    L("  {name: v, actions: [approval.submit, approval.approve]}]}")
+#define SINGLE(name) "\"spiffe://t.w/" name "\""
+
+static struct ward_lint_warning only(const char *text)
 {
-    (void)state;
-    const char *text =
-        HEAD L("roles:") OFFICERS L("guards: [{action: key.rotate, keys: [\"**\"], approvals: 2}]");
-    FOUND(text, {8, "2 besides the proposer of 3 officers who may approve: nobody may be away"});
     ward_auto(free_policy) struct ward_policy *policy = policy_of(text);
     ward_auto(ward_arena_freep) struct ward_arena *arena = NULL;
     struct ward_lint lint;
     assert_true(ward_ok(ward_arena_new(1u << 20, &arena)));
     assert_true(ward_ok(ward_policy_lint(policy, arena, &lint)));
-    assert_true(lint.warnings[0].note);
-    assert_int_equal(lint.n_warnings, 0);
+    assert_int_equal(lint.n, 1);
+    assert_int_equal(lint.n_warnings, !lint.warnings[0].note);
+    return lint.warnings[0];
+}
+
+static void a_quorum_that_one_lost_card_locks_is_found_with_its_place(void **state)
+{
+    (void)state;
+    struct ward_lint_warning warning = only(HEAD L("roles:") OFFICERS L(
+        "guards: [{action: key.rotate, keys: [\"**\"], approvals: 2}]"));
+    assert_false(warning.note);
+    assert_int_equal(warning.line, 8);
+    assert_int_equal(warning.column, 19);
+    assert_string_equal(
+        warning.text,
+        "guard of key.rotate: without the card of spiffe://t.w/a (the same for 2 more) no quorum "
+        "is left: one lost card locks it; have a spare officer, or a spare card for each");
+}
+
+static void a_spare_officer_or_a_spare_card_for_each_is_enough(void **state)
+{
+    (void)state;
+    found(HEAD L("roles:")
+              ROLE(SINGLE("a") "," SINGLE("b") "," SINGLE("c"), "key.create, key.rotate")
+                  L("guards: [{action: key.rotate, keys: [\"**\"], approvals: 1}]"),
+          NULL, 0);
+    struct ward_lint_warning note =
+        only(HEAD L("persons:") PERSON("a") PERSON("b") L("roles:")
+                 ROLE("\"person:a\", \"person:b\"", "key.rotate")
+                     L("guards: [{action: key.rotate, keys: [\"**\"], approvals: 1}]"));
+    assert_true(note.note);
+    assert_string_equal(note.text, "guard of key.rotate: 1 besides the proposer of 2 officers who "
+                                   "may approve: nobody may be away");
+    /* One of the two has but one card. */
+    struct ward_lint_warning warning =
+        only(HEAD L("persons:") PERSON("a") L("- {name: b, identities: [\"spiffe://t.w/b\"]}")
+                 L("roles:") ROLE("\"person:a\", \"person:b\"", "key.rotate")
+                     L("guards: [{action: key.rotate, keys: [\"**\"], approvals: 1}]"));
+    assert_false(warning.note);
+    assert_non_null(strstr(warning.text, "without the card of spiffe://t.w/b no quorum is left"));
+}
+
+static void the_default_of_one_approval_counts_as_a_guard(void **state)
+{
+    (void)state;
+    struct ward_lint_warning warning = only(
+        HEAD L("roles:") ROLE(SINGLE("a") "," SINGLE("b"), "key.create, key.rotate, key.destroy"));
+    assert_false(warning.note);
+    assert_int_equal(warning.line, 5);
+    assert_int_equal(warning.column, 35);
+    assert_non_null(strstr(warning.text, "2 actions with the default of 1 approval: without the "
+                                         "card of spiffe://t.w/a (the same for 1 more)"));
+    struct ward_lint_warning note = only(HEAD L("persons:") PERSON("a") PERSON("b") L("roles:")
+                                             ROLE("\"person:a\", \"person:b\"", "key.rotate"));
+    assert_true(note.note);
+    assert_string_equal(note.text, "1 action with the default of 1 approval: of 2 officers who may "
+                                   "approve nobody may be away");
+    /* Guarded for some keys alone: the default holds for the others. */
+    warning = only(HEAD L("roles:") ROLE(SINGLE("a") "," SINGLE("b") "," SINGLE("c"), "key.rotate")
+                       L("guards: [{action: key.rotate, keys: [\"a/*\"], approvals: 2}]"));
+    assert_int_equal(warning.line, 7);
+}
+
+/* Three may approve, but only one of them may propose, and only two are of the role that is asked.
+ */
+static void who_may_propose_and_who_is_of_the_role_counts(void **state)
+{
+    (void)state;
+    struct ward_lint_warning warning = only(HEAD L("roles:") ROLE(SINGLE("a"), "key.rotate") L(
+        "- {name: p, kind: officer, members: [" SINGLE("b") "," SINGLE("c") "," SINGLE(
+            "d") "],") L("   rules: [{name: v, actions: [approval.submit, approval.approve]}]}"));
+    assert_non_null(strstr(warning.text, "without the card of spiffe://t.w/a no quorum is left"));
+    warning = only(
+        HEAD L("roles:") ROLE(SINGLE("a") "," SINGLE("b") "," SINGLE("c"), "key.rotate") L(
+            "- {name: p, kind: officer, members: [" SINGLE("d") "],")
+            L("   rules: [{name: v, actions: [approval.submit, approval.approve]}]}") L(
+                "guards: [{action: key.rotate, keys: [\"**\"], from: [{role: p, approvals: 1}]}]"));
+    assert_int_equal(warning.line, 9);
+    assert_non_null(strstr(warning.text, "without the card of spiffe://t.w/d no quorum is left"));
 }
 
 static void proposals_that_nobody_can_sign_are_found(void **state)
@@ -229,7 +313,10 @@ int main(void)
         cmocka_unit_test(a_deny_that_is_got_around_is_found),
         cmocka_unit_test(attributes_and_emergencies_that_nobody_has_are_found),
         cmocka_unit_test(guards_that_do_nothing_are_found),
-        cmocka_unit_test(a_quorum_without_a_spare_officer_is_noted),
+        cmocka_unit_test(a_quorum_that_one_lost_card_locks_is_found_with_its_place),
+        cmocka_unit_test(a_spare_officer_or_a_spare_card_for_each_is_enough),
+        cmocka_unit_test(the_default_of_one_approval_counts_as_a_guard),
+        cmocka_unit_test(who_may_propose_and_who_is_of_the_role_counts),
         cmocka_unit_test(proposals_that_nobody_can_sign_are_found),
         cmocka_unit_test(collections_out_of_reach_are_found),
         cmocka_unit_test(more_than_there_is_room_for_is_counted),
