@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Order of start: HSM, database, state, committer, workers, readers, first entry, jobs, network.
+/* Order of start: HSM, database, state, workers, readers, committer, first entry, jobs, network.
  * The daemon is ready only after the HSM answered a known question, the database gave its head, and
- * an audit entry was durable. Stopping goes the other way round, and every stage drains before the
+ * an audit entry was durable. An HSM or a database that is away is waited for; what is wrong with
+ * them ends the start at once. Stopping goes the other way round, and every stage drains before the
  * next. */
 #include "server/app.h"
 
@@ -22,6 +23,7 @@
 #include "server/limits.h"
 #include "server/metrics.h"
 #include "server/op/system.h"
+#include "server/patience.h"
 #include "server/policy_chain.h"
 #include "server/revoked.h"
 #include "server/tamper.h"
@@ -31,11 +33,14 @@
 
 #define SNAPSHOT_ARENA (256u << 20)
 #define DRAIN_MS 10000
+#define START_PATIENCE_US (30LL * 1000000)
+#define START_PAUSE_MS 200
 #define PEERS_MAX 16
 
 struct ward_app {
     const struct ward_config *config;
     struct ward_kek *kek;
+    struct ward_kek_session *session; /* while it starts; then the first worker has it */
     struct ward_store *store;
     struct ward_attestation *attestation;
     struct ward_state_slot states;
@@ -199,7 +204,7 @@ static ward_status open_index(struct ward_kek_session *session,
     return status;
 }
 
-static ward_status first_state(struct ward_app *app, struct ward_kek_session *session)
+static ward_status first_state(struct ward_app *app)
 {
     ward_auto(ward_arena_freep) struct ward_arena *arena = NULL;
     WARD_TRY(ward_arena_new(SNAPSHOT_ARENA, &arena));
@@ -209,7 +214,7 @@ static ward_status first_state(struct ward_app *app, struct ward_kek_session *se
     struct ward_index *index = NULL;
     ward_status status = load_snapshot(reader, arena, &snapshot);
     if (ward_ok(status)) {
-        status = open_index(session, &snapshot, &index);
+        status = open_index(app->session, &snapshot, &index);
     }
     if (ward_ok(status)) {
         status = believe(app, index, &snapshot);
@@ -227,8 +232,7 @@ static ward_status first_state(struct ward_app *app, struct ward_kek_session *se
                             index, &state));
     ward_state_slot_init(&app->states, state);
     app->has_states = true;
-    size_t bad;
-    return ward_attestation_check(app->attestation, session, state, &bad);
+    return WARD_OK;
 }
 
 /* ---- what the network and the jobs call ---- */
@@ -492,20 +496,23 @@ static ward_status start_committer(struct ward_app *app)
                                 &app->committer);
 }
 
-static ward_status start_stages(struct ward_app *app, struct ward_kek_session *take_first)
+static ward_status start_workers(struct ward_app *app)
 {
-    struct ward_kek_session *session = take_first;
     for (unsigned i = 0; i < app->config->hsm_workers; i++) {
-        if (session == NULL) {
-            WARD_TRY(ward_kek_session_open(app->kek, &session));
+        if (app->workers[i] != NULL) {
+            continue; /* since the first attempt */
         }
-        WARD_TRY(ward_worker_new(&app->pipeline, WARD_TAKE(session), i > 0, &app->workers[i]));
+        if (app->session == NULL) {
+            WARD_TRY(ward_kek_session_open(app->kek, &app->session));
+        }
+        struct ward_kek_session *session = WARD_TAKE(app->session);
+        WARD_TRY(ward_worker_new(&app->pipeline, session, i > 0, &app->workers[i]));
         WARD_TRY(ward_worker_start(app->workers[i]));
     }
     for (unsigned i = 0; i < app->config->database_readers; i++) {
         WARD_TRY(ward_reader_start(&app->pipeline, app->store, &app->readers[i]));
     }
-    return start_committer(app);
+    return WARD_OK;
 }
 
 static ward_status first_entry(struct ward_app *app)
@@ -560,7 +567,7 @@ static ward_status load_trust(struct ward_app *app)
                               : ward_trust_replace(app->trust, pem, lists);
 }
 
-static ward_status start(struct ward_app *app)
+static ward_status open_parts(struct ward_app *app)
 {
     const struct ward_config *config = app->config;
     const struct ward_rpc_config rpc = {.listen = config->listen,
@@ -589,17 +596,30 @@ static ward_status start(struct ward_app *app)
     WARD_TRY(ward_throttle_new(WARD_THROTTLE_MAX, &app->throttle));
     WARD_TRY(ward_store_postgres_open(config->database_conninfo, &app->store));
     WARD_TRY(ward_app_open_kek(config, &app->kek));
-    WARD_TRY(ward_attestation_new(&app->attestation));
-    struct ward_kek_session *session = NULL;
-    WARD_TRY(ward_kek_session_open(app->kek, &session));
-    ward_status status = ward_kek_probe(session);
-    if (ward_ok(status)) {
-        status = first_state(app, session);
-    }
-    if (!ward_ok(status)) {
-        ward_kek_session_close(session);
-        return status;
-    }
+    return ward_attestation_new(&app->attestation);
+}
+
+static ward_status open_session(struct ward_app *app)
+{
+    return ward_kek_session_open(app->kek, &app->session);
+}
+
+static ward_status probe(struct ward_app *app)
+{
+    return ward_kek_probe(app->session);
+}
+
+static ward_status attest(struct ward_app *app)
+{
+    struct ward_state *state = ward_state_slot_get(&app->states);
+    size_t bad; /* logged */
+    ward_status status = ward_attestation_check(app->attestation, app->session, state, &bad);
+    ward_state_unref(state);
+    return status;
+}
+
+static ward_status set_pipeline(struct ward_app *app)
+{
     ward_pipeline_init(&app->pipeline, &app->states, ward_failpoint_clock());
     app->pipeline.attestation = app->attestation;
     app->pipeline.complete = complete;
@@ -607,15 +627,32 @@ static ward_status start(struct ward_app *app)
     app->pipeline.trust = app->trust;
     app->pipeline.budget = app->budget;
     app->pipeline.throttle = app->throttle;
-    app->pipeline.without_proof = !config->hsm_wrap_proof;
+    app->pipeline.without_proof = !app->config->hsm_wrap_proof;
     set_posture(app);
     if (app->pipeline.without_proof) {
         ward_log(WARD_LOG_WARN, "hsm.wrap_proof is off: a key that the HSM wraps wrongly is given "
                                 "out and will not open; leave it on unless a measurement says why");
     }
     app->has_pipeline = true;
-    WARD_TRY(start_stages(app, session));
-    WARD_TRY(first_entry(app));
+    return WARD_OK;
+}
+
+/* Each may be tried again. */
+static ward_status start(struct ward_app *app)
+{
+    static ward_status (*const stages[])(struct ward_app * app) = {
+        open_session, probe,         first_state,     attest,
+        set_pipeline, start_workers, start_committer, first_entry};
+    struct ward_patience patience = {.clock = &ward_clock_system, .pause_ms = START_PAUSE_MS};
+    patience.until_us = ward_monotonic_us(patience.clock) + START_PATIENCE_US;
+    WARD_TRY(open_parts(app));
+    for (size_t i = 0; i < sizeof(stages) / sizeof(stages[0]); i++) {
+        ward_status status;
+        do {
+            status = stages[i](app);
+        } while (ward_patience_again(&patience, status));
+        WARD_TRY(status);
+    }
     return start_edges(app);
 }
 
@@ -704,6 +741,7 @@ void ward_app_stop(struct ward_app *app)
     ward_throttle_free(app->throttle);
     ward_trust_free(app->trust);
     ward_budget_free(app->budget);
+    ward_kek_session_close(app->session);
     ward_kek_close(app->kek);
     ward_store_close(app->store);
     free(app);

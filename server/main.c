@@ -14,6 +14,7 @@
 #include "server/app.h"
 #include "server/genesis.h"
 #include "server/hardening.h"
+#include "server/patience.h"
 
 const char *argp_program_version = "wardd " WARD_VERSION;
 
@@ -120,7 +121,7 @@ static int serve(struct ward_config *config, const char *path)
     (void)pthread_sigmask(SIG_BLOCK, &signals,
                           NULL); /* every thread inherits it; this one waits for them */
     if (!ward_ok(ward_app_start(config, &app))) {
-        return 1;
+        return ward_asked_to_end() ? 0 : 1;
     }
     (void)sd_notify(0, "READY=1"); /* without systemd nobody listens */
     int signal = 0;

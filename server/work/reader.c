@@ -154,7 +154,7 @@ ward_status ward_reader_start(struct ward_pipeline *pipeline, struct ward_store 
         status = ward_store_reader_open(store, &reader->store);
     }
     if (ward_ok(status) && pthread_create(&reader->thread, NULL, run, reader) != 0) {
-        status = WARD_STATUS(WARD_E_UNAVAILABLE);
+        status = WARD_STATUS(WARD_E_EXHAUSTED);
     }
     if (!ward_ok(status)) {
         ward_store_reader_close(reader->store);

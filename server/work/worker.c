@@ -335,7 +335,7 @@ ward_status ward_worker_new(struct ward_pipeline *pipeline, struct ward_kek_sess
 
 ward_status ward_worker_start(struct ward_worker *worker)
 {
-    WARD_ENSURE(pthread_create(&worker->thread, NULL, run, worker) == 0, WARD_E_UNAVAILABLE);
+    WARD_ENSURE(pthread_create(&worker->thread, NULL, run, worker) == 0, WARD_E_EXHAUSTED);
     return WARD_OK;
 }
 

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """PostgreSQL away: UNAVAILABLE within a second, no secret leaves, and it recovers by itself."""
+import os
+import signal
 import time
 
 import grpc
@@ -42,7 +44,7 @@ def test_postgresql_stopped_under_load(own):
         own.daemons[0].wait_not_ready()
         assert app.health.Check(health_pb2.HealthCheckRequest(), timeout=5).status == 2
         own.postgres.start()
-        wait_until(lambda: load.acknowledged() > during + 50, 20, f"it recovers by itself: {load.codes}")
+        wait_until(lambda: load.acknowledged() > during + 50, 20, lambda: f"it recovers by itself: {load.codes}")
     own.daemons[0].wait_ready(10)
     assert set(load.codes) <= {"OK", "UNAVAILABLE"}, load.codes
     load.check(app)
@@ -63,6 +65,41 @@ def test_connections_cut_by_the_database_are_made_again(own):
         wait_until(works, 5, "a new connection")
 
 
+WAITS = "does not answer yet"
+
+
+def test_a_start_waits_for_the_database(own):
+    daemon = own.daemons[0]
+    daemon.stop()
+    own.postgres.stop("immediate")  # it has something to recover when it comes
+    try:
+        told = daemon.log_tail(1 << 30).count(WAITS)
+        daemon.spawn()
+        wait_until(lambda: daemon.log_tail(1 << 30).count(WAITS) > told, 20, "it says that it waits")
+        assert daemon.running() and daemon.http("/ready")[0] != 200
+        assert daemon.stop() == 0, "who waits can be told to end"
+        daemon.spawn()
+        wait_until(lambda: daemon.log_tail(1 << 30).count(WAITS) > told + 1, 20, "it waits again")
+    finally:
+        own.postgres.start()
+    daemon.wait_ready()
+    assert daemon.log_tail(1 << 30).count(WAITS) == told + 2, "which it says once"
+
+
+def test_a_start_waits_for_a_database_that_stands_still(own):
+    daemon, postmaster = own.daemons[0], own.postgres.pid()
+    daemon.stop()
+    told = daemon.log_tail(1 << 30).count(WAITS)
+    os.kill(postmaster, signal.SIGSTOP)  # connections are made, and nobody answers on them
+    try:
+        daemon.spawn()
+        wait_until(lambda: daemon.log_tail(1 << 30).count(WAITS) > told, 20, "it says that it waits")
+        assert daemon.running()
+    finally:
+        os.kill(postmaster, signal.SIGCONT)
+    daemon.wait_ready()
+
+
 @pytest.mark.parametrize("setting", ["fsync = off", "full_page_writes = off"])
 def test_a_database_that_may_lose_commits_is_refused(own, setting):
     conf = own.postgres.data / "postgresql.conf"
@@ -73,8 +110,7 @@ def test_a_database_that_may_lose_commits_is_refused(own, setting):
     own.postgres.start()
     try:
         own.daemons[0].spawn()
-        time.sleep(3)
-        assert own.daemons[0].http("/ready")[0] != 200
+        own.daemons[0].wait_refused()
         assert setting.split()[0] in own.daemons[0].log_tail(20000)
     finally:
         own.daemons[0].kill()

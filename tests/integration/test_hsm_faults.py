@@ -166,8 +166,7 @@ def test_a_wrong_pin_is_tried_once(own, faults):
     before = faults.logins()
     try:
         daemon.spawn(pin_file=wrong, workers=4)
-        time.sleep(3)
-        assert daemon.http("/ready")[0] != 200
+        daemon.wait_refused()
         assert faults.logins() == before + 1
         assert "PIN" in daemon.log_tail()
     finally:
@@ -175,15 +174,15 @@ def test_a_wrong_pin_is_tried_once(own, faults):
     daemon.start()
 
 
-def test_without_its_token_it_does_not_start(own, faults):
+def test_a_start_waits_for_its_token(own, faults):
     daemon = own.daemons[0]
     daemon.stop()
     own.token.take_away()
     try:
+        told = daemon.log_tail(1 << 30).count("does not answer yet")
         daemon.spawn()
-        time.sleep(2)
-        assert daemon.http("/ready")[0] != 200
+        wait_until(lambda: daemon.log_tail(1 << 30).count("does not answer yet") > told, 20, "it says that it waits")
+        assert daemon.running() and daemon.http("/ready")[0] != 200
     finally:
-        daemon.kill()
         own.token.put_back()
-    daemon.start()
+    daemon.wait_ready()

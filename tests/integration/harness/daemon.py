@@ -62,7 +62,7 @@ policy:
         self.wait_ready()
         return self
 
-    def wait_ready(self, seconds: float = 30) -> None:
+    def wait_ready(self, seconds: float = 60) -> None:
         def ready() -> bool:
             if self.process.poll() is not None:
                 raise AssertionError(f"wardd ended with {self.process.returncode}:\n{self.log_tail()}")
@@ -71,6 +71,11 @@ policy:
             processes.wait_until(ready, seconds, "wardd is ready")
         except AssertionError as error:
             raise AssertionError(f"{error}\n{self.log_tail()}") from None
+
+    def wait_refused(self) -> None:
+        """It says why, and ends."""
+        processes.wait_until(lambda: not self.running(), 30, lambda: f"wardd refuses to start\n{self.log_tail()}")
+        assert self.process.returncode == 1, self.process.returncode
 
     def wait_not_ready(self, seconds: float = 10) -> None:
         processes.wait_until(lambda: self.http("/ready")[0] != 200, seconds, "wardd says that it is not ready")

@@ -26,15 +26,15 @@ def free_port() -> int:
     return next(port for port in _ports if _is_free(port) and _is_free(port + 1))
 
 
-def wait_until(condition, seconds: float, what: str, every: float = 0.05):
-    """The first true value of condition(); fails the test after `seconds`."""
+def wait_until(condition, seconds: float, what, every: float = 0.05):
+    """The first true value of condition(); fails the test after `seconds`, with `what`: a text, or what makes one then."""
     end = time.monotonic() + seconds
     while True:
         value = condition()
         if value:
             return value
         if time.monotonic() > end:
-            raise AssertionError(f"not within {seconds} s: {what}")
+            raise AssertionError(f"not within {seconds} s: {what() if callable(what) else what}")
         time.sleep(every)
 
 
