@@ -16,6 +16,7 @@
 #include "server/jobs/rotation.h"
 #include "server/limits.h"
 #include "server/op/system.h"
+#include "server/work/budget.h"
 
 #define TICK_MS 100
 #define THROTTLED_TICKS 10
@@ -191,6 +192,12 @@ static void beat(struct ward_jobs *jobs, unsigned tick)
     ward_state_unref(state);
 }
 
+static bool wraps_reached(const struct ward_jobs *jobs)
+{
+    struct ward_budget *budget = jobs->config.pipeline->budget;
+    return budget != NULL && ward_budget_reached(budget);
+}
+
 static void *tick(void *argument)
 {
     struct ward_jobs *jobs = argument;
@@ -198,9 +205,14 @@ static void *tick(void *argument)
     ward_recovery_tick(jobs->config.pipeline, jobs->reader, &jobs->started_wall_us);
     for (unsigned n = 1; !jobs->stopping; n++) {
         pause_ms(TICK_MS);
-        if (n % (WARD_CHECKPOINT_MS / TICK_MS) == 0) {
+        bool second = n % (WARD_CHECKPOINT_MS / TICK_MS) == 0;
+        if (second) {
             sign_checkpoint(jobs);
+        }
+        if (second || wraps_reached(jobs)) {
             ward_rotation_tick(jobs->config.pipeline, jobs->reader, &jobs->trimmed_epoch);
+        }
+        if (second) {
             beat(jobs, n);
         }
         if (n % PURGE_TICKS == 0) {

@@ -26,6 +26,7 @@ struct ward_budget {
     struct entry *table; /* open addressing, at most half full */
     size_t size, n;
     uint64_t rounds;
+    bool reached; /* a soft limit, and nobody was told yet */
 };
 
 struct pending {
@@ -304,7 +305,9 @@ static void credit(struct ward_budget *budget, const struct ward_read *read)
         return;
     }
     entry->left += read->reserve.granted;
+    uint64_t before = entry->total;
     entry->total = read->reserve.total > entry->total ? read->reserve.total : entry->total;
+    budget->reached |= before < budget->limits.soft && entry->total >= budget->limits.soft;
     uint64_t next = entry->block * 2;
     entry->block = next < budget->limits.block ? next : budget->limits.block;
 }
@@ -365,6 +368,15 @@ bool ward_budget_try_rotation(struct ward_budget *budget, const struct ward_kek_
     }
     (void)pthread_mutex_unlock(&budget->lock);
     return now;
+}
+
+bool ward_budget_reached(struct ward_budget *budget)
+{
+    (void)pthread_mutex_lock(&budget->lock);
+    bool reached = budget->reached;
+    budget->reached = false;
+    (void)pthread_mutex_unlock(&budget->lock);
+    return reached;
 }
 
 void ward_budget_trim(struct ward_budget *budget, ward_budget_wraps *wraps, void *context)

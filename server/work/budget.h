@@ -73,6 +73,9 @@ uint64_t ward_budget_total(struct ward_budget *budget, const struct ward_kek_ref
 /* Whether a rotation that is due may be tried now; true at most once a minute for each version. */
 bool ward_budget_try_rotation(struct ward_budget *budget, const struct ward_kek_ref *key,
                               int64_t now_us);
+/* Has a version come to its soft limit since this was last asked? Then nobody need wait for the
+ * next look at what is due. */
+bool ward_budget_reached(struct ward_budget *budget);
 /* Forgets the versions that `wraps` does not vouch for: they wrap no more. */
 typedef bool ward_budget_wraps(void *context, const struct ward_kek_ref *key);
 void ward_budget_trim(struct ward_budget *budget, ward_budget_wraps *wraps, void *context);

@@ -123,16 +123,33 @@ def test_past_the_hard_limit_nothing_is_wrapped(counted):
     assert 200 < given["app/demo", 1] < 300 and given["app/demo", 2] > 0, given
 
 
-@pytest.mark.parametrize("counted", [(2, (150, 400, 8))], indirect=True)
-def test_two_daemons_share_one_count(counted):
+def run_both(counted, rotations_wanted: int) -> Load:
     clients = [counted.client("app", server) for server in counted.daemons for _ in range(3)]
     officer = counted.client("officer-a")
     with Load(clients, "pair") as load:
-        wait_until(lambda: len(officer.describe_key("app/demo").versions) >= 4, 60, "three rotations, one after the other")
-    assert set(load.codes) <= {"OK"}, (load.codes, load.unknown_items[:3])
-    entries = judge(counted, 400)
+        wait_until(lambda: len(officer.describe_key("app/demo").versions) > rotations_wanted, 60, "one rotation after the other")
+    return load
+
+
+def judge_both(counted, hard: int, least: int) -> None:
+    entries = judge(counted, hard)
     versions = [pair for pair in rotations(entries) if pair[0] == "app/demo"]
     assert versions == [("app/demo", n, n + 1) for n in range(1, len(versions) + 1)]
-    assert len(versions) >= 3
+    assert len(versions) >= least
     for node in ("node-1", "node-2"):
         assert issued([e for e in entries if e["node"] == node]), f"{node} issued nothing"
+
+
+@pytest.mark.parametrize("counted", [(2, (150, 1000000, 8))], indirect=True)
+def test_two_daemons_share_one_count(counted):
+    load = run_both(counted, 3)
+    assert set(load.codes) <= {"OK"}, (load.codes, load.unknown_items[:3])
+    judge_both(counted, 1000000, 3)
+
+
+@pytest.mark.parametrize("counted", [(2, (150, 150, 8))], indirect=True)
+def test_two_daemons_together_never_pass_the_hard_limit(counted):
+    load = run_both(counted, 2)  # between limit and rotation, however long that takes, nothing is wrapped
+    assert set(load.codes) <= {"OK", "FAILED_PRECONDITION"}, (load.codes, load.unknown_items[:3])
+    assert {text.partition(": ")[2] for text in load.unknown_items} <= {REFUSED}, load.unknown_items[:3]
+    judge_both(counted, 150, 2)

@@ -147,6 +147,24 @@ static void a_store_that_is_away_grants_nothing(void **state)
     ward_budget_free(budget);
 }
 
+static void the_soft_limit_is_told_of_once_for_each_version(void **state)
+{
+    (void)state;
+    const struct ward_budget_limits limits = {25, 1000, 10};
+    struct ward_budget *budget = NULL;
+    assert_ok(ward_budget_new(&limits, &budget));
+    for (int version = 0; version < 2; version++) {
+        struct ward_kek_ref ref = a_ref(1);
+        uint64_t total = 0;
+        for (int i = 0; i < 4; i++) {
+            struct ward_budget_need need = {.key = ref, .n = 10};
+            reserve(budget, &need, 1, &total, WARD_OK);
+            assert_int_equal(ward_budget_reached(budget), i == 2);
+        }
+    }
+    ward_budget_free(budget);
+}
+
 static void blocks_grow_with_use_up_to_the_one_that_is_set(void **state)
 {
     (void)state;
@@ -519,6 +537,7 @@ int main(void)
         cmocka_unit_test(those_who_wait_together_share_one_reservation),
         cmocka_unit_test(near_the_limit_some_are_served_and_the_rest_is_refused_for_good),
         cmocka_unit_test(a_store_that_is_away_grants_nothing),
+        cmocka_unit_test(the_soft_limit_is_told_of_once_for_each_version),
         cmocka_unit_test(blocks_grow_with_use_up_to_the_one_that_is_set),
         cmocka_unit_test(ten_thousand_keys_are_counted_apart_and_forgotten_when_they_wrap_no_more),
         cmocka_unit_test(limits_that_cannot_be_are_refused),
