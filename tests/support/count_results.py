@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Adds up JUnit files of meson and pytest: prints "PASSED FAILED SKIPPED", and on standard error the
-names of what failed or was skipped. A file that is not there or is cut off counts as one failure.
+names of what failed or was skipped, with the last lines of what a failure said: the first often only names
+what was waited for. A file that is not there or is cut off counts as one failure.
 
 usage: count_results.py FILE...
 """
@@ -9,6 +10,8 @@ import sys
 import xml.etree.ElementTree as xml
 
 MOST_LINES = 80
+LAST_LINES = 6
+MOST_CHARACTERS = 200  # of each of these
 
 
 def kind(case: xml.Element) -> str:
@@ -17,6 +20,19 @@ def kind(case: xml.Element) -> str:
     if tags & {"failure", "error"}:
         return "failed"
     return "skipped" if "skipped" in tags else "passed"
+
+
+def message(case: xml.Element) -> list:
+    """The lines of the first thing that is said of it."""
+    said = next((child.get("message") or "" for child in case), "")
+    return [line for line in said.split("\n") if line.strip()]
+
+
+def tell(case: xml.Element) -> list:
+    lines = message(case)
+    head = f"  {kind(case)}: {case.get('classname')} {str(case.get('name'))[:100]} {''.join(lines[:1])[:120]}"
+    last = lines[1:][-LAST_LINES:] if kind(case) == "failed" else []
+    return [head, *(f"    {line[:MOST_CHARACTERS]}" for line in last)]
 
 
 def main() -> None:
@@ -31,8 +47,7 @@ def main() -> None:
         for case in cases:
             count[kind(case)] += 1
             if kind(case) != "passed":
-                reason = next((child.get("message") or "" for child in case), "").split("\n")[0][:120]
-                told.append(f"  {kind(case)}: {case.get('classname')} {str(case.get('name'))[:100]} {reason}")
+                told.extend(tell(case))
     if len(told) > MOST_LINES:
         told[MOST_LINES:] = [f"  and {len(told) - MOST_LINES} more"]
     for line in told:

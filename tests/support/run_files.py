@@ -138,7 +138,10 @@ def one(results: pathlib.Path, file: str) -> None:
         if status < 0:
             say(f"  {file}: and again, of {signal.Signals(-status).name}")
     lines = log.read_text(errors="replace").splitlines()
-    for line in [line for line in lines if re.match(r"E  |FAILED|ERROR", line)][:MOST_LINES]:
+    errors = [line for line in lines if re.match(r"E  |FAILED|ERROR", line)]
+    if len(errors) > MOST_LINES:  # what was asserted stands first, what the daemon said last stands at the end
+        errors[MOST_LINES // 4:-MOST_LINES * 3 // 4] = ["..."]
+    for line in errors:
         say(line)
     if status not in (0, 1) and failures(junit) <= 0:
         say(f"  {file}: pytest ended with {status}")
