@@ -197,6 +197,10 @@ ward_status ward_key_command_leads(enum ward_key_command command,
                                    enum ward_key_state *ret_to)
 {
     WARD_ENSURE(command < WARD_KEY_COMMAND_COUNT, WARD_E_INTERNAL);
+    if (from->state == WARD_KEY_PENDING_DESTRUCTION && from->prior == 0 &&
+        command != WARD_KEY_COMMAND_DESTROY) {
+        return WARD_REFUSAL(WARD_E_STATE, "version: its destruction has begun");
+    }
     enum ward_key_state to = target(command, from);
     if (!has_state(commands[command].from, from->state) || !has_state(commands[command].to, to) ||
         !ward_key_state_may_move(from->state, to)) {

@@ -73,8 +73,10 @@ bool ward_key_command_on_version(enum ward_key_command command);
 
 struct ward_key_move_from {
     enum ward_key_state state;
-    enum ward_key_state prior; /* what it was before pending-destruction; else 0 */
-    bool newest;               /* no version of the key comes after it */
+    /* What it was before pending-destruction; else 0, and so too once the destruction has begun,
+     * from which there is no way but on. */
+    enum ward_key_state prior;
+    bool newest; /* no version of the key comes after it */
 };
 /* Where the command leads a version: to the one state of its row, but resuming a version that has a
  * newer one leaves it deactivated, since two would be active, and cancelling goes back to the state

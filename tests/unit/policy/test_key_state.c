@@ -232,6 +232,22 @@ static void a_cancelled_destruction_goes_back_to_nothing_but_the_state_before(vo
     }
 }
 
+static void nothing_stops_a_destruction_that_has_begun(void **state)
+{
+    (void)state;
+    const struct ward_key_move_from from = {.state = WARD_KEY_PENDING_DESTRUCTION};
+    for (unsigned i = 0; i < WARD_KEY_COMMAND_COUNT; i++) {
+        enum ward_key_state to = 0;
+        ward_status status = ward_key_command_leads(i, &from, &to);
+        if (i == WARD_KEY_COMMAND_DESTROY) {
+            assert_true(ward_ok(status));
+            continue;
+        }
+        assert_int_equal(status.code, WARD_E_STATE);
+        assert_string_equal(ward_status_refusal(status), "version: its destruction has begun");
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -246,6 +262,7 @@ int main(void)
         cmocka_unit_test(every_command_leads_from_every_state_where_the_table_says),
         cmocka_unit_test(every_transition_is_some_commands),
         cmocka_unit_test(a_cancelled_destruction_goes_back_to_nothing_but_the_state_before),
+        cmocka_unit_test(nothing_stops_a_destruction_that_has_begun),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
