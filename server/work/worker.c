@@ -314,6 +314,7 @@ ward_status ward_worker_new(struct ward_pipeline *pipeline, struct ward_kek_sess
     worker->pipeline = pipeline;
     worker->session = take_session;
     worker->spare = spare;
+    worker->settled_wall_us = ward_wall_us(pipeline->clock);
     worker->items = calloc(WARD_KEK_BATCH_MAX, sizeof(*worker->items));
     atomic_init(&worker->device_ok, true);
     worker->needs = calloc(WARD_KEK_BATCH_MAX, sizeof(*worker->needs));

@@ -19,6 +19,7 @@ struct ward_worker {
     atomic_bool device_ok;          /* the last crossing went through */
     /* Its HSM process holds no copy of a key that may not be used as of this epoch. */
     atomic_ullong settled_epoch;
+    int64_t settled_wall_us; /* when that was; at first, its start */
 };
 
 /* Takes the session over, also on failure. Does not start the thread. spare: it joins when the
