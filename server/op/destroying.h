@@ -12,23 +12,17 @@
 #ifndef WARD_SERVER_OP_DESTROYING_H
 #define WARD_SERVER_OP_DESTROYING_H
 
-#include "server/op/op.h"
+#include "server/op/intent.h"
 #include "server/op/votes.h"
 #include "server/state.h"
 
 /* A daemon that was not seen for so long holds no copies: its HSM processes ended with it. */
 #define WARD_NODE_LIVES_US (60LL * 1000000)
 
-/* Low half: create or destroy. High half, of destroy: the state before pending-destruction. */
-#define WARD_INTENT_CREATE 1u
-#define WARD_INTENT_DESTROY 2u
-#define WARD_INTENT_WHAT(effect) ((effect)&15u)
-#define WARD_INTENT_PRIOR(effect) ((uint8_t)((effect) >> 4))
-
 struct ward_destroying {
     struct ward_kek_ref ref;
     struct ward_bytes name;
-    struct ward_id intent;
+    struct ward_intent_hold intent;
     uint8_t prior;
     int64_t due_us, changed_us, now_us;
     struct ward_proposal proposal; /* what officers agreed to */

@@ -87,7 +87,7 @@ static ward_status describe_proposal(struct ward_request *request, struct change
 static ward_status finish_proposal(struct ward_request *request, struct ward_worker *worker)
 {
     struct change_notes *notes = request->work;
-    notes->making.created_us = ward_wall_us(worker->pipeline->clock);
+    ward_key_making_begin(&notes->making, ward_wall_us(worker->pipeline->clock));
     if (notes->draft.guard.approvals == 0) {
         return WARD_OK;
     }

@@ -23,7 +23,7 @@ ward_status ward_key_making_create(const struct ward_state *state, struct ward_b
                                     .rotation_period_days = rotation_period_days,
                                     .ref.version = 1};
     WARD_TRY(ward_id_random(&ret->ref.id));
-    return ward_id_random(&ret->intent);
+    return ward_id_random(&ret->intent.id);
 }
 
 /* The one that the next version follows: the one that wraps, or the newest where none does. */
@@ -57,7 +57,7 @@ ward_status ward_key_making_rotate(const struct ward_state *state, struct ward_b
                                     .from_version = before->version};
     ret->old = ward_key_version_move(key, before, WARD_KEY_DEACTIVATED, 0, 0);
     ret->ref = (struct ward_kek_ref){key->id, key->versions[key->n_versions - 1].version + 1};
-    return ward_id_random(&ret->intent);
+    return ward_id_random(&ret->intent.id);
 }
 
 ward_status ward_key_making_of_proposal(const struct ward_state *state,
@@ -94,18 +94,23 @@ ward_status ward_key_making_of_proposal(const struct ward_state *state,
     return WARD_OK;
 }
 
+void ward_key_making_begin(struct ward_key_making *making, int64_t now_us)
+{
+    making->created_us = making->intent.since_us = now_us;
+}
+
 ward_status ward_key_making_intent(const struct ward_key_making *making,
                                    const struct ward_state *state, struct ward_batch *batch)
 {
     WARD_TRY(ward_failpoint("making.before-intent"));
     struct ward_effect effect = {.kind = WARD_EFFECT_INTENT};
-    effect.intent = (struct ward_store_intent){.id = making->intent,
+    effect.intent = (struct ward_store_intent){.id = making->intent.id,
                                                .kek = making->ref.id,
                                                .proposal = making->proposal,
                                                .version = making->ref.version,
-                                               .effect = 1,
+                                               .effect = WARD_INTENT_CREATE,
                                                .node = state->node,
-                                               .created_us = making->created_us};
+                                               .created_us = making->intent.since_us};
     return ward_batch_effect(batch, &effect);
 }
 
@@ -126,6 +131,7 @@ static ward_status prove(const struct ward_key_making *making, struct ward_worke
 ward_status ward_key_making_effect(const struct ward_key_making *making, struct ward_worker *worker)
 {
     WARD_TRY(ward_failpoint("making.after-intent"));
+    WARD_TRY(ward_intent_check_held(worker, making->intent.since_us));
     char label[WARD_NAME_MAX + 32];
     (void)snprintf(label, sizeof(label), "ward %.*s v%u", (int)making->name.size,
                    (const char *)making->name.data,
@@ -174,7 +180,7 @@ ward_status ward_key_making_outcome(const struct ward_key_making *making, struct
                                                           .wraps = 1}; /* the proof's */
     WARD_TRY(ward_batch_effect(batch, &version));
     struct ward_effect done = {.kind = WARD_EFFECT_INTENT_DONE};
-    done.intent_done.id = making->intent;
+    done.intent_done.id = making->intent.id;
     WARD_TRY(ward_batch_effect(batch, &done));
     batch->bump_epoch = true;
     return WARD_OK;
@@ -203,7 +209,7 @@ static ward_status prepare(struct ward_request *request, const struct ward_propo
     struct ward_key_making *making = WARD_ARENA_NEW(request->arena, struct ward_key_making);
     WARD_ENSURE(making != NULL, WARD_E_EXHAUSTED);
     WARD_TRY(ward_key_making_of_proposal(request->state, proposal, making));
-    making->created_us = now_us;
+    ward_key_making_begin(making, now_us);
     *ret = making;
     return WARD_OK;
 }

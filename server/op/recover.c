@@ -14,6 +14,7 @@ struct recover_notes {
     bool finishes, executing; /* executing: there is a proposal, and it stands in that state */
     struct ward_proposal proposal;
     struct ward_key_making making;
+    struct ward_intent_hold hold;
     struct ward_bytes approvers;
     struct ward_votes_digests votes;
 };
@@ -29,7 +30,15 @@ static ward_status decide(struct ward_request *request)
     }
     WARD_ENSURE(object != NULL && request->work != NULL, WARD_E_EXHAUSTED);
     request->object = ward_bytes_str(object);
-    return WARD_OK;
+    struct recover_notes *notes = request->work;
+    return request->step > 0 ? WARD_OK : ward_intent_hold(request, &notes->hold);
+}
+
+static ward_status commit_hold(struct ward_request *request, struct ward_batch *batch)
+{
+    const struct ward_recover *in = request->in;
+    const struct recover_notes *notes = request->work;
+    return ward_intent_take_over(&in->intent, &notes->hold, request->state, batch);
 }
 
 static bool has_proposal(const struct ward_recover *in)
@@ -130,7 +139,7 @@ static ward_status finish_proposal(struct ward_request *request, struct ward_wor
         ward_id_eq(&notes->making.ref.id, &begun.id) && notes->making.ref.version == begun.version;
     WARD_ENSURE(same || !notes->making.rotate, WARD_E_STATE);
     notes->making.ref = begun;
-    notes->making.intent = in->intent.id;
+    notes->making.intent = notes->hold;
     notes->making.created_us = ward_wall_us(worker->pipeline->clock);
     WARD_TRY(ward_key_making_effect(&notes->making, worker));
     notes->finishes = true;
@@ -165,7 +174,9 @@ static ward_status undo(struct ward_request *request, struct ward_worker *worker
 {
     const struct ward_recover *in = request->in;
     struct ward_kek_ref ref = {in->intent.kek, in->intent.version};
+    const struct recover_notes *notes = request->work;
     WARD_TRY(check_unused(request, &ref));
+    WARD_TRY(ward_intent_check_held(worker, notes->hold.since_us));
     ward_status status = ward_kek_destroy(worker->session, &ref);
     if (!ward_ok(status) && status.code != WARD_E_NOT_FOUND) {
         return status;
@@ -203,17 +214,17 @@ static ward_status commit(struct ward_request *request, struct ward_batch *batch
         return ward_key_making_outcome(&notes->making, batch);
     }
     struct ward_effect done = {.kind = WARD_EFFECT_INTENT_DONE};
-    done.intent_done.id = in->intent.id;
+    done.intent_done.id = notes->hold.id;
     return ward_batch_effect(batch, &done);
 }
 
-/* The first step's commit is empty: it waits for the head, and so for an outcome whose commit was
- * still under way when the daemon that sent it died. If there was one, the epoch has moved, and all
- * is decided again before the HSM is touched. */
+/* The first step's commit waits for the head, and so for an outcome whose commit was still under
+ * way when the daemon that sent it died: if there was one, its intent is gone, and nothing is
+ * touched. An outcome that comes later finds its intent taken over, and is not committed. */
 const struct ward_op ward_op_recover = {
     .action = WARD_ACTION_SYSTEM_RECOVER,
     .alone = true,
     .decide = decide,
-    .steps = {{0}, {.read = read, .finish = finish, .commit = commit}},
+    .steps = {{.commit = commit_hold}, {.read = read, .finish = finish, .commit = commit}},
     .n_steps = 2,
 };

@@ -9,6 +9,7 @@
 
 struct recover_notes {
     struct ward_destroying destroying;
+    struct ward_intent_hold hold;
     bool begun, finishes;
 };
 
@@ -25,7 +26,15 @@ static ward_status decide(struct ward_request *request)
     }
     WARD_ENSURE(object != NULL && request->work != NULL, WARD_E_EXHAUSTED);
     request->object = ward_bytes_str(object);
-    return WARD_OK;
+    struct recover_notes *notes = request->work;
+    return request->step > 0 ? WARD_OK : ward_intent_hold(request, &notes->hold);
+}
+
+static ward_status commit_hold(struct ward_request *request, struct ward_batch *batch)
+{
+    const struct ward_recover_destroying *in = request->in;
+    const struct recover_notes *notes = request->work;
+    return ward_intent_take_over(&in->intent, &notes->hold, request->state, batch);
 }
 
 static ward_status read(struct ward_request *request, struct ward_digest *digest)
@@ -90,7 +99,7 @@ static ward_status finish(struct ward_request *request, struct ward_worker *work
     notes->finishes = notes->begun = false;
     ward_status status = ward_destroying_begin(
         request->state, &ref, ward_wall_us(worker->pipeline->clock), &notes->destroying);
-    notes->destroying.intent = in->intent.id;
+    notes->destroying.intent = notes->hold;
     notes->destroying.prior = WARD_INTENT_PRIOR(in->intent.effect);
     if (ward_ok(status) && in->begun) {
         notes->begun = true;
@@ -112,15 +121,15 @@ static ward_status commit(struct ward_request *request, struct ward_batch *batch
         return ward_destroying_undo(&notes->destroying, batch);
     }
     struct ward_effect done = {.kind = WARD_EFFECT_INTENT_DONE};
-    done.intent_done.id = notes->destroying.intent;
+    done.intent_done.id = notes->hold.id;
     return ward_batch_effect(batch, &done);
 }
 
-/* The first step's commit is empty, as in recover.c: it waits for an outcome that was under way. */
+/* The first step, as in recover.c, keeps away whoever wrote the intent. */
 const struct ward_op ward_op_recover_destroying = {
     .action = WARD_ACTION_SYSTEM_RECOVER,
     .alone = true,
     .decide = decide,
-    .steps = {{0}, {.read = read, .finish = finish, .commit = commit}},
+    .steps = {{.commit = commit_hold}, {.read = read, .finish = finish, .commit = commit}},
     .n_steps = 2,
 };

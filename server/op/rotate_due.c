@@ -31,7 +31,7 @@ static ward_status decide(struct ward_request *request)
     if (making->before_stays && in->reason != WARD_ROTATION_COMPROMISED) {
         return WARD_REFUSAL(WARD_E_STATE, "key: its version does not wrap any more");
     }
-    making->created_us = request->received_wall_us;
+    ward_key_making_begin(making, request->received_wall_us);
     return WARD_OK;
 }
 

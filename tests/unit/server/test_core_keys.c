@@ -53,7 +53,7 @@ static void a_name_is_used_once(void **state)
     assert_ok(ward_key_making_create(now, WARD_BYTES_LITERAL("app/new"), 1, 90, &a));
     assert_ok(ward_key_making_create(now, WARD_BYTES_LITERAL("app/new"), 1, 90, &b));
     assert_false(ward_id_eq(&a.ref.id, &b.ref.id)); /* an id is never used again */
-    assert_false(ward_id_eq(&a.intent, &b.intent));
+    assert_false(ward_id_eq(&a.intent.id, &b.intent.id));
     assert_int_equal(a.ref.version, 1);
     assert_int_equal(a.rotation_period_days, 90);
     assert_false(a.rotate);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Making a key stops half-way, everywhere that it can: what the caller is told, what is left, and
  * what recovery makes of it. */
+#include "server/jobs/recovery.h"
 #include "tests/unit/server/core_ask.h"
 #include "tests/unit/server/core_log.h"
 
@@ -512,6 +513,104 @@ static void an_outcome_that_came_late_keeps_its_key(void **state)
     assert_true(fake_kek_has(world.kek, &made));
 }
 
+/* ---- a daemon that sleeps ---- */
+
+/* Once: right after its intent is durable. */
+static enum ward_commit_outcome sleeps(void *arg, const struct ward_commit *commit,
+                                       bool *ret_happens)
+{
+    bool *slept = arg;
+    (void)ret_happens;
+    if (!*slept && commit->n_effects == 1 && commit->effects[0].kind == WARD_EFFECT_INTENT) {
+        *slept = true;
+        atomic_fetch_add(&world.clock.ahead_us, 301 * 1000000LL);
+    }
+    return WARD_COMMITTED;
+}
+
+static void who_slept_since_the_intent_makes_nothing(void **state)
+{
+    (void)state;
+    size_t before = fake_kek_objects(world.kek);
+    bool slept = false;
+    ward_store_memory_set_fault(world.store, sleeps, &slept);
+    struct ward_request *request = core_create(&world, &world.officer_a, "app/new", 1);
+    assert_code(core_run(&node, request), WARD_E_UNAVAILABLE);
+    core_expect_entry(&world, request, "failed", "UNAVAILABLE");
+    ward_request_free(request);
+    ward_store_memory_set_fault(world.store, NULL, NULL);
+    assert_true(slept);
+    assert_int_equal(fake_kek_objects(world.kek), before);
+    has_intents(1);
+    recovers(1, "allowed", "undone");
+    has_intents(0);
+}
+
+static struct ward_store_intent the_intent(void)
+{
+    struct ward_store_reader *reader = NULL;
+    struct ward_arena *arena = NULL;
+    struct ward_store_snapshot snapshot;
+    assert_ok(ward_arena_new(1u << 20, &arena));
+    assert_ok(ward_store_reader_open(world.store, &reader));
+    assert_ok(ward_store_snapshot(reader, arena, &snapshot));
+    assert_int_equal(snapshot.n_intents, 1);
+    struct ward_store_intent intent = snapshot.intents[0];
+    ward_store_reader_close(reader);
+    ward_arena_free(arena);
+    return intent;
+}
+
+/* It woke up when somebody else was at it, and sends what it had made ready. */
+static void who_slept_commits_nothing_of_what_another_took_up(void **state)
+{
+    (void)state;
+    create_fails(FAKE_KEK_CREATE_DOUBT, WARD_E_UNAVAILABLE, "UNAVAILABLE");
+    const struct ward_store_intent intent = the_intent();
+    struct ward_effect outcome[3] = {
+        {.kind = WARD_EFFECT_KEK}, {.kind = WARD_EFFECT_KEK_VERSION}, {WARD_EFFECT_INTENT_DONE}};
+    outcome[0].kek = (struct ward_store_kek){.id = intent.kek,
+                                             .name = WARD_BYTES_LITERAL("app/new"),
+                                             .backend = WARD_BYTES_LITERAL("pkcs11"),
+                                             .purpose = WARD_PURPOSE_DATA_KEYS,
+                                             .enabled = true,
+                                             .created_us = 1};
+    outcome[1].kek_version = (struct ward_store_kek_version){
+        .kek = intent.kek, .version = 1, .state = WARD_KEY_ACTIVE, .created_us = 1};
+    outcome[2].intent_done.id = intent.id;
+    fake_kek_set_fault(world.kek, FAKE_KEK_AWAY);
+    recovers(1, "failed", "");
+    assert_int_equal(core_world_write(&world, outcome, 3, true, ",\"outcome\":\"allowed\"}"),
+                     WARD_COMMIT_CONFLICT);
+    fake_kek_set_fault(world.kek, FAKE_KEK_FINE);
+    recovers(1, "allowed", "undone");
+    has_intents(0);
+    assert_int_equal(core_active_version(&node, "app/new"), 0);
+}
+
+/* Two looked at the same rows; one was faster. */
+static void an_intent_is_taken_up_by_one(void **state)
+{
+    (void)state;
+    create_fails(FAKE_KEK_CREATE_DOUBT, WARD_E_UNAVAILABLE, "UNAVAILABLE");
+    struct ward_effect gone = {.kind = WARD_EFFECT_INTENT_DONE};
+    gone.intent_done.id = the_intent().id;
+    struct ward_store_reader *reader = NULL;
+    struct ward_arena *arena = NULL;
+    struct ward_store_snapshot snapshot;
+    assert_ok(ward_arena_new(1u << 20, &arena));
+    assert_ok(ward_store_reader_open(world.store, &reader));
+    assert_ok(ward_store_snapshot(reader, arena, &snapshot));
+    assert_int_equal(core_world_write(&world, &gone, 1, false, ",\"outcome\":\"allowed\"}"),
+                     WARD_COMMITTED);
+    size_t before = fake_kek_objects(world.kek);
+    assert_code(ward_recovery_take_up(&node.pipeline, &snapshot, &snapshot.intents[0]),
+                WARD_E_CONFLICT);
+    assert_int_equal(fake_kek_objects(world.kek), before);
+    ward_store_reader_close(reader);
+    ward_arena_free(arena);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, start, stop)
@@ -533,6 +632,9 @@ int main(void)
         T(a_forged_intent_destroys_no_key_in_use),
         T(an_intent_destroys_no_key_that_a_row_needs),
         T(an_outcome_that_came_late_keeps_its_key),
+        T(who_slept_since_the_intent_makes_nothing),
+        T(who_slept_commits_nothing_of_what_another_took_up),
+        T(an_intent_is_taken_up_by_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* See the header. It knows no key and no HSM. */
+#include "server/op/intent.h"
+
+#include "server/limits.h"
+#include "server/work/batch.h"
+#include "server/work/worker.h"
+
+ward_status ward_intent_check_held(const struct ward_worker *worker, int64_t since_us)
+{
+    int64_t age_us = ward_wall_us(worker->pipeline->clock) - since_us;
+    WARD_ENSURE(age_us < WARD_INTENT_AGE_US / 2, WARD_E_UNAVAILABLE);
+    return WARD_OK;
+}
+
+ward_status ward_intent_hold(const struct ward_request *request, struct ward_intent_hold *ret)
+{
+    if (request->attempts > 0) {
+        return WARD_REFUSAL(WARD_E_CONFLICT, "intent: it has ended, or another daemon is at it");
+    }
+    ret->since_us = request->received_wall_us;
+    return ward_id_random(&ret->id);
+}
+
+ward_status ward_intent_take_over(const struct ward_store_intent *old,
+                                  const struct ward_intent_hold *hold,
+                                  const struct ward_state *state, struct ward_batch *batch)
+{
+    struct ward_effect effect = {.kind = WARD_EFFECT_INTENT_DONE};
+    effect.intent_done.id = old->id;
+    WARD_TRY(ward_batch_effect(batch, &effect));
+    effect = (struct ward_effect){.kind = WARD_EFFECT_INTENT, .intent = *old};
+    effect.intent.id = hold->id;
+    effect.intent.node = state->node;
+    effect.intent.created_us = hold->since_us;
+    return ward_batch_effect(batch, &effect);
+}

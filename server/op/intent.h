@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a daemon is about to do in the HSM, as a row. The HSM asks nobody, so time has to keep two
+ * daemons apart: who wrote the row touches the HSM for half as long as others leave the row alone,
+ * and not after that, however long it slept in between. And what it would still commit meets no row
+ * of its id any more, since who takes an intent up puts a row of its own in its place first. */
+#ifndef WARD_SERVER_OP_INTENT_H
+#define WARD_SERVER_OP_INTENT_H
+
+#include "server/op/op.h"
+
+/* Low half: create or destroy. High half, of destroy: the state before pending-destruction. */
+#define WARD_INTENT_CREATE 1u
+#define WARD_INTENT_DESTROY 2u
+#define WARD_INTENT_WHAT(effect) ((effect)&15u)
+#define WARD_INTENT_PRIOR(effect) ((uint8_t)((effect) >> 4))
+
+struct ward_intent_hold {
+    struct ward_id id;
+    int64_t since_us; /* as its row says */
+};
+
+/* UNAVAILABLE: it was written so long ago that another daemon may be at it. Asked before each call
+ * that changes the HSM; a call that is late ends its HSM process. */
+ward_status ward_intent_check_held(const struct ward_worker *worker, int64_t since_us);
+
+/* For the decisions of those that take an intent up: a new hold. CONFLICT: somebody else has. */
+ward_status ward_intent_hold(const struct ward_request *request, struct ward_intent_hold *ret);
+/* The rows of the first step. */
+ward_status ward_intent_take_over(const struct ward_store_intent *old,
+                                  const struct ward_intent_hold *hold,
+                                  const struct ward_state *state, struct ward_batch *batch);
+
+#endif
