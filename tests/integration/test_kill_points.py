@@ -20,6 +20,10 @@ COMMITS = ["administrative.before-commit", "administrative.after-commit"]
 DESTRUCTION = [*DESTROYING, *(f"{point}=kill@{number}" for number in (1, 2) for point in COMMITS)]
 # An approved rotation commits four times: draft, submission, the last vote with its intent, outcome.
 ROTATION = [*MAKING, *(f"{point}=kill@{number}" for number in (1, 2, 3, 4) for point in COMMITS)]
+# One that waits for somebody to execute it commits once more: draft, submission, approval, the executor's vote with its
+# intent, outcome.
+EXECUTION = ["making.before-intent", "making.object-made", "making.before-outcome", "administrative.before-commit=kill@4",
+             "administrative.after-commit=kill@4", "administrative.after-commit=kill@5"]
 CREATION = [*MAKING, *(f"{point}=kill@{number}" for number in (1, 2) for point in COMMITS)]
 
 
@@ -96,6 +100,41 @@ def test_a_rotation_dies_at(own, point):
         for plaintext, wrapped in kept:
             assert app.unwrap(wrapped) == plaintext
     app.close()
+
+
+def execute_by_hand(own, key: str) -> None:
+    officer_a, officer_b = own.client("officer-a", timeout=5), own.client("officer-b", timeout=5)
+    try:
+        opened = officer_a.submit(officer_a.propose_rotation(key))
+        assert officer_b.approve(opened).state == "approved"
+        officer_b.execute(opened)
+    finally:
+        officer_a.close()
+        officer_b.close()
+
+
+@pytest.mark.parametrize("point", EXECUTION)
+def test_what_is_executed_by_hand_dies_at(own, point):
+    """It ran once, or it waits for somebody to execute it as before."""
+    officer = own.client("officer-b", timeout=20)
+    officer.patient = True
+    for _ in range(ROUNDS):
+        key = f"by-hand/{own.genesis['deployment'][:8]}-{len(versions(own))}"
+        officer.create_key(key)
+        die_at(own, point, lambda key=key: execute_by_hand(own, key))
+        reconciled(own)
+        shown = officer.show(own.postgres.sql("SELECT id FROM ward.proposal ORDER BY created_us DESC LIMIT 1"))
+        ran = active(own, key) == 2
+        assert shown.state == ("executed" if ran else "approved")
+        assert ran == (not point.endswith(("before-intent", "before-commit=kill@4"))), "what was to run is finished"
+        if ran:
+            with pytest.raises(grpc.RpcError) as again:
+                officer.execute(shown)
+            assert again.value.code() == grpc.StatusCode.FAILED_PRECONDITION
+        else:
+            assert officer.execute(shown).state == "executed"
+        assert active(own, key) == 2
+    officer.close()
 
 
 @pytest.mark.parametrize("point", CREATION)

@@ -94,6 +94,11 @@ guards:
     keys: ["**"]
     approvals: 1
     expires_hours: 24
+  - action: key.rotate
+    keys: ["by-hand/**"]
+    approvals: 1
+    expires_hours: 24
+    execute: manual
 collections:
   - name: fhir
     key: phi/records
