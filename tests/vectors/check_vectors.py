@@ -7,6 +7,7 @@ Ward's data without Ward. Exit 0 all hold, 1 one does not, 77 the cryptography p
 """
 import base64
 import hashlib
+import hmac
 import json
 import pathlib
 import re
@@ -294,6 +295,87 @@ def check_leaf(v):
     yield "hash", hashlib.sha256(b"\0" + text.encode()).hexdigest(), v["hash"]
 
 
+def follow_policies(entries):
+    """The policies in force one after the other, and the number of the first entry that does not fit, or None."""
+    policies = []  # (digest, first epoch under it)
+    for number, entry in enumerate(entries):
+        named = entry.get("policy", "")
+        if not re.fullmatch("[0-9a-f]{64}", named):
+            return [digest for digest, _ in policies], number
+        if number == 0:
+            policies.append((named, 0))
+            continue
+        known = [digest for digest, epoch in policies if epoch <= entry.get("epoch", 0)] if entry["outcome"] == "failed" else [policies[-1][0]]
+        if not known or known[-1] != named:
+            return [digest for digest, _ in policies], number
+        detail = entry.get("detail", {})
+        if entry["outcome"] == "allowed" and detail.get("executed") == "policy.apply":
+            made = detail.get("to_hash", "")
+            if detail.get("whom") != "policy#%d" % (len(policies) + 1) or not re.fullmatch("[0-9a-f]{64}", made):
+                return [digest for digest, _ in policies], number
+            policies.append((made, entry.get("epoch", 0) + 1))
+    return [digest for digest, _ in policies], None
+
+
+def check_policy_chain(v):
+    policies, breaks = follow_policies([json.loads(leaf) for leaf in v["leaves"]])
+    yield "policies", policies, v["policies"]
+    yield "breaks", breaks, v["breaks"]
+
+
+def rows_facts(rows):
+    """(number of the sum, kind's byte, fields) of each fact; fields as bytes, texts behind the rest."""
+    d = rows["deployment"]
+    number = struct.Struct(">Q").pack
+    yield 3, 16, [bytes.fromhex(d["id"] + d["genesis_policy"] + d["log_key"]), bytes([d["log_algorithm"]]), number(d["created_us"]),
+                  sized32(d["origin"].encode()), sized32(bytes.fromhex(d["log_public_key"]))]
+    for row in rows["index_keys"]:
+        yield 3, 17, [sized32(row["name"].encode()), sized32(bytes.fromhex(row["wrapped"]))]
+    for row in rows["keys"]:
+        key = bytes.fromhex(row["id"])
+        yield 0, 18, [key, bytes([row["purpose"]]), number(row["created_us"]), sized32(row["name"].encode()), sized32(row["backend"].encode())]
+        yield 0, 19, [key, bytes([row["enabled"]])]
+        yield 0, 20, [key, struct.pack(">I", row["period_days"])]
+    for row in rows["versions"]:
+        version = bytes.fromhex(row["key"]) + struct.pack(">I", row["version"])
+        yield 0, 21, [version, number(row["created_us"])]
+        yield 0, 22, [version, bytes([row["state"], row["prior"]]), number(row["due_us"]), number(row["changed_us"])]
+    for row in rows["policies"]:
+        version = struct.pack(">I", row["version"])
+        yield 1, 23, [version, bytes.fromhex(row["hash"] + row["proposal"]), number(row["created_us"])]
+        if row["ceased_us"]:
+            yield 1, 24, [version, number(row["ceased_us"])]
+    for row in rows["revocations"]:
+        yield 2, 25, [bytes([row["kind"]]), bytes.fromhex(row["proposal"]), number(row["created_us"]), sized32(row["value"].encode())]
+    for row in rows["emergencies"]:
+        yield 4, 26, [bytes.fromhex(row["id"] + row["subject_hash"]), number(row["opened_us"]), number(row["expires_us"]),
+                      sized32(row["identity"].encode()), sized32(row["collection"].encode())]
+
+
+def rows_sealed(v):
+    """(key, sums as stored, tag)."""
+    key = HKDF(hashes.SHA256(), 32, b"ward index 1", b"rows").derive(bytes.fromhex(v["index_key"]))
+
+    def mac(*parts):
+        return hmac.new(key, b"".join(parts), "sha256").digest()
+    sums = [0] * 5
+    for at, byte, fields in rows_facts(v["rows"]):
+        sums[at] += int.from_bytes(mac(bytes([byte]), *fields), "big")
+    changes = struct.pack(">Q", v["changes"])
+    masks = [int.from_bytes(mac(b"\x01", bytes([at]), changes), "big") for at in range(5)]
+    stored = changes + b"".join(((number + m) % (1 << 256)).to_bytes(32, "big") for number, m in zip(sums, masks))
+    head = v["head"]
+    tag = mac(b"\x00", struct.pack(">QQ", head["size"], head["epoch"]), sized32(bytes.fromhex(head["frontier"])), stored)
+    return key, stored, tag
+
+
+def check_rows(v):
+    key, stored, tag = rows_sealed(v)
+    yield "key", key.hex(), v["key"]
+    yield "sums", stored.hex(), v["sums"]
+    yield "tag", tag.hex(), v["tag"]
+
+
 def pae(payload, decision):
     kind = b"application/vnd.ward.proposal+json; decision=" + decision.encode()
     return b"DSSEv1 %d %s %d %s" % (len(kind), kind, len(payload), payload)
@@ -393,6 +475,7 @@ PRINTED = {
     "leaf.json": (1, ["text", "hash"]),
     "proposal.json": (0, ["payload", "digest"]),
     "note.json": (1, ["seed", "vkey", "note"]),
+    "rows.json": (0, ["key", "tag"]),
 }
 
 
@@ -411,6 +494,8 @@ CHECKS = {
     "record.json": check_record,
     "seal.json": check_seal,
     "leaf.json": check_leaf,
+    "policy_chain.json": check_policy_chain,
+    "rows.json": check_rows,
     "proposal.json": check_proposal,
     "note.json": check_note,
     "tiles.json": check_tile,
