@@ -36,9 +36,11 @@ struct audit_report {
     struct audit_problem *problems; /* the first AUDIT_PROBLEMS_MAX */
     size_t n_problems, total;
     uint64_t rotations, signatures;
-    uint64_t at_once, reviewed; /* acts on one signature, and reviews of them */
-    uint64_t recovered;         /* of the rotations: finished after a crash */
-    uint64_t at_limit;          /* and made by the daemon itself, which nobody signs */
+    uint64_t at_once, reviewed;             /* acts on one signature, and reviews of them */
+    uint64_t recovered;                     /* of the rotations: finished after a crash */
+    uint64_t at_limit;                      /* and made by the daemon itself, which nobody signs */
+    uint64_t policies;                      /* versions that were in force, one behind the other */
+    uint8_t policy_genesis[32], policy[32]; /* the first of them, and the last */
 };
 
 /* folder: an open directory. trusted: as above; NULL: the folder's own log.vkey. */

@@ -42,13 +42,14 @@ struct text_member {
 
 static const struct text_member top_members[] = {TEXT(time),   TEXT(identity), TEXT(cert),
                                                  TEXT(action), TEXT(object),   TEXT(outcome),
-                                                 TEXT(reason)};
+                                                 TEXT(policy), TEXT(reason)};
 static const struct text_member detail_members[] = {
     TEXT(executed),         TEXT(key),          TEXT(whom),
     TEXT(key_id),           TEXT(to_state),     TEXT(proposal),
     TEXT(proposal_digest),  TEXT(proposer),     TEXT(approvers),
     TEXT(signature_digest), TEXT(vote_digests), TEXT(vote_certificates),
-    TEXT(executor),         TEXT(reviewed),     TEXT(deployment)};
+    TEXT(executor),         TEXT(reviewed),     TEXT(deployment),
+    TEXT(to_hash)};
 
 static bool read_texts(const struct ward_json_slice *slices, size_t n,
                        const struct text_member *members, size_t n_members,

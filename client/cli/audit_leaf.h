@@ -11,11 +11,12 @@
 struct audit_leaf {
     uint64_t index;   /* its place in the tree; equals its seq where the log is sound */
     uint8_t hash[32]; /* RFC 6962 leaf hash */
-    struct ward_bytes time, identity, cert, action, object, outcome, reason;
+    struct ward_bytes time, identity, cert, action, object, outcome, policy, reason;
     /* members of detail; empty when absent; proposal may also come from object, "proposal:<uuid>"
      */
     struct ward_bytes executed, key, whom, key_id, proposal, proposal_digest, proposer, approvers,
         signature_digest, vote_digests, vote_certificates, executor, reviewed, deployment;
+    struct ward_bytes to_hash;  /* of the policy that an executed change put in force */
     struct ward_bytes to_state; /* of the version that an executed command moved */
     int64_t from_version, to_version, version;
 };

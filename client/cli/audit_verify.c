@@ -321,6 +321,16 @@ static ward_status verify(struct audit_check *check, const struct ward_note_key 
     return WARD_OK;
 }
 
+static void tell_policies(const struct audit_check *check)
+{
+    const struct audit_policies *policies = &check->policies;
+    check->report->policies = policies->n;
+    if (policies->n > 0) {
+        memcpy(check->report->policy_genesis, policies->items[0].hash, 32);
+        memcpy(check->report->policy, policies->items[policies->n - 1].hash, 32);
+    }
+}
+
 void audit_verify(int folder, const struct ward_note_key *trusted, struct audit_report *ret)
 {
     audit_verify_reading(folder, trusted, &(struct audit_reading){.each = NULL}, ret);
@@ -335,7 +345,9 @@ void audit_verify_reading(int folder, const struct ward_note_key *trusted,
     ret->broken = ret->problems == NULL || !ward_ok(ward_digest_new(&check.digest)) ||
                   !ward_ok(audit_leaves_init(&check.leaves)) || !ward_ok(verify(&check, trusted)) ||
                   ret->broken;
+    tell_policies(&check);
     audit_leaves_fini(&check.leaves);
+    audit_policies_fini(&check.policies);
     ward_digest_free(check.digest);
 }
 

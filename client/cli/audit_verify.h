@@ -1,17 +1,32 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Inside verify: the log itself (audit_verify_log.c), what officers signed (audit_verify_votes.c),
- * and the views with the folder's inventory (audit_verify.c). */
+/* Inside verify: the log itself (audit_verify_log.c), the policies that decided
+ * (audit_verify_policy.c), what officers signed (audit_verify_votes.c), and the views with the
+ * folder's inventory (audit_verify.c). */
 #ifndef WARD_CLIENT_CLI_AUDIT_VERIFY_H
 #define WARD_CLIENT_CLI_AUDIT_VERIFY_H
 
 #include "client/cli/audit.h"
 #include "client/cli/audit_views.h"
 
+/* A version of policy, as the log tells of it: genesis, and what each change made. */
+struct audit_policy {
+    uint8_t hash[32];
+    uint64_t leaf; /* the entry behind which it is in force */
+    int64_t epoch; /* the first under it */
+};
+struct audit_policies {
+    struct audit_policy *items;
+    size_t n, capacity;
+    uint64_t next; /* the entry that is due */
+    bool broken;   /* an entry was found that does not fit, and is reported; or one is not here */
+};
+
 struct audit_check {
     int folder;
     struct ward_digest *digest;
     struct audit_report *report;
     struct audit_leaves leaves; /* collected while the log is read */
+    struct audit_policies policies;
     struct audit_reading reading;
 };
 
@@ -23,6 +38,12 @@ bool audit_load(struct audit_check *check, const char *file, struct ward_buffer 
 
 /* Entries, tiles and root against report->checkpoint. */
 ward_status audit_verify_log(struct audit_check *check);
+/* The next entry, after the collection had it: was it decided under the policy in force there? */
+ward_status audit_verify_policy(struct audit_check *check, struct ward_bytes json, uint64_t leaf);
+/* Was this policy ever in force before that leaf? True as well where the chain is broken. */
+bool audit_policy_known(const struct audit_check *check, const uint8_t hash[static 32],
+                        uint64_t leaf);
+void audit_policies_fini(struct audit_policies *policies);
 /* One proposal's file: signatures, their certificates, and the operation that they allowed. */
 ward_status audit_verify_votes(struct audit_check *check, struct ward_bytes proposal);
 

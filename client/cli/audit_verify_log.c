@@ -138,6 +138,7 @@ static ward_status check_leaf(struct log *log, struct pair *pair, struct ward_cu
         WARD_TRY(ward_merkle_leaf(log->check->digest, entry, hash));
         check_number(log, pair, entry, leaf);
         WARD_TRY(audit_leaves_add(&log->check->leaves, entry, leaf, hash));
+        WARD_TRY(audit_verify_policy(log->check, entry, leaf));
         if (log->check->reading.each != NULL) {
             log->check->reading.each(log->check->reading.context, entry, leaf);
         }

@@ -271,7 +271,16 @@ static bool is_same_key(const struct audit_leaf *leaf, const struct ward_proposa
              ward_bytes_eq(ward_proposal_text(params, n, "to_state"), leaf->to_state)));
 }
 
-/* An approval is for one transition of one key. */
+/* From the text that was in force to the one that they read. */
+static bool is_same_policy(const struct audit_leaf *leaf, const struct ward_proposal *proposal)
+{
+    const struct ward_proposal_param *params = proposal->parameters;
+    size_t n = proposal->n_parameters;
+    return ward_bytes_eq(ward_proposal_text(params, n, "from_hash"), leaf->policy) &&
+           ward_bytes_eq(ward_proposal_text(params, n, "to_hash"), leaf->to_hash);
+}
+
+/* An approval is for one transition of one key, or of policy. */
 static bool is_what_was_signed(const struct audit_leaf *leaf, const struct ward_proposal *proposal)
 {
     enum ward_action action;
@@ -280,6 +289,9 @@ static bool is_what_was_signed(const struct audit_leaf *leaf, const struct ward_
     struct ward_bytes on = of_key ? leaf->key : leaf->whom;
     if (!ward_bytes_eq(leaf->executed, proposal->action) || !ward_bytes_eq(on, proposal->object)) {
         return false;
+    }
+    if (ward_bytes_eq(proposal->action, WARD_BYTES_LITERAL("policy.apply"))) {
+        return is_same_policy(leaf, proposal);
     }
     bool made = of_key && action == WARD_ACTION_KEY_CREATE; /* it had no id when it was signed */
     return !of_key || made || is_same_key(leaf, proposal);
@@ -304,6 +316,30 @@ static void check_scope(struct votes *votes, const struct audit_leaf *leaf)
         ward_time_print(proposal->expires_us, expires);
         audit_say(votes->check, "unsigned", votes->file, (int64_t)leaf->index,
                   "it ran after the proposal had expired, at %s", expires);
+    }
+}
+
+/* It was made under one policy, and is signed under that one; what changes the HSM may end under
+ * the next. */
+static void check_policy(struct votes *votes)
+{
+    char hex[65];
+    ward_hex_encode(WARD_BYTES_ARRAY(votes->proposal.policy), hex);
+    for (size_t i = 0; i < votes->approval.n && !votes->check->policies.broken; i++) {
+        const struct audit_leaf *leaf = votes->approval.signatures[i].leaf;
+        enum ward_decision_kind kind = votes->votes[i].kind;
+        bool brings_on = kind == WARD_DECISION_PROPOSE || kind == WARD_DECISION_APPROVE ||
+                         kind == WARD_DECISION_EXECUTE;
+        if (!brings_on || !votes->votes[i].sound) {
+            continue;
+        }
+        bool fits = leaf->executed.size == 0
+                        ? ward_bytes_eq(leaf->policy, ward_bytes_str(hex))
+                        : audit_policy_known(votes->check, votes->proposal.policy, leaf->index);
+        if (!fits) {
+            audit_say(votes->check, "unsigned", votes->file, (int64_t)leaf->index,
+                      "it was signed under another policy than the proposal names");
+        }
     }
 }
 
@@ -417,6 +453,7 @@ static void check_payload(struct votes *votes)
         }
         first = first == NULL ? leaf : first;
     }
+    check_policy(votes);
     check_others(votes, first, find_proposer_of(votes));
 }
 

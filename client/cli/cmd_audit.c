@@ -142,6 +142,11 @@ static void report_json(const struct audit_report *report, bool verified, bool t
     ward_json_member_int(&doc.json, "at_limit", (int64_t)report->at_limit);
     ward_json_member_int(&doc.json, "at_once", (int64_t)report->at_once);
     ward_json_member_int(&doc.json, "reviewed", (int64_t)report->reviewed);
+    ward_json_member_int(&doc.json, "policies", (int64_t)report->policies);
+    ward_json_name(&doc.json, "policy_genesis");
+    ward_json_hex(&doc.json, WARD_BYTES_ARRAY(report->policy_genesis));
+    ward_json_name(&doc.json, "policy");
+    ward_json_hex(&doc.json, WARD_BYTES_ARRAY(report->policy));
     cli_doc_text(&doc, "key", trusted ? "given" : "from the folder");
     ward_json_member_int(&doc.json, "problem_count", (int64_t)report->total);
     ward_json_name(&doc.json, "problems");
@@ -200,6 +205,14 @@ static void report_table(const struct audit_report *report, bool verified, bool 
                         "as often as they should; nobody signs those.\n",
                         (unsigned long long)report->at_limit);
     }
+    if (report->policies > 0) {
+        char genesis[65], now[65];
+        ward_hex_encode(WARD_BYTES_ARRAY(report->policy_genesis), genesis);
+        ward_hex_encode(WARD_BYTES_ARRAY(report->policy), now);
+        (void)cli_print("%llu versions of policy; the SHA-256 of the first is %s: hold it against "
+                        "the configuration; of the last, %s.\n",
+                        (unsigned long long)report->policies, genesis, now);
+    }
     if (!trusted) {
         (void)cli_print("The log's key came from the folder itself: give the one that you trust "
                         "with --vkey.\n");
@@ -219,7 +232,9 @@ static int run_verify(struct cli *cli, int argc, char **argv)
     CLI_PARSE(cli, argc, argv, .args = "DIR",
               .doc = "Checks an export without any network: every leaf, the tree, the checkpoint, "
                      "the signatures (each run's own, for this deployment, before it expired; "
-                     "those of runs that recovery finished too), and "
+                     "those of runs that recovery finished too), that each entry was decided under "
+                     "the policy "
+                     "in force there, from genesis on, and "
                      "that no file is missing, altered, cut or added.",
               CLI_OPTIONS(options), .positional = &folders, .min = 1, .max = 1);
     struct ward_note_key key;

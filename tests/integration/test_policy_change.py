@@ -7,9 +7,11 @@ import threading
 
 import grpc
 import pytest
+from harness import log
 from harness.cli import Cli
 from harness.client import header
 from harness.deployment import POLICY, Deployment
+from harness.lying_log import LyingLog
 from harness.processes import wait_until
 from harness.stubs import admin_pb2
 
@@ -192,6 +194,21 @@ def test_two_officers_change_it_by_command(pair, officers, tmp_path):
     cli("officer-a", "policy", "diff", exit=2)
 
 
+def test_the_log_tells_under_which_policy_each_was_decided(pair, officers, tmp_path):
+    """All of the above, two daemons and four busy connections: followed by two verifiers."""
+    auditor = pair.client("auditor")
+    entries = log.verify(auditor, pair.genesis["log_vkey"])
+    known = versions(auditor)
+    assert entries[0]["policy"] == pair.policy_sha256
+    applied = [entry["detail"]["to_hash"] for entry in entries if entry.get("detail", {}).get("executed") == "policy.apply"]
+    assert applied == [version.sha256.hex() for version in reversed(known[:-1])]
+    cli, folder = Cli(pair), tmp_path / "log"
+    cli("auditor", "audit", "export", folder)
+    report = cli.json("auditor", "audit", "verify", folder)
+    assert report["verified"] and report["policies"] == len(known), report["problems"]
+    assert (report["policy_genesis"], report["policy"]) == (pair.policy_sha256, known[0].sha256.hex())
+
+
 # ---- the database ----
 
 FORGERIES = {
@@ -252,6 +269,46 @@ def test_a_running_daemon_stops_when_it_sees_what_nobody_signed(changed, kind):
     assert "stopping" in server.log_tail(), server.log_tail()
     with pytest.raises(grpc.RpcError):
         stranger.put("s", "r", b"{}", collection="labs")
+
+
+def other_policy(entries, at: int) -> None:
+    entries[at]["policy"] = hashlib.sha256(b"nobody's").hexdigest()
+
+
+def without_the_change(entries, at: int) -> None:
+    for name in ("executed", "whom", "to_hash"):
+        del entries[at]["detail"][name]
+
+
+LIES = {  # what is done to the entry that ran the first change, or to one beside it, and the first that then does not fit
+    "under nobody's policy": (lambda e, at: other_policy(e, at - 1), -1),
+    "the change is under nobody's policy": (other_policy, 0),
+    "after it, still under the one before": (lambda e, at: e[at + 1].update(policy=e[at]["policy"]), 1),
+    "no change is told of": (without_the_change, 1),
+    "a version is left out": (lambda e, at: e[at]["detail"].update(whom="policy#3"), 0),
+    "to another text": (lambda e, at: e[at]["detail"].update(to_hash=e[0]["policy"]), 1),
+    "genesis was another": (lambda e, at: other_policy(e, 0), None),
+}
+
+
+def test_a_log_that_lies_under_a_good_signature_is_found_by_both_verifiers(changed, tmp_path):
+    changed.client("auditor").settle()
+    cli, export = Cli(changed), tmp_path / "export"
+    cli("auditor", "audit", "export", export)
+    liar, vkey = LyingLog(export), tmp_path / "log.vkey"
+    vkey.write_text(liar.vkey + "\n")
+    at = next(n for n, entry in enumerate(liar.entries()) if entry.get("detail", {}).get("executed") == "policy.apply")
+    liar.write(tmp_path / "sound", liar.entries())
+    assert cli.json("auditor", "audit", "verify", tmp_path / "sound", "--vkey", vkey)["verified"]
+    for name, (lie, offset) in LIES.items():
+        entries, folder = liar.entries(), tmp_path / name.replace(" ", "-")
+        lie(entries, at)
+        liar.write(folder, entries)
+        first = 1 if offset is None else at + offset
+        assert log.follow_policies(entries)[1] == first, name
+        problems = cli.json("auditor", "audit", "verify", folder, "--vkey", vkey, exit=1)["problems"]
+        chain = [problem for problem in problems if problem["file"].startswith("tile/entries/")]
+        assert [(problem["kind"], problem["leaf"]) for problem in chain] == [("unsigned", first)], (name, problems)
 
 
 def test_a_chain_that_was_not_touched_is_verified_at_every_start(changed):

@@ -4,9 +4,14 @@ tree hash, C2SP signed note."""
 import base64
 import hashlib
 import json
+import pathlib
+import sys
 
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "vectors"))
+from check_vectors import follow_policies, tile_path  # noqa: E402
 
 
 def root_hash(leaves: list) -> bytes:
@@ -56,4 +61,6 @@ def verify(auditor, vkey: str) -> list:
     assert root_hash(leaves) == root, "the leaves are not those that were signed"
     entries = [json.loads(leaf) for leaf in leaves]
     assert [entry["seq"] for entry in entries] == list(range(size)), "leaves are not numbered in order"
+    _, breaks = follow_policies(entries)
+    assert breaks is None, f"the policy that decided it was not in force there: {entries[breaks]}"
     return entries

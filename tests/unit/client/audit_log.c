@@ -12,13 +12,16 @@
 #include "ward/v1/audit.pb-c.h"
 
 #define START_US INT64_C(1790000000000000)
+static const uint8_t policies[3][32] = {{1}, {2}, {3}}; /* genesis, the next, nobody's */
 #define KEY_ID "6f1c3a52-8a0e-4f7d-9c55-0d2b7f3e9a10"
 
 /* ---- leaves ---- */
 
-static void append(struct audit_log *log, const struct ward_leaf *leaf)
+static void append(struct audit_log *log, const struct ward_leaf *without_policy)
 {
     assert_true(log->n < AUDIT_LOG_MAX);
+    struct ward_leaf named = *without_policy, *leaf = &named;
+    named.policy = log->n == 0 && log->fault == AUDIT_NO_POLICY ? NULL : log->policy;
     struct ward_buffer body, *out = &log->leaves[log->n];
     uint8_t hash[32];
     ward_buffer_init(&body, 60000);
@@ -69,6 +72,11 @@ static void digest_hex(struct audit_log *log, struct ward_bytes bytes, char out[
     ward_hex_encode(WARD_BYTES_ARRAY(digest), out);
 }
 
+static bool changes_policy(const struct audit_log *log)
+{
+    return log->fault >= AUDIT_POLICY && log->fault <= AUDIT_POLICY_NOT_FOLLOWED;
+}
+
 static void append_vote(struct audit_log *log, size_t vote, const char *action, bool runs)
 {
     const struct pki_person *person = log->signers[vote];
@@ -92,6 +100,21 @@ static void append_vote(struct audit_log *log, size_t vote, const char *action, 
         {"proposer", ward_bytes_str(log->signers[0]->identity), 0},
         {"approvers", ward_bytes_str(person->identity), 0},
     };
+    char to_hash[65];
+    ward_hex_encode(WARD_BYTES(policies[1], 32), to_hash);
+    bool other = log->fault == AUDIT_POLICY_OTHER_VERSION;
+    const struct ward_leaf_pair change[] = {
+        detail[0],
+        detail[1],
+        {"executed", WARD_BYTES_LITERAL("policy.apply"), 0},
+        {"whom", ward_bytes_str(other ? "policy#3" : "policy#2"), 0},
+        {"to_hash", ward_bytes_str(to_hash), 0},
+        {"proposal", ward_bytes_str(log->proposal_id), 0},
+        {"proposer", ward_bytes_str(log->signers[0]->identity), 0},
+        {"approvers", ward_bytes_str(person->identity), 0},
+    };
+    size_t n = changes_policy(log) ? sizeof(change) / sizeof(change[0])
+                                   : sizeof(detail) / sizeof(detail[0]);
     const struct ward_leaf leaf = {
         .identity = ward_bytes_str(person->identity),
         .certificate = certificate,
@@ -99,10 +122,13 @@ static void append_vote(struct audit_log *log, size_t vote, const char *action, 
         .object = ward_bytes_str(object),
         .outcome = "allowed",
         .epoch = 2,
-        .detail = detail,
-        .n_detail = runs ? sizeof(detail) / sizeof(detail[0]) : 2,
+        .detail = changes_policy(log) ? change : detail,
+        .n_detail = runs ? n : 2,
     };
     append(log, &leaf);
+    if (runs && changes_policy(log) && log->fault != AUDIT_POLICY_NOT_FOLLOWED) {
+        log->policy = policies[1];
+    }
 }
 
 /* SHA-256 of alice's and then of the approver's. */
@@ -218,6 +244,21 @@ static void make_payload(struct audit_log *log)
     proposal.parameters[1] =
         (struct ward_proposal_param){WARD_BYTES_LITERAL("key_id"), WARD_BYTES_LITERAL(KEY_ID), 0};
     proposal.consequences[0] = (struct ward_proposal_param){WARD_BYTES_LITERAL("rows"), {0}, 12};
+    memcpy(proposal.policy, policies[log->fault == AUDIT_PROPOSED_ELSEWHERE ? 2 : 0], 32);
+    char from_hash[65], to_hash[65];
+    if (changes_policy(log)) {
+        bool text = log->fault == AUDIT_POLICY_OTHER_TEXT;
+        ward_hex_encode(WARD_BYTES(policies[log->fault == AUDIT_POLICY_FROM_ANOTHER ? 2 : 0], 32),
+                        from_hash);
+        ward_hex_encode(WARD_BYTES(policies[text ? 2 : 1], 32), to_hash);
+        proposal.action = WARD_BYTES_LITERAL("policy.apply");
+        proposal.object =
+            ward_bytes_str(log->fault == AUDIT_POLICY_OTHER_VERSION ? "policy#3" : "policy#2");
+        proposal.parameters[0] = (struct ward_proposal_param){WARD_BYTES_LITERAL("from_hash"),
+                                                              ward_bytes_str(from_hash), 0};
+        proposal.parameters[1] =
+            (struct ward_proposal_param){WARD_BYTES_LITERAL("to_hash"), ward_bytes_str(to_hash), 0};
+    }
     assert_ok(ward_id_random(&proposal.id));
     assert_ok(ward_id_random(&proposal.deployment));
     ward_id_print(&proposal.deployment, log->deployment);
@@ -251,8 +292,10 @@ static void sign(struct audit_log *log)
 void audit_log_make(const struct pki *pki, enum audit_fault fault, size_t size,
                     struct audit_log *ret)
 {
-    *ret = (struct audit_log){
-        .pki = pki, .fault = fault & ~AUDIT_RECOVERED, .recovered = (fault & AUDIT_RECOVERED) != 0};
+    *ret = (struct audit_log){.pki = pki,
+                              .policy = policies[0],
+                              .fault = fault & ~AUDIT_RECOVERED,
+                              .recovered = (fault & AUDIT_RECOVERED) != 0};
     fault = ret->fault;
     assert_ok(ward_digest_new(&ret->digest));
     ret->key = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
@@ -282,6 +325,9 @@ void audit_log_make(const struct pki *pki, enum audit_fault fault, size_t size,
     }
     if (fault == AUDIT_RAN_TWICE) {
         append_vote(ret, 1, "approval.approve", true);
+    }
+    if (fault == AUDIT_OTHER_POLICY) {
+        ret->policy = policies[2];
     }
     for (size_t i = size / 2; i < size; i++) {
         append_plain(ret, "after");

@@ -28,6 +28,16 @@ enum audit_fault {
     AUDIT_EXPIRED,               /* it ran long after the proposal had expired */
     AUDIT_BARELY_IN_TIME,        /* approved before it expired, done a little after: sound */
     AUDIT_AT_LIMIT,              /* besides, a rotation that the daemon made by itself: sound */
+    AUDIT_OTHER_POLICY,       /* the entry behind the run names a policy that nobody put in force */
+    AUDIT_NO_POLICY,          /* the first leaf does not name its policy */
+    AUDIT_PROPOSED_ELSEWHERE, /* the proposal was made under a policy that never was in force */
+    /* The run is a change of policy, and what comes behind it is decided under the next. */
+    AUDIT_POLICY,               /* sound */
+    AUDIT_POLICY_OTHER_TEXT,    /* another text than was signed came into force */
+    AUDIT_POLICY_OTHER_VERSION, /* it makes another version than the next */
+    AUDIT_POLICY_FROM_ANOTHER,  /* what was signed was a change from another text */
+    AUDIT_POLICY_NOT_FOLLOWED,  /* what comes behind it is decided under the one before all the same
+                                 */
     /* Of a run that recovery finished. */
     AUDIT_VOTES_NOT_NAMED,     /* as if the database's word were enough */
     AUDIT_VOTES_CUT,           /* one digest fewer than people */
@@ -42,6 +52,7 @@ enum audit_fault {
 
 struct audit_log {
     const struct pki *pki;
+    const uint8_t *policy; /* that the next entry names */
     enum audit_fault fault;
     bool recovered;
     struct ward_digest *digest;

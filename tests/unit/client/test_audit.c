@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Exports are made through libward from a log that is served here, then tampered with in every way,
- * and each must be found. */
+ * and each must be found. Over 500 lines, since every way of tampering stands on the same export.
+ */
 #include "tests/unit/client/check.h"
 
 #include <dirent.h>
@@ -454,6 +455,64 @@ static void a_run_after_its_proposal_expired_is_unsigned(void **state)
     check_unsigned(*state, AUDIT_EXPIRED | AUDIT_RECOVERED, "approvals/");
 }
 
+/* ---- the policy that decided ---- */
+
+/* One problem alone, with this leaf, whatever follows it. */
+static void check_chain(struct rig *rig, enum audit_fault fault, int64_t leaf, const char *what)
+{
+    export(rig, fault, 6);
+    struct audit_report report;
+    assert_int_equal(verify(rig, &report), 1);
+    assert_string_equal(report.problems[0].kind, "unsigned");
+    assert_int_equal(report.problems[0].leaf, leaf);
+    assert_non_null(strstr(report.problems[0].text, what));
+    audit_report_fini(&report);
+    drop_export(rig);
+}
+
+/* Leaves: 0 genesis, 1 to 3, 4 submitted, 5 approved and run, 6 and so on behind it. */
+static void
+an_entry_under_a_policy_that_nobody_put_in_force_is_the_first_that_is_named(void **state)
+{
+    check_chain(*state, AUDIT_OTHER_POLICY, 6,
+                "leaf 6: it was decided under a policy that was not");
+    check_chain(*state, AUDIT_NO_POLICY, 0, "leaf 0: it does not name the policy");
+}
+
+static void a_change_of_policy_is_followed(void **state)
+{
+    struct rig *rig = *state;
+    export(rig, AUDIT_POLICY, 6);
+    struct audit_report report;
+    assert_int_equal(verify(rig, &report), 0);
+    assert_int_equal(report.policies, 2);
+    assert_int_equal(report.policy_genesis[0], 1);
+    assert_int_equal(report.policy[0], 2);
+    audit_report_fini(&report);
+    drop_export(rig);
+}
+
+static void a_change_of_policy_that_was_not_signed_is_found(void **state)
+{
+    check_chain(*state, AUDIT_POLICY_OTHER_TEXT, 5, "what ran is not what the proposal says");
+    check_chain(*state, AUDIT_POLICY_FROM_ANOTHER, 5, "what ran is not what the proposal says");
+    check_chain(*state, AUDIT_POLICY_OTHER_VERSION, 5, "does not make the version after");
+    check_chain(*state, AUDIT_POLICY_NOT_FOLLOWED, 6, "a policy that was not in force");
+}
+
+static void a_proposal_of_another_policy_is_not_signed_under_this_one(void **state)
+{
+    struct rig *rig = *state;
+    export(rig, AUDIT_PROPOSED_ELSEWHERE, 6);
+    struct audit_report report;
+    assert_int_equal(verify(rig, &report), 2); /* both who signed it */
+    assert_int_equal(report.problems[0].leaf, 4);
+    assert_int_equal(report.problems[1].leaf, 5);
+    assert_non_null(strstr(report.problems[0].text, "under another policy"));
+    audit_report_fini(&report);
+    drop_export(rig);
+}
+
 static void a_recovery_that_names_no_votes_is_unsigned(void **state)
 {
     check_unsigned(*state, AUDIT_VOTES_NOT_NAMED | AUDIT_RECOVERED, "approvals/");
@@ -551,6 +610,11 @@ int main(void)
         cmocka_unit_test(a_rotation_without_a_proposal_is_unsigned),
         cmocka_unit_test(a_run_for_another_deployment_is_unsigned),
         cmocka_unit_test(a_run_after_its_proposal_expired_is_unsigned),
+        cmocka_unit_test(
+            an_entry_under_a_policy_that_nobody_put_in_force_is_the_first_that_is_named),
+        cmocka_unit_test(a_change_of_policy_is_followed),
+        cmocka_unit_test(a_change_of_policy_that_was_not_signed_is_found),
+        cmocka_unit_test(a_proposal_of_another_policy_is_not_signed_under_this_one),
         cmocka_unit_test(a_recovery_that_names_no_votes_is_unsigned),
         cmocka_unit_test(a_recovery_whose_votes_are_not_good_is_unsigned),
         cmocka_unit_test(a_recovery_needs_no_other_leaf),
