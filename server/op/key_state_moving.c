@@ -281,7 +281,9 @@ static bool same_as_said(const struct ward_proposal *proposal, const struct ward
         return false;
     }
     if (moving->version != NULL) {
-        return number_of(proposal, "version") == moving->version->version &&
+        /* One that left the state and came back is there for another reason than was signed. */
+        return moving->version->changed_us <= proposal->created_us &&
+               number_of(proposal, "version") == moving->version->version &&
                says(proposal, "from_state", ward_key_state_name(moving->version->state)) &&
                says(proposal, "to_state", ward_key_state_name(moving->to));
     }

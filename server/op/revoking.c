@@ -114,7 +114,9 @@ static ward_status prepare(struct ward_request *request, const struct ward_propo
     WARD_ENSURE(revoking != NULL, WARD_E_EXHAUSTED);
     ward_status status =
         ward_revoking_make(request, action == WARD_ACTION_IDENTITY_UNREVOKE, kind, value, revoking);
-    if (status.code == WARD_E_NOT_FOUND || status.code == WARD_E_EXISTS) {
+    /* What was signed undoes the revocation that was there, and no later one. */
+    bool later = ward_ok(status) && revoking->created_before_us > proposal->created_us;
+    if (later || status.code == WARD_E_NOT_FOUND || status.code == WARD_E_EXISTS) {
         return WARD_REFUSAL(WARD_E_STATE,
                             "proposal: others have revoked or unrevoked it since; propose again");
     }

@@ -359,6 +359,24 @@ static void a_resume_that_would_mean_something_else_by_now_is_refused(void **sta
 
 /* ---- the numbers ---- */
 
+/* Two were proposed; what stopped it since was no reason yet when the second one was signed. */
+static void a_resume_of_before_does_not_end_another_suspension(void **state)
+{
+    (void)state;
+    struct core_proposal first, second;
+    change(&ward_op_key_suspend, "app/keys", 0);
+    propose(&ward_op_key_resume, "app/keys", 0, &first);
+    propose(&ward_op_key_resume, "app/keys", 0, &second);
+    submit(&first);
+    submit(&second);
+    assert_ok(approve(&world.officer_b, &first));
+    expect_state("app/keys", 1, WARD_KEY_ACTIVE);
+    change(&ward_op_key_suspend, "app/keys", 0);
+    refuses(vote(&world.officer_b, &ward_op_approval_approve, &second), WARD_E_STATE,
+            "proposal: the key has moved on since it was made; propose again");
+    expect_state("app/keys", 1, WARD_KEY_SUSPENDED);
+}
+
 static void a_proposal_says_what_it_would_stop(void **state)
 {
     (void)state;
@@ -545,6 +563,7 @@ int main(void)
         T(names_that_name_nothing_are_refused),
         T(a_key_that_moved_on_is_not_moved_from_where_it_was),
         T(a_resume_that_would_mean_something_else_by_now_is_refused),
+        T(a_resume_of_before_does_not_end_another_suspension),
         T(a_proposal_says_what_it_would_stop),
         T(a_version_that_rows_need_is_not_destroyed),
         T(a_version_that_opened_something_lately_is_not_destroyed),

@@ -335,6 +335,24 @@ static void undoing_needs_another_officer(void **state)
     ward_request_free(last);
 }
 
+static void an_undoing_of_before_does_not_undo_what_came_after(void **state)
+{
+    (void)state;
+    struct core_proposal first, second;
+    struct whom whom = {.identity = DOMAIN "app"}, undo = {.identity = DOMAIN "app", .undo = true};
+    revoke(&world.officer_a, whom);
+    draft(&world.officer_a, undo, &first);
+    draft(&world.officer_a, undo, &second);
+    assert_ok(vote(&world.officer_a, &ward_op_approval_submit, &first));
+    assert_ok(vote(&world.officer_a, &ward_op_approval_submit, &second));
+    assert_ok(vote(&world.officer_b, &ward_op_approval_approve, &first));
+    assert_true(works(&world.app));
+    revoke(&world.officer_b, whom);
+    refused(core_vote(&world, &world.officer_c, &ward_op_approval_approve, &second), WARD_E_STATE,
+            "proposal: others have revoked or unrevoked it since; propose again");
+    assert_false(works(&world.app));
+}
+
 /* ---- what the revoked had signed ---- */
 
 static void the_votes_of_the_revoked_stop_counting(void **state)
@@ -533,6 +551,7 @@ int main(void)
         T(force_waits_for_another_officer),
         T(force_without_need_changes_nothing),
         T(undoing_needs_another_officer),
+        T(an_undoing_of_before_does_not_undo_what_came_after),
         T(the_votes_of_the_revoked_stop_counting),
         T(what_the_revoked_proposed_does_not_run),
         T(what_was_decided_before_is_decided_again),
