@@ -43,6 +43,23 @@ static ward_status add_approval(struct ward_request *request, struct ward_voting
     return ward_voting_weigh(request, voting, votes, now_us);
 }
 
+/* An identity signs a proposal once. Whose certificate was renewed, revoked or taken out of the CAs
+ * since has to leave it to somebody else. */
+static ward_status check_first(const struct ward_request *request, const struct ward_voting *voting)
+{
+    for (size_t i = 0; i < voting->stored.n_votes; i++) {
+        const struct ward_store_vote *row = &voting->stored.votes[i];
+        bool agreed =
+            row->decision == WARD_DECISION_PROPOSE || row->decision == WARD_DECISION_APPROVE;
+        if (agreed && ward_bytes_eq(row->identity, ward_bytes_str(request->peer->identity))) {
+            return WARD_REFUSAL(WARD_E_STATE,
+                                "approval: this identity gave one that counts no more; another "
+                                "officer has to approve, or propose anew");
+        }
+    }
+    return WARD_OK;
+}
+
 static ward_status finish_approve(struct ward_request *request, struct ward_worker *worker)
 {
     struct ward_voting *voting = request->work;
@@ -59,6 +76,9 @@ static ward_status finish_approve(struct ward_request *request, struct ward_work
                                          &voting->stored, &voting->proposal, &votes);
     if (ward_ok(status)) {
         status = add_approval(request, voting, &votes, now);
+    }
+    if (ward_ok(status)) {
+        status = check_first(request, voting);
     }
     ward_votes_release(&votes);
     WARD_TRY(status);

@@ -126,6 +126,21 @@ def test_a_revoked_certificate_is_refused_and_its_open_connection_ends(own, list
     assert not talks(own, stolen) and talks(own, "app")
 
 
+def test_what_a_certificate_had_signed_counts_no_more_once_it_is_listed(own, listed, refused):
+    a, b = own.client("officer-a"), own.client(own.authority.issue([TRUST + "officer-b"]))
+    a.create_key("by-hand/listed")
+    waits = a.submit(a.propose_rotation("by-hand/listed"))
+    assert b.approve(waits).state == "approved"
+    listed.write_bytes(revocation_list(own.authority, [b.identity]))
+    reload(own)
+    refused("FAILED_PRECONDITION", "not enough officers' signatures on it stand", lambda: a.execute(waits))
+    assert a.show(waits.id).approvals_missing == 1 and len(a.describe_key("by-hand/listed").versions) == 1
+    refused("FAILED_PRECONDITION", "another officer has to approve", lambda: own.client("officer-b").approve(waits))
+    listed.write_bytes(revocation_list(own.authority))
+    reload(own)
+    assert a.execute(waits).state == "executed"
+
+
 def test_a_list_out_of_date_lets_nobody_in_and_says_so(own, listed):
     with wire.Wire(own, own.daemons[0], own.identities["app"]) as before:
         listed.write_bytes(revocation_list(own.authority, begin=-2 * HOUR, end=-HOUR))

@@ -426,6 +426,24 @@ static void an_approval_of_a_certificate_that_was_listed_since_does_not_count(vo
     list((struct ward_bytes){0});
 }
 
+/* The officer himself is told, under whichever certificate. */
+static void who_approved_with_a_listed_certificate_leaves_it_to_another(void **state)
+{
+    (void)state;
+    struct core_proposal proposal;
+    struct core_person renewed;
+    propose_and_submit("two/key", &proposal);
+    assert_ok(approve(&world.officer_b, &proposal));
+    list(world.officer_b.peer->certificate);
+    core_person_init(&renewed, &world.ca, NULL, world.officer_b.peer->identity, 30);
+    refuses_approval(&renewed, &proposal, WARD_E_STATE,
+                     "approval: this identity gave one that counts no more; another officer has to "
+                     "approve, or propose anew",
+                     "failed");
+    core_person_fini(&renewed);
+    list((struct ward_bytes){0});
+}
+
 static void a_proposer_whose_certificate_was_listed_since_has_not_signed(void **state)
 {
     (void)state;
@@ -523,6 +541,7 @@ int main(void)
         T(a_vote_row_under_a_certificate_that_our_ca_did_not_issue_does_not_count),
         T(a_vote_row_under_an_expired_certificate_does_not_count),
         T(an_approval_of_a_certificate_that_was_listed_since_does_not_count),
+        T(who_approved_with_a_listed_certificate_leaves_it_to_another),
         T(a_proposer_whose_certificate_was_listed_since_has_not_signed),
         T(a_proposer_whose_signature_was_forged_has_not_signed),
         T(an_altered_payload_is_not_what_was_signed),
