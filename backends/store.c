@@ -110,6 +110,7 @@ static bool prepare_read(struct ward_read *r)
     case WARD_READ_CHECKPOINT:
         r->checkpoint.size = 0;
         r->checkpoint.note = (struct ward_bytes){0};
+        r->checkpoint.created_us = 0;
         return true;
     case WARD_READ_REPLAY:
         r->replay.found = false;

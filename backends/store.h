@@ -278,6 +278,7 @@ struct ward_read {
         struct {
             uint64_t size;
             struct ward_bytes note;
+            int64_t created_us;
         } checkpoint;
         struct {
             uint32_t version; /* in */

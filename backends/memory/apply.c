@@ -151,7 +151,8 @@ static ward_status insert_checkpoint(struct ward_memory_state *state,
                                      const struct ward_effect *effect)
 {
     struct ward_memory_checkpoint from = {.size = effect->checkpoint.size,
-                                          .note = effect->checkpoint.note};
+                                          .note = effect->checkpoint.note,
+                                          .created_us = effect->checkpoint.created_us};
     if (ward_memory_get(state, WARD_TABLE_CHECKPOINT, &from) != NULL) {
         return WARD_OK;
     }

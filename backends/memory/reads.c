@@ -318,6 +318,7 @@ static ward_status read_checkpoint(const struct ward_memory_state *state, struct
     const struct ward_memory_checkpoint *row = rows->rows[rows->n - 1];
     r->checkpoint.size = row->size;
     r->checkpoint.note = copy(&copier, row->note);
+    r->checkpoint.created_us = row->created_us;
     return copied(&copier);
 }
 

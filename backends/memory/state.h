@@ -48,6 +48,7 @@ struct ward_memory_vote {
 struct ward_memory_checkpoint {
     uint64_t size;
     struct ward_bytes note;
+    int64_t created_us;
 };
 struct ward_memory_audit {
     uint64_t first;

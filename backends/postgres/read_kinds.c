@@ -324,6 +324,7 @@ static ward_status take_checkpoint(struct ward_read *r, const PGresult *result)
     }
     r->checkpoint.size = ward_pg_u64(&row, 0);
     r->checkpoint.note = ward_pg_copy(&row, 1);
+    r->checkpoint.created_us = ward_pg_i64(&row, 2);
     WARD_TRY(ward_pg_row_status(&row));
     r->status = WARD_OK;
     return WARD_OK;

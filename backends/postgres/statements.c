@@ -151,7 +151,8 @@ static const struct statement statements[WARD_PG_STATEMENTS] = {
          "WHERE before < $3::bigint ORDER BY first",
          R},
     [WARD_PG_READ_CHECKPOINT] =
-        {"read_checkpoint", "SELECT size, note FROM ward.checkpoint ORDER BY size DESC LIMIT 1", R},
+        {"read_checkpoint",
+         "SELECT size, note, created_us FROM ward.checkpoint ORDER BY size DESC LIMIT 1", R},
     [WARD_PG_READ_REPLAYS] =
         {"read_replays",
          "SELECT w.ord, r.digest, r.response, r.created_us "

@@ -122,8 +122,9 @@ static int parse(struct cli *cli, int argc, char **argv, const char *doc, bool r
 }
 
 static int sign(struct cli *cli, ward_proposals *take_proposals, const char *action,
-                const struct whom *whom)
+                const char *meaning, const struct whom *whom)
 {
+    (void)fprintf(stderr, "%s\n", meaning);
     int exit = cli_propose(cli, take_proposals->items[0], action, whom->object, whom->wait);
     ward_proposals_free(take_proposals);
     return exit;
@@ -148,7 +149,10 @@ static int run_revoke(struct cli *cli, int argc, char **argv)
                              &error) != WARD_RC_OK) {
         return cli_fail_call("revoking", &error);
     }
-    return sign(cli, proposals, "identity.revoke", &whom);
+    return sign(cli, proposals, "identity.revoke",
+                "It is let in no more: its open connections end within a second, and its "
+                "signatures on open proposals count no more.",
+                &whom);
 }
 
 static int run_unrevoke(struct cli *cli, int argc, char **argv)
@@ -169,7 +173,8 @@ static int run_unrevoke(struct cli *cli, int argc, char **argv)
             whom.hex[0] == 0 ? NULL : whom.hex, &proposals, &error) != WARD_RC_OK) {
         return cli_fail_call("unrevoking", &error);
     }
-    return sign(cli, proposals, "identity.unrevoke", &whom);
+    return sign(cli, proposals, "identity.unrevoke",
+                "It will be let in again, and may do what policy says.", &whom);
 }
 
 /* ---- list ---- */

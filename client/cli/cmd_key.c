@@ -2,14 +2,20 @@
 /* ward key: key-encryption keys, which live in the HSM and never leave it. Here is how they are
  * made and rotated. */
 #include "client/cli/cmd_key.h"
+
+#include <stdio.h>
+
 #include "client/cli/proposal.h"
 
 /* ---- create, rotate ---- */
 
-/* The key, or the proposal that waits; takes keys. */
+/* The key, or the proposal that waits and what it will bring about; takes keys. */
 static int finish_guarded(struct cli *cli, ward_keys *keys, const char *action, const char *name,
-                          bool wait)
+                          const char *meaning, bool wait)
 {
+    if (keys->proposal != NULL) {
+        (void)fprintf(stderr, "%s\n", meaning);
+    }
     int exit = keys->proposal != NULL ? cli_propose(cli, keys->proposal, action, name, wait)
                                       : cli_key_print(cli, keys->items[0], NULL);
     ward_keys_free(keys);
@@ -26,7 +32,7 @@ static int run_create(struct cli *cli, int argc, char **argv)
         {"purpose", CLI_TEXT, &purpose, "PURPOSE",
          "data-keys: wraps keys given to applications; records: wraps patients' keys", 0, 0, true},
         {"rotation-days", CLI_NUMBER, &days, "DAYS", "Rotates by itself after so many days (365)",
-         1, 3650, false},
+         1, 36500, false},
         {"reason", CLI_TEXT, &reason, "TEXT", "Why; officers read it", 0, 0, false},
         {"wait", CLI_FLAG, &wait, NULL, "If it needs approval, wait for it", 0, 0, false},
     };
@@ -43,7 +49,8 @@ static int run_create(struct cli *cli, int argc, char **argv)
                         &error) != WARD_RC_OK) {
         return cli_fail_call("creating the key", &error);
     }
-    return finish_guarded(cli, keys, "key.create", names.texts[0], wait);
+    return finish_guarded(cli, keys, "key.create", names.texts[0],
+                          "The key will be made in the HSM, and can never leave it.", wait);
 }
 
 static int run_rotate(struct cli *cli, int argc, char **argv)
@@ -69,7 +76,10 @@ static int run_rotate(struct cli *cli, int argc, char **argv)
     if (ward_rotate_key(cli->client, &call, names.texts[0], &keys, &error) != WARD_RC_OK) {
         return cli_fail_call("rotating the key", &error);
     }
-    return finish_guarded(cli, keys, "key.rotate", names.texts[0], wait);
+    return finish_guarded(cli, keys, "key.rotate", names.texts[0],
+                          "A new version will wrap from then on. What older ones wrapped still "
+                          "opens, and stored rows move to the new one by themselves.",
+                          wait);
 }
 
 static const struct cli_verb verbs[] = {

@@ -11,7 +11,8 @@
 
 /* ---- printing ---- */
 
-static void key_json(struct cli_doc *doc, const ward_key_info *key)
+/* A list counts no rows. */
+static void key_json(struct cli_doc *doc, const ward_key_info *key, bool counted)
 {
     cli_doc_text(doc, "name", key->name);
     cli_doc_text(doc, "id", key->id);
@@ -33,7 +34,9 @@ static void key_json(struct cli_doc *doc, const ward_key_info *key)
             cli_doc_text(doc, "prior", key->versions[i]->prior);
             cli_doc_text(doc, "due", key->versions[i]->due);
         }
-        ward_json_member_int(&doc->json, "rows", (int64_t)key->versions[i]->rows);
+        if (counted) {
+            ward_json_member_int(&doc->json, "rows", (int64_t)key->versions[i]->rows);
+        }
         ward_json_object_end(&doc->json);
     }
     ward_json_array_end(&doc->json);
@@ -61,7 +64,7 @@ int cli_key_print(const struct cli *cli, const ward_key_info *key, const ward_ke
     if (cli->json) {
         struct cli_doc doc;
         cli_doc_begin(&doc);
-        key_json(&doc, key);
+        key_json(&doc, key, true);
         if (job != NULL && strcmp(job->state, "none") != 0) {
             ward_json_name(&doc.json, "rewrap");
             ward_json_object(&doc.json);
@@ -184,7 +187,7 @@ static void list_page(const ward_keys *page, struct cli_doc *doc, struct cli_tab
         const ward_key_info *key = page->items[i];
         if (doc != NULL) {
             ward_json_object(&doc->json);
-            key_json(doc, key);
+            key_json(doc, key, false);
             ward_json_object_end(&doc->json);
             continue;
         }

@@ -235,8 +235,8 @@ int cli_key_compromise(struct cli *cli, int argc, char **argv)
 {
     struct asked asked = {.action = "key.compromise",
                           .tried = "saying that the version is compromised",
-                          .meaning = "The version will wrap nothing more. The key gets a new "
-                                     "version at once, and the rows of this one move to it first."};
+                          .meaning = "The version will wrap nothing more. Where the key wraps with "
+                                     "it, a new one is made at once. Its rows move first."};
     return run_version(cli, argc, argv, &asked,
                        "Says that a version is compromised, at once and on your signature alone. "
                        "It raises an alarm; what it wrapped is moved off it. It cannot be taken "

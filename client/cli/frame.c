@@ -78,12 +78,16 @@ static struct advice advice_of(const ward_error *error)
         return (struct advice){"There is no such thing, or this identity may not see it.",
                                "Look at the name, and at --profile."};
     case WARD_RC_ALREADY_EXISTS:
-        return (struct advice){"Names are never used twice; nothing was changed.",
-                               "Choose another name."};
+        return (struct advice){"It is there already; nothing was changed.",
+                               "Look at what is there. Names are never used twice."};
     case WARD_RC_PERMISSION_DENIED:
-        return (struct advice){
-            "Policy does not let this identity do that; the refusal is in the audit log.",
-            "Use another --profile, or ask for the policy to be changed."};
+        return strncmp(error->message, "policy:", 7) == 0
+                   ? (struct advice){"Policy does not let this identity do that; the refusal is in "
+                                     "the audit log.",
+                                     "Use another --profile, or ask for the policy to be changed."}
+                   : (struct advice){"It is not for this identity to do, or not with this key; the "
+                                     "refusal is in the audit log.",
+                                     "Another officer can: `ward approval show` names who may."};
     case WARD_RC_RESOURCE_EXHAUSTED:
         return (struct advice){"A limit or a quota was reached; nothing was changed.",
                                "Send less at a time, or wait."};
@@ -100,7 +104,8 @@ static struct advice advice_of(const ward_error *error)
                    ? (struct advice){"The daemon answers, but its HSM, database or audit log does "
                                      "not.",
                                      "Try again shortly; the daemon's log names the cause."}
-                   : (struct advice){"The daemon could not be reached.",
+                   : (struct advice){"The daemon could not be reached, or cut the connection, as "
+                                     "it does with one who is revoked.",
                                      "Is it running, and is `server` in the profile right?"};
     case WARD_RC_UNAUTHENTICATED:
         return (struct advice){"One side's certificate is not accepted by the other.",

@@ -9,6 +9,7 @@
 #include "client/pkcs11/private_key.h"
 
 #define ARENA_BUDGET ((size_t)1 << 20)
+#define SECONDS_MAX 253402300799 /* the end of the year 9999 */
 
 int cli_proposal_open(struct ward_bytes payload, struct cli_proposal *ret)
 {
@@ -45,6 +46,20 @@ static void line(struct ward_buffer *out, const char *name, struct ward_bytes te
     ward_buffer_add_u8(out, '\n');
 }
 
+/* Numbers of seconds are signed, and dates are read. */
+static void time_of(const struct ward_proposal_param *param, struct ward_buffer *out)
+{
+    static const char suffix[] = "_unix";
+    const size_t size = sizeof(suffix) - 1;
+    bool seconds = param->name.size > size &&
+                   memcmp(param->name.data + param->name.size - size, suffix, size) == 0;
+    if (seconds && param->number >= 0 && param->number <= SECONDS_MAX) {
+        char time[WARD_TIME_TEXT_SIZE];
+        ward_time_print(param->number * 1000000, time);
+        ward_buffer_printf(out, " (%s)", time);
+    }
+}
+
 static void params(struct ward_buffer *out, const char *title,
                    const struct ward_proposal_param *params, size_t n)
 {
@@ -56,6 +71,7 @@ static void params(struct ward_buffer *out, const char *title,
             cli_escape(params[i].text, out);
         } else {
             ward_buffer_printf(out, "%lld", (long long)params[i].number);
+            time_of(&params[i], out);
         }
         ward_buffer_add_u8(out, '\n');
     }

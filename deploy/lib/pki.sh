@@ -3,7 +3,7 @@
 # A development certificate authority, the server's certificate and one for each identity. An identity is
 # the one SAN URI of its certificate. Sourced, never run.
 
-pki_names="app officer-a officer-b auditor"
+pki_names="app officer-a officer-b auditor officer-a-spare officer-b-spare"
 
 pki_ca() {
     [ ! -e "$pki_dir/ca.pem" ] || return 0

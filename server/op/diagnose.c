@@ -85,12 +85,30 @@ static ward_status read(struct ward_request *request, struct ward_digest *digest
     return WARD_OK;
 }
 
+/* The first entry that no checkpoint covers: its time says how late the next one is. */
+static ward_status read_more(struct ward_request *request)
+{
+    const struct ward_read *checkpoint = request->reads[READ_CHECKPOINT];
+    if (!ward_ok(checkpoint->status)) {
+        return WARD_OK;
+    }
+    struct ward_read *uncovered;
+    WARD_TRY(ward_request_add_read(request, WARD_READ_AUDIT, &uncovered));
+    uncovered->audit.start = checkpoint->checkpoint.size;
+    uncovered->audit.end = checkpoint->checkpoint.size + 1;
+    uncovered->audit.max_bytes = 1;
+    return WARD_OK;
+}
+
 static ward_status run_checks(struct ward_request *request, struct ward_diagnosis *diagnosis)
 {
     struct ward_read *const *reads = request->reads;
+    const struct ward_read *last = reads[request->n_reads - 1];
+    const struct ward_read *uncovered = last->kind == WARD_READ_AUDIT ? last : NULL;
+    size_t n_rows = request->n_reads - READ_ROWS - (uncovered != NULL);
     WARD_TRY(ward_diagnose_token(diagnosis));
-    WARD_TRY(ward_diagnose_keys(diagnosis, &reads[READ_ROWS], request->n_reads - READ_ROWS));
-    WARD_TRY(ward_diagnose_daemon(diagnosis, reads[READ_NODES], reads[READ_CHECKPOINT]));
+    WARD_TRY(ward_diagnose_keys(diagnosis, &reads[READ_ROWS], n_rows));
+    WARD_TRY(ward_diagnose_daemon(diagnosis, reads[READ_NODES], reads[READ_CHECKPOINT], uncovered));
     return ward_diagnose_officers(diagnosis, reads[READ_PROPOSALS]);
 }
 
@@ -133,6 +151,6 @@ static ward_status finish(struct ward_request *request, struct ward_worker *work
 const struct ward_op ward_op_diagnose = {
     .action = WARD_ACTION_DOCTOR_RUN,
     .decide = decide,
-    .steps = {{.read = read, .finish = finish}},
+    .steps = {{.read = read, .read_more = read_more, .finish = finish}},
     .n_steps = 1,
 };

@@ -37,9 +37,10 @@ ward_status ward_diagnose_token(struct ward_diagnosis *diagnosis);
  */
 ward_status ward_diagnose_keys(struct ward_diagnosis *diagnosis, struct ward_read *const *rows,
                                size_t n);
-/* diagnosis_daemon.c */
+/* diagnosis_daemon.c. uncovered: the first entry behind the checkpoint; NULL: not asked for. */
 ward_status ward_diagnose_daemon(struct ward_diagnosis *diagnosis, const struct ward_read *nodes,
-                                 const struct ward_read *checkpoint);
+                                 const struct ward_read *checkpoint,
+                                 const struct ward_read *uncovered);
 ward_status ward_diagnose_officers(struct ward_diagnosis *diagnosis,
                                    const struct ward_read *proposals);
 

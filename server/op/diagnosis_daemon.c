@@ -2,11 +2,15 @@
 /* How this daemon was set up, whether its neighbours live, and whether officers have something left
  * to do. */
 #include "policy/decide.h"
+#include "proto/canonical.h"
 #include "server/op/destroying.h"
 #include "server/op/diagnosis.h"
 #include "server/work/worker.h"
 
 #define DAY_US (24LL * 3600 * 1000000)
+#define SECOND_US 1000000LL
+#define CHECKPOINT_LATE_US (60 * SECOND_US) /* one is due a second after there is news */
+#define CHECKPOINT_LOST_US (3600 * SECOND_US)
 #define CERTIFICATE "certificate"
 #define NODES "daemons"
 #define AUDIT "audit-log"
@@ -75,19 +79,63 @@ static ward_status check_nodes(struct ward_diagnosis *diagnosis, const struct wa
     return ward_diagnosis_well(diagnosis, NODES, "every daemon was heard of within the minute");
 }
 
-static ward_status check_checkpoint(struct ward_diagnosis *diagnosis,
-                                    const struct ward_read *checkpoint)
+/* When the entry was written; false where that cannot be read. */
+static bool time_of(const struct ward_diagnosis *diagnosis, struct ward_bytes leaf, int64_t *ret_us)
 {
-    if (!ward_ok(checkpoint->status)) {
-        WARD_TRY(ward_diagnosis_add(diagnosis, AUDIT, WARD_FINDING_GAP,
-                                    "see the daemon's log for why it cannot sign",
-                                    "there is no signed checkpoint of the audit log"));
+    struct ward_json_slice slices[64];
+    struct ward_bytes text;
+    size_t n = 0;
+    if (!ward_ok(ward_json_scan(leaf, slices, sizeof(slices) / sizeof(slices[0]), &n))) {
+        return false;
     }
-    return ward_diagnosis_well(diagnosis, AUDIT, "the audit log is signed");
+    for (size_t i = 0; i < n; i++) {
+        if (ward_bytes_eq(slices[i].name, WARD_BYTES_LITERAL("time"))) {
+            return ward_canonical_read_text(slices[i].value, diagnosis->arena, &text) &&
+                   ward_time_parse((const char *)text.data, text.size, ret_us);
+        }
+    }
+    return false;
+}
+
+static ward_status check_age(struct ward_diagnosis *diagnosis, const struct ward_read *checkpoint,
+                             const struct ward_read *uncovered)
+{
+    int64_t now_us = diagnosis->now_us, written_us = now_us;
+    int64_t age_us = now_us - checkpoint->checkpoint.created_us;
+    bool news = uncovered != NULL && ward_ok(uncovered->status) && uncovered->audit.n > 0;
+    if (news && !time_of(diagnosis, uncovered->audit.leaves[0], &written_us)) {
+        return WARD_STATUS(WARD_E_INTERNAL);
+    }
+    long long age = age_us > 0 ? age_us / SECOND_US : 0;
+    if (now_us - written_us >= CHECKPOINT_LATE_US) {
+        return ward_diagnosis_add(
+            diagnosis, AUDIT,
+            now_us - written_us < CHECKPOINT_LOST_US ? WARD_FINDING_WARNING : WARD_FINDING_GAP,
+            "see the daemon's log for why it cannot sign",
+            "the newest checkpoint is %lld seconds old, and entries have waited %lld seconds for "
+            "the next one",
+            age, (long long)((now_us - written_us) / SECOND_US));
+    }
+    return ward_diagnosis_add(diagnosis, AUDIT, WARD_FINDING_OK, "",
+                              "the audit log is signed: its newest checkpoint, of %llu entries, is "
+                              "%lld seconds old",
+                              (unsigned long long)checkpoint->checkpoint.size, age);
+}
+
+static ward_status check_checkpoint(struct ward_diagnosis *diagnosis,
+                                    const struct ward_read *checkpoint,
+                                    const struct ward_read *uncovered)
+{
+    return ward_ok(checkpoint->status)
+               ? check_age(diagnosis, checkpoint, uncovered)
+               : ward_diagnosis_add(diagnosis, AUDIT, WARD_FINDING_GAP,
+                                    "see the daemon's log for why it cannot sign",
+                                    "there is no signed checkpoint of the audit log");
 }
 
 ward_status ward_diagnose_daemon(struct ward_diagnosis *diagnosis, const struct ward_read *nodes,
-                                 const struct ward_read *checkpoint)
+                                 const struct ward_read *checkpoint,
+                                 const struct ward_read *uncovered)
 {
     if (diagnosis->posture != NULL) {
         WARD_TRY(check_setup(diagnosis, diagnosis->posture));
@@ -98,7 +146,7 @@ ward_status ward_diagnose_daemon(struct ward_diagnosis *diagnosis, const struct 
                                  "fsync, synchronous_commit and full_page_writes are on, or it is "
                                  "not written to"));
     WARD_TRY(check_nodes(diagnosis, nodes));
-    return check_checkpoint(diagnosis, checkpoint);
+    return check_checkpoint(diagnosis, checkpoint, uncovered);
 }
 
 /* ---- officers ---- */

@@ -9,7 +9,8 @@
 struct change_notes {
     struct ward_key_making making;
     struct ward_draft draft;
-    struct ward_read *rows, *held; /* of a rotation: what will have to be rewrapped */
+    /* Of a rotation: what will have to be rewrapped, and what stays with applications. */
+    struct ward_read *rows, *use, *held;
 };
 
 static ward_status decide_change(struct ward_request *request, struct ward_bytes name,
@@ -54,9 +55,29 @@ static ward_status read_rows(struct ward_request *request, struct ward_digest *d
     struct change_notes *notes = request->work;
     WARD_TRY(ward_request_add_read(request, WARD_READ_ROWS, &notes->rows));
     notes->rows->rows.kek = notes->making.ref.id;
+    WARD_TRY(ward_request_add_read(request, WARD_READ_KEY_USE, &notes->use));
+    notes->use->key_use.kek = notes->making.ref.id;
     WARD_TRY(ward_key_held_read(request, &notes->making.ref.id));
     notes->held = request->reads[request->n_reads - 1];
     return WARD_OK;
+}
+
+/* What applications hold stays as it is until they rewrap it, and goes on being opened. */
+static void describe_use(const struct ward_read *use, struct ward_draft *draft)
+{
+    uint64_t issued = 0;
+    int64_t last_us = 0;
+    for (size_t i = 0; i < use->key_use.n; i++) {
+        issued += use->key_use.uses[i].issued;
+        last_us = use->key_use.uses[i].last_opened_us > last_us
+                      ? use->key_use.uses[i].last_opened_us
+                      : last_us;
+    }
+    ward_drafting_consequence(draft, "keys_issued", issued);
+    if (last_us > 0) {
+        ward_drafting_consequence(draft, "last_opened_unix", (uint64_t)last_us / 1000000);
+    }
+    ward_drafting_consequence(draft, "rows_that_cannot_be_read", 0);
 }
 
 static ward_status describe_proposal(struct ward_request *request, struct change_notes *notes)
@@ -70,6 +91,7 @@ static ward_status describe_proposal(struct ward_request *request, struct change
         return WARD_OK;
     }
     WARD_TRY(notes->rows->status);
+    WARD_TRY(notes->use->status);
     WARD_TRY(notes->held->status);
     uint64_t rows = 0;
     for (size_t i = 0; i < notes->rows->rows.n; i++) {
@@ -78,8 +100,9 @@ static ward_status describe_proposal(struct ward_request *request, struct change
     ward_drafting_number(draft, "from_version", making->from_version);
     ward_drafting_consequence(draft, "new_version", making->ref.version);
     ward_drafting_consequence(draft, "subject_keys_to_rewrap", rows);
-    const struct ward_held_room room = {.collections = 8, .versions = 4};
+    const struct ward_held_room room = {.collections = 6, .versions = 3};
     WARD_TRY(ward_key_held_describe(request, notes->held, 0, rows, room, draft));
+    describe_use(notes->use, draft);
     return ward_drafting_id(draft, "key_id", &making->ref.id, request->arena);
 }
 

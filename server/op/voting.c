@@ -71,9 +71,22 @@ ward_status ward_voting_load(struct ward_request *request, struct ward_voting *v
 
 ward_status ward_voting_check_open(const struct ward_voting *voting, int64_t now_us)
 {
-    uint8_t state = voting->stored.state;
-    if (state != WARD_PROPOSAL_DRAFT && state != WARD_PROPOSAL_OPEN &&
-        state != WARD_PROPOSAL_APPROVED) {
+    switch (voting->stored.state) {
+    case WARD_PROPOSAL_DRAFT:
+    case WARD_PROPOSAL_OPEN:
+    case WARD_PROPOSAL_APPROVED:
+        break;
+    case WARD_PROPOSAL_EXECUTED:
+        return WARD_REFUSAL(WARD_E_STATE, "proposal: it has been decided already: it was executed");
+    case WARD_PROPOSAL_EXECUTING:
+        return WARD_REFUSAL(WARD_E_STATE,
+                            "proposal: it has been decided already: it is being executed");
+    case WARD_PROPOSAL_REJECTED:
+        return WARD_REFUSAL(WARD_E_STATE, "proposal: it has been decided already: it was rejected");
+    case WARD_PROPOSAL_WITHDRAWN:
+        return WARD_REFUSAL(WARD_E_STATE,
+                            "proposal: it has been decided already: it was withdrawn");
+    default: /* a byte that somebody else wrote */
         return WARD_REFUSAL(WARD_E_STATE, "proposal: it has been decided already");
     }
     if (voting->proposal.expires_us <= now_us) {

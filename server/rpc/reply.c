@@ -4,6 +4,8 @@
  * is wiped. */
 #include "server/rpc/stream.h"
 
+#include <string.h>
+
 #include "server/rpc/details.h"
 #include "server/rpc/message.h"
 
@@ -40,6 +42,28 @@ static void answered(struct ward_stream *stream, ward_status status)
     if (!ward_ok(status)) {
         ward_h2_cancel(&stream->h2);
     }
+}
+
+/* Refused by what the policy says, not by what it was asked for. */
+static bool is_of_policy(ward_status status)
+{
+    static const char prefix[] = "policy: ";
+    const char *text = ward_status_refusal(status);
+    return status.code == WARD_E_DENIED && text != NULL &&
+           strncmp(text, prefix, sizeof(prefix) - 1) == 0;
+}
+
+/* What was asked for and the rule that decided, as its audit entry names them: whoever is refused
+ * can say to an officer what he lacks. */
+static size_t tell_rule(const struct ward_request *request, struct ward_leaf_pair out[static 2])
+{
+    if (request->rule == NULL) {
+        return 0;
+    }
+    out[0] = (struct ward_leaf_pair){.name = "action",
+                                     .text = ward_bytes_str(ward_action_name(request->action))};
+    out[1] = (struct ward_leaf_pair){.name = "rule", .text = ward_bytes_str(request->rule)};
+    return 2;
 }
 
 static void reply_refusal(struct ward_stream *stream, ward_status status,
@@ -102,10 +126,15 @@ void ward_reply_request(struct ward_stream *stream, struct ward_request *take_re
         status = WARD_REFUSAL(WARD_E_EXHAUSTED, "connection: too many answers wait to be read");
     }
     if (!ward_ok(status)) {
-        const struct ward_details with = {
-            .retry_after_ms = take_request->retry_after_ms,
-            .facts = take_request->detail,
-            .n_facts = take_request->tells_detail ? take_request->n_detail : 0};
+        struct ward_leaf_pair rule[2];
+        struct ward_details with = {.retry_after_ms = take_request->retry_after_ms,
+                                    .facts = take_request->detail,
+                                    .n_facts =
+                                        take_request->tells_detail ? take_request->n_detail : 0};
+        if (with.n_facts == 0 && is_of_policy(status)) {
+            with.facts = rule;
+            with.n_facts = tell_rule(take_request, rule);
+        }
         reply_refusal(stream, status, &with);
         ward_request_free(take_request);
         return;

@@ -56,6 +56,23 @@ def test_a_version_is_suspended_at_once_and_resumed_by_two(cli, key, app):
     assert states(cli, key) == [(1, "active")] and app.unwrap(wrapped) == plaintext
 
 
+def test_a_rotation_says_what_it_brings_about_and_whom_to_tell(cli, key, app):
+    _, wrapped = app.generate(key)
+    app.unwrap(wrapped)
+    said = cli("officer-a", "key", "rotate", key, "--reason", "a test", exit=WAITS).stderr.decode()
+    assert said.startswith("A new version will wrap from then on.") and "may approve    bob" in said
+    assert "keys_issued: 1" in said and "new_version: 2" in said and "rows_that_cannot_be_read: 0" in said
+    assert re.search(r"last_opened_unix: \d{10} \(20\d\d-\d\d-\d\dT[0-9:.]+Z\)", said)
+    proposal = re.search(r"\n  ward --profile NAME approval approve ([0-9a-f-]{36})\n", said).group(1)
+    said = cli("officer-a", "approval", "approve", proposal, "--yes", exit=FAILED).stderr.decode()
+    assert "approval: the proposer cannot approve" in said and "Another officer can" in said
+    cli("officer-b", "approval", "reject", proposal, "--yes", "--reason", "not now")
+    said = cli("officer-b", "approval", "approve", proposal, "--yes", exit=FAILED).stderr.decode()
+    assert "it has been decided already: it was rejected" in said
+    listed, = [k for k in cli.json("officer-a", "key", "list")["keys"] if k["name"] == key]
+    assert all("rows" not in version for version in listed["versions"]), "a list counts none"
+
+
 def test_a_disabled_key_does_nothing_until_two_enable_it(cli, key, app):
     plaintext, wrapped = app.generate(key)
     propose(cli, "disable", key, exit=0)
@@ -143,7 +160,8 @@ def test_a_version_that_rows_need_is_not_destroyed_and_the_refusal_says_how_many
 def test_nobody_but_an_officer_moves_keys(cli, key, verb, more):
     for who in ("app", "auditor", "stranger"):
         said = cli(who, "key", verb, key, *more, "--reason", "x", exit=FAILED).stderr.decode()
-        assert "policy: not allowed" in said
+        action = "destroy" if verb == "schedule-destroy" else verb
+        assert f"policy: not allowed (action key.{action}, rule default-deny)" in said
     assert states(cli, key) == [(1, "active")]
 
 

@@ -349,7 +349,7 @@ static void checkpoints_are_kept_as_first_written(void **state)
         struct ward_effect effect = {.kind = WARD_EFFECT_CHECKPOINT};
         effect.checkpoint.size = notes[i].size;
         effect.checkpoint.note = ward_bytes_str(notes[i].note);
-        effect.checkpoint.created_us = 1;
+        effect.checkpoint.created_us = 100 + (int64_t)i;
         struct ward_commit *commit = fixture_begin(fx, 0); /* no leaf: the head stays */
         commit->effects = &effect;
         commit->n_effects = 1;
@@ -358,6 +358,7 @@ static void checkpoints_are_kept_as_first_written(void **state)
     assert_ok(read_one(fx, &newest));
     assert_int_equal(newest.checkpoint.size, 7);
     assert_bytes(newest.checkpoint.note, "seven");
+    assert_int_equal(newest.checkpoint.created_us, 100);
     assert_head_unmoved(fx);
 }
 

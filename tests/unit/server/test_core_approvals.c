@@ -216,7 +216,7 @@ static void a_rejected_proposal_is_over(void **state)
     core_expect_entry(&world, rejected, "allowed", "");
     ward_request_free(rejected);
     refuses_approval(&world.officer_c, &proposal, WARD_E_STATE,
-                     "proposal: it has been decided already", "failed");
+                     "proposal: it has been decided already: it was rejected", "failed");
 }
 
 static void the_proposer_may_withdraw(void **state)
@@ -227,7 +227,7 @@ static void the_proposer_may_withdraw(void **state)
     assert_ok(core_run_free(
         &node, core_vote(&world, &world.officer_a, &ward_op_approval_reject, &proposal)));
     refuses_approval(&world.officer_b, &proposal, WARD_E_STATE,
-                     "proposal: it has been decided already", "failed");
+                     "proposal: it has been decided already: it was rejected", "failed");
 }
 
 static void a_key_that_moved_on_is_not_rotated_from_where_it_was(void **state)

@@ -110,9 +110,9 @@ static void its_proposer_withdraws_it_and_nobody_else(void **state)
     core_expect_entry(&world, request, "allowed", "");
     ward_request_free(request);
     refuses(&world.officer_b, &ward_op_approval_approve, &proposal, WARD_E_STATE,
-            "proposal: it has been decided already", "failed");
+            "proposal: it has been decided already: it was withdrawn", "failed");
     refuses(&world.officer_a, &ward_op_approval_withdraw, &proposal, WARD_E_STATE,
-            "proposal: it has been decided already", "failed");
+            "proposal: it has been decided already: it was withdrawn", "failed");
     assert_int_equal(core_active_version(&node, "one/key"), 1);
 }
 
@@ -125,7 +125,7 @@ static void a_draft_is_withdrawn_too(void **state)
     shows(&world.officer_b, &proposal, "draft", "", "");
     assert_ok(vote(&world.officer_a, &ward_op_approval_withdraw, &proposal));
     refuses(&world.officer_a, &ward_op_approval_submit, &proposal, WARD_E_STATE,
-            "proposal: it has been decided already", "failed");
+            "proposal: it has been decided already: it was withdrawn", "failed");
 }
 
 /* To stop is always good; to go on needs the policy that it was proposed under. */
@@ -384,7 +384,7 @@ static void what_waits_for_it_runs_when_it_is_executed(void **state)
     ward_request_free(request);
     assert_int_equal(core_active_version(&node, "one/key"), 2);
     refuses(&world.officer_c, &ward_op_approval_execute, &proposal, WARD_E_STATE,
-            "proposal: it has been decided already", "failed");
+            "proposal: it has been decided already: it was executed", "failed");
 }
 
 static void what_was_approved_is_still_withdrawn_and_rejected(void **state)
@@ -397,9 +397,10 @@ static void what_was_approved_is_still_withdrawn_and_rejected(void **state)
     assert_ok(vote(&world.officer_b, &ward_op_approval_approve, &second));
     assert_ok(vote(&world.officer_a, &ward_op_approval_withdraw, &first));
     assert_ok(vote(&world.officer_c, &ward_op_approval_reject, &second));
-    const char *over = "proposal: it has been decided already";
-    refuses(&world.officer_c, &ward_op_approval_execute, &first, WARD_E_STATE, over, "failed");
-    refuses(&world.officer_c, &ward_op_approval_execute, &second, WARD_E_STATE, over, "failed");
+    refuses(&world.officer_c, &ward_op_approval_execute, &first, WARD_E_STATE,
+            "proposal: it has been decided already: it was withdrawn", "failed");
+    refuses(&world.officer_c, &ward_op_approval_execute, &second, WARD_E_STATE,
+            "proposal: it has been decided already: it was rejected", "failed");
     assert_int_equal(core_active_version(&node, "one/key"), 1);
 }
 

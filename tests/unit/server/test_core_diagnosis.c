@@ -12,6 +12,7 @@ static struct core_world world;
 static struct core_node node;
 static int64_t certificate_end_us;
 static bool database_away;
+static bool not_signed; /* nobody signs what was written since the start */
 
 static ward_status snapshot(void *context, struct ward_arena *arena,
                             struct ward_store_snapshot *ret)
@@ -51,7 +52,7 @@ static int start(void **state)
                                     .wrap_soft_limit = 1u << 20,
                                     .wrap_hard_limit = 1u << 21};
     certificate_end_us = now_us() + 1000 * DAY_US;
-    database_away = false;
+    database_away = not_signed = false;
     node.pipeline.posture = &posture;
     core_node_refresh_now(&node);
     return 0;
@@ -74,6 +75,9 @@ static struct ward_request *ask(const struct core_person *person)
  */
 static void finds(enum ward_finding_level level, const char *check, const char *text)
 {
+    if (!not_signed) {
+        core_sign_checkpoint(&node);
+    }
     struct ward_request *request = ask(&world.auditor);
     assert_ok(core_run(&node, request));
     const struct ward_diagnose *out = request->in;
@@ -200,6 +204,8 @@ static void a_version_without_its_key_is_named(void **state)
 static void an_hsm_that_does_not_answer_is_a_finding(void **state)
 {
     (void)state;
+    core_sign_checkpoint(&node);
+    not_signed = true; /* its key is away too */
     fake_kek_set_fault(world.kek, FAKE_KEK_AWAY);
     finds(WARD_FINDING_GAP, "token", "did not answer");
     fake_kek_set_fault(world.kek, FAKE_KEK_FINE);
@@ -257,6 +263,41 @@ static void how_the_daemon_was_set_up_is_told(void **state)
     node.pipeline.without_proof = true;
     finds(WARD_FINDING_GAP, "wrap-proof", "wraps wrongly");
     node.pipeline.without_proof = false;
+}
+
+/* The text of the finding that all is well with it. */
+static void is_well(const char *check, const char *text)
+{
+    struct ward_request *request = ask(&world.auditor);
+    assert_ok(core_run(&node, request));
+    const struct ward_diagnose *out = request->in;
+    bool found = false;
+    for (size_t i = 0; i < out->n; i++) {
+        const struct ward_finding *finding = &out->findings[i];
+        found |= ward_bytes_eq(finding->check, ward_bytes_str(check)) &&
+                 finding->level == WARD_FINDING_OK &&
+                 memmem(finding->text.data, finding->text.size, text, strlen(text)) != NULL;
+    }
+    assert_true(found);
+    ward_request_free(request);
+}
+
+/* An old one is as it should be while there was nothing to sign. */
+static void a_checkpoint_is_late_when_entries_wait_for_it(void **state)
+{
+    (void)state;
+    core_sign_checkpoint(&node);
+    atomic_fetch_add(&world.clock.ahead_us, 7200 * 1000000LL);
+    is_well("audit-log", "entries, is 7200 seconds old");
+    not_signed = true; /* and there is an entry now: of the one who asked */
+    is_well("audit-log", "entries, is 7200 seconds old");
+    atomic_fetch_add(&world.clock.ahead_us, 90 * 1000000LL);
+    finds(WARD_FINDING_WARNING, "audit-log",
+          "is 7290 seconds old, and entries have waited 90 seconds");
+    atomic_fetch_add(&world.clock.ahead_us, 3600 * 1000000LL);
+    finds(WARD_FINDING_GAP, "audit-log", "entries have waited 3690 seconds");
+    not_signed = false;
+    finds(WARD_FINDING_OK, NULL, NULL);
 }
 
 static void a_daemon_that_is_silent_is_named(void **state)
@@ -318,6 +359,7 @@ int main(void)
         T(a_key_that_is_too_old_is_named),
         T(a_certificate_that_ends_is_told),
         T(how_the_daemon_was_set_up_is_told),
+        T(a_checkpoint_is_late_when_entries_wait_for_it),
         T(a_daemon_that_is_silent_is_named),
         T(many_orphans_are_counted),
     };

@@ -182,7 +182,7 @@ static void a_submitted_revocation_is_not_submitted_again(void **state)
             "proposal: only its proposer may submit it");
     assert_ok(vote(&world.officer_a, &ward_op_approval_submit, &proposal));
     refused(core_vote(&world, &world.officer_a, &ward_op_approval_submit, &proposal), WARD_E_STATE,
-            "proposal: it has been decided already");
+            "proposal: it has been decided already: it was executed");
     refused(core_vote(&world, &world.officer_b, &ward_op_approval_submit, &other), WARD_E_STATE,
             "proposal: others have revoked or unrevoked it since; propose again");
 }
