@@ -15,7 +15,7 @@ struct report_event {
     uint64_t seq;
     int64_t time_us;
     struct ward_bytes time, identity, action, executed, key, proposal, proposer, approvers, why,
-        recovered;
+        recovered, purpose;
     uint32_t version;                           /* 0: of no version */
     int64_t rotation_period_days, waiting_days; /* -1: not said */
 };

@@ -303,9 +303,10 @@ static void read_proposal(struct leaf *leaf, struct report_event *event)
 
 static ward_status keep_texts(struct report_log *log, struct report_event *event)
 {
-    struct ward_bytes *texts[] = {
-        &event->time,     &event->identity, &event->action,    &event->executed, &event->key,
-        &event->proposal, &event->proposer, &event->approvers, &event->why,      &event->recovered};
+    struct ward_bytes *texts[] = {&event->time,      &event->identity,  &event->action,
+                                  &event->executed,  &event->key,       &event->proposal,
+                                  &event->proposer,  &event->approvers, &event->why,
+                                  &event->recovered, &event->purpose};
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
         WARD_TRY(keep(log, *texts[i], texts[i]));
     }
@@ -322,7 +323,8 @@ static ward_status keep_event(struct report_log *log, struct leaf *leaf, uint64_
                                  .action = text(leaf, "action"),
                                  .executed = detail(leaf, "executed"),
                                  .why = detail(leaf, "why"),
-                                 .recovered = detail(leaf, "recovered")};
+                                 .recovered = detail(leaf, "recovered"),
+                                 .purpose = detail(leaf, "purpose")};
     event.rotation_period_days = detail_number(leaf, "rotation_period_days", -1);
     event.waiting_days = detail_number(leaf, "waiting_days", -1);
     read_key(leaf, &event);

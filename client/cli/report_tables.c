@@ -71,6 +71,12 @@ static int64_t as_of(const struct report_log *log)
     return log->last_us < log->span.to_us ? log->last_us : log->span.to_us;
 }
 
+/* Of a span that ended nobody yet knows what came after it. */
+static bool known(const struct report_log *log, const struct report_event *event)
+{
+    return event->time_us < log->span.to_us;
+}
+
 /* ---- access ---- */
 
 static void make_access(struct report_log *log, struct report_table *table)
@@ -284,7 +290,7 @@ static void collect(struct report_log *log, struct proposals *ret)
     for (size_t i = 0; ret->items != NULL && i < log->n_events; i++) {
         const struct report_event *event = &log->events[i];
         bool of_rows = is(event->action, "system.destroy") || is(event->action, "approval.show");
-        if (event->proposal.size > 0 && !of_rows) {
+        if (event->proposal.size > 0 && !of_rows && known(log, event)) {
             follow(log, find_proposal(ret, event->proposal), event);
         }
     }
@@ -351,7 +357,7 @@ static bool later(const struct report_log *log, size_t after, const char *what,
 {
     for (size_t i = after + 1; i < log->n_events; i++) {
         const struct report_event *event = &log->events[i];
-        if (is(key_event(event), what) && ward_bytes_eq(event->key, of->key) &&
+        if (known(log, event) && is(key_event(event), what) && ward_bytes_eq(event->key, of->key) &&
             event->version >= least) {
             return true;
         }
@@ -364,18 +370,32 @@ static int64_t period_days(const struct report_log *log, const struct report_eve
     int64_t days = PERIOD_DAYS;
     for (size_t i = 0; i < log->n_events; i++) {
         const struct report_event *event = &log->events[i];
-        if (event->rotation_period_days > 0 && ward_bytes_eq(event->key, of->key)) {
+        if (known(log, event) && event->rotation_period_days > 0 &&
+            ward_bytes_eq(event->key, of->key)) {
             days = event->rotation_period_days;
         }
     }
     return days;
 }
 
+/* Rows leave a compromised version by themselves; what applications hold they rewrap, and only its
+ * destruction shows that nobody needs it any more. */
+static const char *still_needed(const struct report_log *log, const struct report_event *of)
+{
+    for (size_t i = 0; i < log->n_events; i++) {
+        const struct report_event *event = &log->events[i];
+        if (is(event->purpose, "data-keys") && ward_bytes_eq(event->key, of->key)) {
+            return "compromised version not destroyed";
+        }
+    }
+    return "compromised version with rows";
+}
+
 static void late_keys(struct report_log *log, struct report_table *table, int64_t now_us)
 {
     for (size_t i = 0; i < log->n_events; i++) {
         const struct report_event *event = &log->events[i];
-        struct ward_bytes what = key_event(event);
+        struct ward_bytes what = known(log, event) ? key_event(event) : (struct ward_bytes){0};
         if (is(what, "key.create") || is(what, "key.rotate")) {
             int64_t due_us = event->time_us + period_days(log, event) * DAY_US;
             bool newest = !later(log, i, "key.rotate", event, 0) &&
@@ -387,8 +407,8 @@ static void late_keys(struct report_log *log, struct report_table *table, int64_
         } else if (is(what, "key.compromise")) {
             if (!later(log, i, "no rows below", event, event->version + 1) &&
                 !later(log, i, "destroyed", event, event->version)) {
-                late(table, "compromised version with rows", version_name(log, event),
-                     event->time_us, now_us, event->proposer);
+                late(table, still_needed(log, event), version_name(log, event), event->time_us,
+                     now_us, event->proposer);
             }
         } else if (is(what, "key.destroy") && event->waiting_days >= 0) {
             int64_t due_us = event->time_us + event->waiting_days * DAY_US;

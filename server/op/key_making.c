@@ -198,6 +198,12 @@ ward_status ward_key_making_tell(const struct ward_key_making *making, struct wa
         ward_request_detail(request, "from_version", making->from_version);
     }
     ward_request_detail(request, "to_version", making->ref.version);
+    if (!making->rotate) { /* for whoever reckons later what was due when */
+        bool records = making->purpose == WARD_PURPOSE_RECORDS;
+        ward_request_detail(request, "rotation_period_days", making->rotation_period_days);
+        ward_request_detail_text(request, "purpose",
+                                 ward_bytes_str(records ? "records" : "data-keys"));
+    }
     return WARD_OK;
 }
 
