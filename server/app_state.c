@@ -78,6 +78,7 @@ static ward_status renew(struct ward_app *app, struct ward_store_reader *reader)
                                 ward_index_ref(now->index), &state);
     }
     if (ward_ok(status)) {
+        ward_state_date_keys(state, now);
         status = ward_revoked_date(state, now);
     }
     ward_state_unref(now);

@@ -161,6 +161,17 @@ ward_status ward_state_new(const struct ward_store_snapshot *snapshot, struct wa
     return WARD_OK;
 }
 
+void ward_state_date_keys(struct ward_state *state, const struct ward_state *before)
+{
+    for (size_t i = 0; i < state->n_keys; i++) {
+        struct ward_key *key = (struct ward_key *)(uintptr_t)&state->keys[i];
+        const struct ward_key *old = ward_state_key_by_id(before, &key->id);
+        bool same = old != NULL && old->enabled == key->enabled &&
+                    old->rotation_period_days == key->rotation_period_days;
+        key->same_since = same ? old->same_since : before->epoch + 1;
+    }
+}
+
 struct ward_state *ward_state_ref(struct ward_state *state)
 {
     atomic_fetch_add_explicit(&state->refs, 1, memory_order_relaxed);

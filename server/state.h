@@ -37,6 +37,8 @@ struct ward_key {
     const struct ward_key_version *versions; /* ascending */
     size_t n_versions;
     const struct ward_key_version *active; /* the one that wraps, or NULL */
+    /* Since which epoch, at the earliest, it is enabled or not and has its period; 0: not known. */
+    uint64_t same_since;
 };
 
 #define WARD_PURPOSE_DATA_KEYS 1
@@ -77,6 +79,8 @@ struct ward_state {
 ward_status ward_state_new(const struct ward_store_snapshot *snapshot, struct ward_policy *policy,
                            struct ward_bytes node, struct ward_index *take_index,
                            struct ward_state **ret);
+/* Of a state that nobody else holds yet: since when its keys are what they are. */
+void ward_state_date_keys(struct ward_state *state, const struct ward_state *before);
 struct ward_state *ward_state_ref(struct ward_state *state);
 void ward_state_unref(struct ward_state *state);
 

@@ -287,6 +287,9 @@ static bool same_as_said(const struct ward_proposal *proposal, const struct ward
                says(proposal, "from_state", ward_key_state_name(moving->version->state)) &&
                says(proposal, "to_state", ward_key_state_name(moving->to));
     }
+    if (proposal->epoch < moving->key->same_since) {
+        return false; /* it was otherwise since, and is so again for another reason */
+    }
     return moving->command == WARD_KEY_COMMAND_CHANGE
                ? number_of(proposal, "from_rotation_period_days") ==
                      moving->key->rotation_period_days

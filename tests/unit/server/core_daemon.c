@@ -314,7 +314,11 @@ static ward_status build_state(struct core_node *node, struct ward_store_reader 
     status = ward_state_new(&snapshot, policy, node->name, take_index, ret);
     ward_policy_unref(policy);
     WARD_TRY(status);
-    return before == NULL ? WARD_OK : ward_revoked_date(*ret, before);
+    if (before == NULL) {
+        return WARD_OK;
+    }
+    ward_state_date_keys(*ret, before);
+    return ward_revoked_date(*ret, before);
 }
 
 ward_status core_node_refresh(void *context, struct ward_store_reader *reader)

@@ -377,6 +377,26 @@ static void a_resume_of_before_does_not_end_another_suspension(void **state)
     expect_state("app/keys", 1, WARD_KEY_SUSPENDED);
 }
 
+static void nor_does_an_enabling_of_before(void **state)
+{
+    (void)state;
+    struct core_proposal first, second;
+    change(&ward_op_key_disable, "app/keys", 0);
+    propose(&ward_op_key_enable, "app/keys", 0, &first);
+    propose(&ward_op_key_enable, "app/keys", 0, &second);
+    submit(&first);
+    submit(&second);
+    assert_ok(approve(&world.officer_b, &first));
+    generate(1);
+    change(&ward_op_key_disable, "app/keys", 0);
+    refuses(vote(&world.officer_b, &ward_op_approval_approve, &second), WARD_E_STATE,
+            "proposal: the key has moved on since it was made; propose again");
+    propose(&ward_op_key_enable, "app/keys", 0, &second);
+    submit(&second);
+    assert_ok(approve(&world.officer_b, &second));
+    generate(1);
+}
+
 static void a_proposal_says_what_it_would_stop(void **state)
 {
     (void)state;
@@ -564,6 +584,7 @@ int main(void)
         T(a_key_that_moved_on_is_not_moved_from_where_it_was),
         T(a_resume_that_would_mean_something_else_by_now_is_refused),
         T(a_resume_of_before_does_not_end_another_suspension),
+        T(nor_does_an_enabling_of_before),
         T(a_proposal_says_what_it_would_stop),
         T(a_version_that_rows_need_is_not_destroyed),
         T(a_version_that_opened_something_lately_is_not_destroyed),
