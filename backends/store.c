@@ -96,6 +96,19 @@ static bool prepare_read(struct ward_read *r)
         r->held.held = NULL;
         r->held.n = 0;
         return r->held.limit > 0 && r->held.limit <= WARD_HELD_MAX;
+    case WARD_READ_REKEY_PAGE:
+        r->rekey.keys = NULL;
+        r->rekey.records = NULL;
+        r->rekey.n = r->rekey.n_records = 0;
+        r->rekey.more = false;
+        if (ward_id_eq(&r->rekey.until, &(struct ward_id){0})) {
+            memset(&r->rekey.until, 0xff, sizeof(r->rekey.until));
+        }
+        return r->rekey.limit > 0 && r->rekey.limit <= PAGE_MAX && r->rekey.run <= INT32_MAX &&
+               r->rekey.max_bytes > 0 && r->rekey.max_bytes <= BYTES_MAX;
+    case WARD_READ_REKEY_LEFT:
+        r->rekey_left.keys = r->rekey_left.records = 0;
+        return r->rekey_left.run <= INT32_MAX;
     case WARD_READ_PROPOSAL:
         r->proposal.proposal = (struct ward_store_proposal){0};
         return true;
@@ -221,11 +234,27 @@ static bool uses_are_sound(const struct ward_commit *c)
     return sound;
 }
 
+static bool rekeyed_are_sound(const struct ward_commit *c)
+{
+    bool sound = c->n_rekeyed_keys <= ROWS_MAX && c->n_rekeyed_records <= ROWS_MAX;
+    const struct ward_id none = {0};
+    for (size_t i = 0; sound && i < c->n_rekeyed_keys; i++) {
+        const struct ward_rekeyed_key *k = &c->rekeyed_keys[i];
+        sound = !ward_id_eq(&k->from, &none) && !ward_id_eq(&k->from, &k->to);
+    }
+    for (size_t i = 0; sound && i < c->n_rekeyed_records; i++) {
+        const struct ward_rekeyed_record *r = &c->rekeyed_records[i];
+        sound = r->key < c->n_rekeyed_keys && !ward_id_eq(&c->rekeyed_keys[r->key].to, &none) &&
+                r->version > 0 && r->version <= INT32_MAX && r->sealed.size > 0;
+    }
+    return sound;
+}
+
 static bool rows_are_sound(const struct ward_commit *c)
 {
     bool sound = c->n_subject_keys <= ROWS_MAX && c->n_records <= ROWS_MAX &&
                  c->n_rewrapped <= ROWS_MAX && c->n_effects <= ROWS_MAX &&
-                 c->n_replays <= ROWS_MAX && uses_are_sound(c);
+                 c->n_replays <= ROWS_MAX && uses_are_sound(c) && rekeyed_are_sound(c);
     for (size_t i = 0; sound && i < c->n_subject_keys; i++) {
         const struct ward_new_subject_key *k = &c->subject_keys[i];
         sound = k->generation > 0 && k->generation <= INT32_MAX && k->kek_version > 0 &&

@@ -13,7 +13,7 @@
 #include "base/status.h"
 #include "base/wipe_alloc.h"
 
-#define WARD_SCHEMA_VERSION 8
+#define WARD_SCHEMA_VERSION 9
 #define WARD_HASH_SIZE 32
 #define WARD_REPLAY_RESPONSE_MAX (64u * 1024)
 #define WARD_PURGE_MAX 10000u /* replays that one purge deletes, the oldest first */
@@ -142,6 +142,9 @@ enum ward_read_kind {
     WARD_READ_REWRAP_PAGE,    /* the next subject keys of a KEK below a version, by id */
     WARD_READ_ROWS,           /* how many subject keys each version of a KEK holds */
     WARD_READ_HELD,           /* the same by collection */
+    WARD_READ_REKEY_PAGE,     /* the next subject keys made before a run of a rekey, by id, with
+                                 their records */
+    WARD_READ_REKEY_LEFT,     /* how many of both there are */
     WARD_READ_PROPOSAL,       /* one with its votes */
     WARD_READ_PROPOSALS,      /* a page, newest first, with votes */
     WARD_READ_AUDIT,          /* leaves from start to end */
@@ -152,7 +155,7 @@ enum ward_read_kind {
     WARD_READ_KEY_USE,        /* what each version of a KEK was used for, over all nodes */
     WARD_READ_EMERGENCIES,    /* a page, newest first */
     WARD_READ_NODES,          /* every daemon that ever sent a heartbeat, by name */
-    WARD_READ_JOBS,           /* those that run, or all of one KEK */
+    WARD_READ_JOBS,           /* those that run or are stuck, or all of one KEK */
     /* Three that write, durably, each in a transaction of its own. */
     WARD_READ_RESERVE,   /* takes a block of a version's wraps; NOT_FOUND: no such version */
     WARD_READ_HEARTBEAT, /* tells which epoch a daemon has in force */
@@ -182,6 +185,23 @@ struct ward_store_subject_key {
     struct ward_id id;
     uint32_t generation;
     struct ward_bytes wrapped; /* proto/wrapped_key.h, use subject */
+};
+
+/* What a rekey finds of a subject key that it replaces. */
+struct ward_store_old_key {
+    struct ward_store_subject_key key;
+    uint8_t subject_hash[WARD_HASH_SIZE];
+    struct ward_bytes collection;
+    uint32_t newest;                    /* the subject's last generation */
+    bool followed;                      /* that one was made in this run, or later, */
+    struct ward_store_subject_key next; /* and is this */
+    size_t first, n;                    /* its records among those of the page */
+};
+
+struct ward_store_old_record {
+    uint8_t id_hash[WARD_HASH_SIZE];
+    uint32_t version, schema_version;
+    struct ward_bytes sealed;
 };
 
 struct ward_store_vote {
@@ -257,6 +277,22 @@ struct ward_read {
             size_t n;
         } held;
         struct {
+            struct ward_id kek, after, until; /* as above */
+            uint32_t run;                     /* only keys made before it */
+            uint32_t limit;                   /* keys without records, and records */
+            size_t max_bytes;                 /* no record more once those before it have so many */
+            const struct ward_store_old_key *keys; /* written */
+            size_t n;
+            const struct ward_store_old_record *records;
+            size_t n_records;
+            bool more; /* the last key may have records that are not on the page */
+        } rekey;
+        struct {
+            struct ward_id kek;
+            uint32_t run;
+            uint64_t keys, records; /* written */
+        } rekey_left;
+        struct {
             struct ward_id id;
             struct ward_store_proposal proposal;
         } proposal;
@@ -329,7 +365,8 @@ struct ward_read {
             uint64_t total;        /* the version's wraps after it */
         } reserve;
         struct {
-            bool running; /* those that run, oldest first; else all of the KEK by kind, version */
+            bool open; /* those that run or are stuck, oldest first; else all of the KEK by kind,
+                          version */
             struct ward_id kek;
             const struct ward_store_job *jobs; /* written */
             size_t n;
@@ -348,6 +385,7 @@ struct ward_read {
 
 /* ---- writes: what one batch does ---- */
 
+/* The store notes which run of a rekey of the KEK was the last one opened before it. */
 struct ward_new_subject_key {
     struct ward_id id;
     struct ward_bytes collection;
@@ -371,6 +409,19 @@ struct ward_rewrapped { /* compare and swap; a row that moved meanwhile is skipp
     struct ward_id id;
     struct ward_bytes old_wrapped, new_wrapped;
     uint32_t kek_version;
+};
+
+/* A rekey's work on one subject key: records that it sealed are sealed by the subject's newest
+ * generation now, which seals from now on. When no record names it any more it is deleted. Whatever
+ * is not as it was makes the commit conflict. */
+struct ward_rekeyed_key {
+    struct ward_id from, to; /* to: all zero: it seals no record, and is deleted if that is so */
+};
+struct ward_rekeyed_record {
+    size_t key; /* which of the commit's rekeyed keys */
+    uint8_t id_hash[WARD_HASH_SIZE];
+    uint32_t version;
+    struct ward_bytes sealed;
 };
 
 struct ward_new_replay { /* one that is there already makes the commit conflict */
@@ -513,6 +564,10 @@ struct ward_commit {
     size_t n_records;
     const struct ward_rewrapped *rewrapped;
     size_t n_rewrapped;
+    const struct ward_rekeyed_key *rekeyed_keys;
+    size_t n_rekeyed_keys;
+    const struct ward_rekeyed_record *rekeyed_records;
+    size_t n_rekeyed_records;
     const struct ward_new_replay *replays;
     size_t n_replays;
     const struct ward_new_use *uses; /* a version no more than once; of this node */
@@ -571,7 +626,7 @@ struct ward_store_ops {
     ward_status (*head)(struct ward_store_writer *writer, bool lock, struct ward_head *ret);
     void (*unlock)(struct ward_store_writer *writer); /* rolls back what head(lock) began */
     /* One transaction: head and audit row, effects in their order, subject keys, records, rewraps,
-     * replays, uses.
+     * rekeyed keys, replays, uses.
      * It ends the lock, however it ends. ret_status says more for the log. */
     enum ward_commit_outcome (*commit)(struct ward_store_writer *writer,
                                        const struct ward_commit *commit, ward_status *ret_status);
@@ -615,7 +670,8 @@ ward_status ward_store_resolve(struct ward_store_writer *writer, const struct wa
 ward_status ward_store_postgres_open(const char *conninfo, struct ward_store **ret);
 /* Creates or migrates the schema with the owner's role and grants the daemon's role what it needs:
  * SELECT, INSERT; UPDATE of head, kek, kek_version, policy's ceased_us, proposal, subject_key,
- * key_use, node; DELETE of intent, replay, revocation.
+ * key_use, node; DELETE of intent, replay, revocation. What a rekey does to records and subject
+ * keys is a function of the owner's.
  * Idempotent. */
 ward_status ward_store_postgres_migrate(const char *owner_conninfo, const char *daemon_role);
 /* backends/memory: for tests; nothing outlives it. */

@@ -7,7 +7,7 @@
  *
  *   open --> RUNNING --every part finished, the count finds nothing--> DONE
  *              |  \----the count finds rows: all parts once more, or, the last time--> STUCK
- *              \-------a job of a later version is opened--> SUPERSEDED
+ *              \-------a job of a later version, or run, is opened--> SUPERSEDED
  *   DONE, STUCK --opened again--> RUNNING */
 #ifndef WARD_BACKENDS_STORE_JOBS_H
 #define WARD_BACKENDS_STORE_JOBS_H
@@ -34,7 +34,8 @@ enum ward_job_state {
 struct ward_store_job {
     struct ward_id id, kek;
     uint8_t kind, state;
-    uint32_t version; /* of the KEK, that all rows shall have; of a rekey the number of the run */
+    uint32_t version; /* of the KEK, that all rows shall have; of a rekey the number of the run:
+                         from 1, and subject keys know the last run before them */
     uint32_t parts;   /* 1 to WARD_JOB_PARTS_MAX, a power of two */
     uint32_t urgent;  /* so many versions are compromised: their rows go first */
     uint32_t round;   /* how often it has gone over all rows, this time included */

@@ -319,7 +319,8 @@ static ward_status insert_subject_key(struct ward_memory_state *state,
 {
     struct ward_store_kek kek = {.id = from->kek};
     WARD_ENSURE(ward_memory_get(state, WARD_TABLE_KEK, &kek) != NULL, WARD_E_CONFLICT);
-    struct ward_memory_subject_key row = {.key = *from, .state = 1};
+    struct ward_memory_subject_key row = {
+        .key = *from, .state = 1, .run = ward_memory_last_run(state, &from->kek)};
     struct ward_memory_subject_key *key = copy_row(state, &row, sizeof(row));
     WARD_ENSURE(key != NULL, WARD_E_EXHAUSTED);
     WARD_TRY(own(state, &key->key.collection));
@@ -410,6 +411,7 @@ static ward_status apply_rows(struct ward_memory_state *state, const struct ward
         }
         WARD_TRY(rewrap(state, &commit->rewrapped[i], ret_rewrapped));
     }
+    WARD_TRY(ward_memory_apply_rekeyed(state, commit));
     for (size_t i = 0; i < commit->n_replays; i++) {
         WARD_TRY(insert_replay(state, &commit->replays[i]));
     }

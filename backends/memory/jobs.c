@@ -188,13 +188,13 @@ ward_status ward_memory_read_jobs(const struct ward_memory_state *state, struct 
     size_t n = 0;
     for (size_t i = 0; i < rows->n; i++) {
         const struct ward_store_job *row = rows->rows[i];
-        if (r->jobs.running ? row->state != WARD_JOB_RUNNING
-                            : !ward_id_eq(&row->kek, &r->jobs.kek)) {
+        bool open = row->state == WARD_JOB_RUNNING || row->state == WARD_JOB_STUCK;
+        if (r->jobs.open ? !open : !ward_id_eq(&row->kek, &r->jobs.kek)) {
             continue;
         }
         size_t at = n++;
-        for (; at > 0 && (r->jobs.running ? row->created_us < jobs[at - 1].created_us
-                                          : before(row, &jobs[at - 1]));
+        for (; at > 0 && (r->jobs.open ? row->created_us < jobs[at - 1].created_us
+                                       : before(row, &jobs[at - 1]));
              at--) {
             jobs[at] = jobs[at - 1];
         }

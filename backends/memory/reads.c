@@ -367,6 +367,9 @@ static ward_status answer(struct ward_memory_state *state, struct ward_read *r)
         return read_rewrap_page(state, r);
     case WARD_READ_ROWS:
         return read_rows(state, r);
+    case WARD_READ_REKEY_PAGE:
+    case WARD_READ_REKEY_LEFT:
+        return ward_memory_read_rekey(state, r);
     case WARD_READ_PROPOSAL:
         return read_proposal(state, r);
     case WARD_READ_PROPOSALS:

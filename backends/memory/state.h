@@ -40,6 +40,7 @@ struct ward_memory_key_use {
 struct ward_memory_subject_key {
     struct ward_new_subject_key key;
     uint8_t state; /* 1 active, 2 retired */
+    uint32_t run;  /* the last one opened before it */
 };
 struct ward_memory_vote {
     struct ward_id proposal;
@@ -108,6 +109,12 @@ ward_status ward_memory_apply_job(struct ward_memory_state *state,
                                   const struct ward_effect *effect);
 ward_status ward_memory_read_jobs(const struct ward_memory_state *state, struct ward_read *r);
 ward_status ward_memory_claim(struct ward_memory_state *state, struct ward_read *r);
+
+/* rekey.c */
+uint32_t ward_memory_last_run(const struct ward_memory_state *state, const struct ward_id *kek);
+ward_status ward_memory_apply_rekeyed(struct ward_memory_state *state,
+                                      const struct ward_commit *commit);
+ward_status ward_memory_read_rekey(const struct ward_memory_state *state, struct ward_read *r);
 
 /* reads.c */
 void ward_memory_answer(struct ward_memory_state *state, struct ward_read *read);

@@ -28,6 +28,14 @@ static int compare_rewrapped(const void *a, const void *b)
     return memcmp(x->id.bytes, y->id.bytes, sizeof(x->id.bytes));
 }
 
+static int compare_rekeyed(const void *a, const void *b)
+{
+    const struct ward_rekeyed_record *x = *(const struct ward_rekeyed_record *const *)a;
+    const struct ward_rekeyed_record *y = *(const struct ward_rekeyed_record *const *)b;
+    int order = memcmp(x->id_hash, y->id_hash, WARD_HASH_SIZE);
+    return order != 0 ? order : (x->version > y->version) - (x->version < y->version);
+}
+
 static int compare_replays(const void *a, const void *b)
 {
     const struct ward_new_replay *x = *(const struct ward_new_replay *const *)a;
@@ -49,11 +57,11 @@ static void freep(void *p)
     free(*(void **)p);
 }
 
-/* Pointers to the n rows of `size` bytes, sorted. */
+/* Pointers to the n rows of `size` bytes, sorted; n may be 0. */
 static const void **sorted(const void *rows, size_t n, size_t size,
                            int (*compare)(const void *, const void *))
 {
-    const void **index = calloc(n, sizeof(*index));
+    const void **index = calloc(n + 1, sizeof(*index));
     if (index != NULL) {
         for (size_t i = 0; i < n; i++) {
             index[i] = (const uint8_t *)rows + i * size;
@@ -120,6 +128,25 @@ ward_status ward_pg_send_rewrapped(struct ward_pg_conn *conn, const struct ward_
     ARRAY(conn, WARD_PG_BYTEA, n, ward_pg_array_bytes, r[i]->new_wrapped);
     ARRAY(conn, WARD_PG_INT4, n, ward_pg_array_u32, r[i]->kek_version);
     return ward_pg_send(conn, WARD_PG_REWRAP);
+}
+
+/* Records name their key by its place among the keys, which therefore stay in their order. */
+ward_status ward_pg_send_rekeyed(struct ward_pg_conn *conn, const struct ward_commit *commit)
+{
+    const struct ward_rekeyed_key *k = commit->rekeyed_keys;
+    size_t n = commit->n_rekeyed_records;
+    ward_auto(freep) const struct ward_rekeyed_record **r =
+        (const struct ward_rekeyed_record **)sorted(commit->rekeyed_records, n, sizeof(**r),
+                                                    compare_rekeyed);
+    WARD_ENSURE(r != NULL, WARD_E_EXHAUSTED);
+    ARRAY(conn, WARD_PG_UUID, commit->n_rekeyed_keys, ward_pg_array_bytes,
+          ward_id_view(&k[i].from));
+    ARRAY(conn, WARD_PG_UUID, commit->n_rekeyed_keys, ward_pg_array_bytes, ward_id_view(&k[i].to));
+    ARRAY(conn, WARD_PG_INT4, n, ward_pg_array_u32, (uint32_t)r[i]->key + 1);
+    ARRAY(conn, WARD_PG_BYTEA, n, ward_pg_array_bytes, WARD_BYTES_ARRAY(r[i]->id_hash));
+    ARRAY(conn, WARD_PG_INT4, n, ward_pg_array_u32, r[i]->version);
+    ARRAY(conn, WARD_PG_BYTEA, n, ward_pg_array_bytes, r[i]->sealed);
+    return ward_pg_send(conn, WARD_PG_REKEY);
 }
 
 ward_status ward_pg_send_replays(struct ward_pg_conn *conn, const struct ward_commit *commit)

@@ -63,7 +63,7 @@ static bool is_ended_by_sync(const struct ward_pg_writer *writer, const struct w
 {
     return !writer->locked && commit->n_leaves > 0 && commit->n_effects == 0 &&
            commit->n_subject_keys == 0 && commit->n_records == 0 && commit->n_rewrapped == 0 &&
-           commit->n_replays == 0;
+           commit->n_rekeyed_keys == 0 && commit->n_replays == 0;
 }
 
 /* Queues everything before COMMIT. ret_n: how many results that makes; ret_rewrap: which of them is
@@ -95,6 +95,10 @@ static ward_status send_all(struct ward_pg_writer *writer, const struct ward_com
     if (commit->n_rewrapped > 0) {
         WARD_TRY(ward_pg_send_rewrapped(conn, commit));
         *ret_rewrap = (ptrdiff_t)n++;
+    }
+    if (commit->n_rekeyed_keys > 0) {
+        WARD_TRY(ward_pg_send_rekeyed(conn, commit));
+        n++;
     }
     if (commit->n_replays > 0) {
         WARD_TRY(ward_pg_send_replays(conn, commit));

@@ -10,6 +10,7 @@
 ward_status ward_pg_send_subject_keys(struct ward_pg_conn *conn, const struct ward_commit *commit);
 ward_status ward_pg_send_records(struct ward_pg_conn *conn, const struct ward_commit *commit);
 ward_status ward_pg_send_rewrapped(struct ward_pg_conn *conn, const struct ward_commit *commit);
+ward_status ward_pg_send_rekeyed(struct ward_pg_conn *conn, const struct ward_commit *commit);
 ward_status ward_pg_send_replays(struct ward_pg_conn *conn, const struct ward_commit *commit);
 ward_status ward_pg_send_uses(struct ward_pg_conn *conn, const struct ward_commit *commit);
 /* One administrative effect, one statement. */

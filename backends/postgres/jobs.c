@@ -77,8 +77,8 @@ ward_status ward_pg_send_job_effect(struct ward_pg_conn *conn, const struct ward
 
 ward_status ward_pg_send_jobs(struct ward_pg_conn *conn, const struct ward_read *r)
 {
-    if (r->jobs.running) {
-        return ward_pg_send(conn, WARD_PG_READ_JOBS_RUNNING);
+    if (r->jobs.open) {
+        return ward_pg_send(conn, WARD_PG_READ_JOBS_OPEN);
     }
     ward_pg_add_bytes(&conn->params, ward_id_view(&r->jobs.kek));
     return ward_pg_send(conn, WARD_PG_READ_JOBS_OF_KEK);

@@ -109,6 +109,9 @@ static ward_status send_one(struct ward_pg_conn *conn, const struct ward_read *r
     case WARD_READ_ROWS:
         ward_pg_add_bytes(p, ward_id_view(&r->rows.kek));
         return ward_pg_send(conn, WARD_PG_READ_ROWS);
+    case WARD_READ_REKEY_PAGE:
+    case WARD_READ_REKEY_LEFT:
+        return ward_pg_send_rekey(conn, r);
     case WARD_READ_PROPOSALS: {
         bool first = r->proposals.before_us == 0;
         ward_pg_add_i64(p, first ? INT64_MAX : r->proposals.before_us);
@@ -172,6 +175,8 @@ ward_status ward_pg_query_send(struct ward_pg_conn *conn, const struct ward_pg_q
         return send_reserves(conn, query);
     case WARD_READ_REWRAP_PAGE:
     case WARD_READ_ROWS:
+    case WARD_READ_REKEY_PAGE:
+    case WARD_READ_REKEY_LEFT:
     case WARD_READ_PROPOSALS:
     case WARD_READ_AUDIT:
     case WARD_READ_CHECKPOINT:
@@ -349,6 +354,9 @@ ward_status ward_pg_query_take(const struct ward_pg_query *query, const PGresult
         return take_rewrap(query->reads[0], result);
     case WARD_READ_ROWS:
         return take_row_counts(query->reads[0], result);
+    case WARD_READ_REKEY_PAGE:
+    case WARD_READ_REKEY_LEFT:
+        return ward_pg_take_rekey(query->reads[0], result);
     case WARD_READ_PROPOSAL:
         return ward_pg_take_proposals_by_id(query, result);
     case WARD_READ_PROPOSALS:

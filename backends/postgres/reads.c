@@ -23,6 +23,8 @@ static bool together(enum ward_read_kind kind)
         return true;
     case WARD_READ_REWRAP_PAGE:
     case WARD_READ_ROWS:
+    case WARD_READ_REKEY_PAGE:
+    case WARD_READ_REKEY_LEFT:
     case WARD_READ_PROPOSALS:
     case WARD_READ_AUDIT:
     case WARD_READ_CHECKPOINT:
@@ -46,7 +48,8 @@ static const enum ward_read_kind order[] = {
     WARD_READ_CHECKPOINT, WARD_READ_PROPOSAL,    WARD_READ_PROPOSALS,      WARD_READ_RESERVE,
     WARD_READ_HEARTBEAT,  WARD_READ_NODES,       WARD_READ_POLICY,         WARD_READ_POLICIES,
     WARD_READ_KEY_USE,    WARD_READ_EMERGENCIES, WARD_READ_JOBS,           WARD_READ_JOB_CLAIM,
-    WARD_READ_AUDIT,      WARD_READ_REWRAP_PAGE, WARD_READ_ROWS,           WARD_READ_HELD,
+    WARD_READ_AUDIT,      WARD_READ_REWRAP_PAGE, WARD_READ_REKEY_PAGE,     WARD_READ_ROWS,
+    WARD_READ_REKEY_LEFT, WARD_READ_HELD,
 };
 #define N_KINDS (sizeof(order) / sizeof(order[0]))
 
@@ -117,7 +120,8 @@ static int timeout_of(const struct plan *plan)
 {
     for (size_t i = 0; i < plan->n; i++) {
         enum ward_read_kind kind = plan->queries[i].kind;
-        if (kind == WARD_READ_REWRAP_PAGE || kind == WARD_READ_ROWS || kind == WARD_READ_HELD) {
+        if (kind == WARD_READ_REWRAP_PAGE || kind == WARD_READ_ROWS || kind == WARD_READ_HELD ||
+            kind == WARD_READ_REKEY_PAGE || kind == WARD_READ_REKEY_LEFT) {
             return WARD_PG_SCAN_MS;
         }
     }

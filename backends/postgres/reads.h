@@ -33,6 +33,9 @@ ward_status ward_pg_send_jobs(struct ward_pg_conn *conn, const struct ward_read 
 ward_status ward_pg_send_claim(struct ward_pg_conn *conn, const struct ward_read *r);
 ward_status ward_pg_take_jobs(struct ward_read *r, const PGresult *result);
 ward_status ward_pg_take_claim(struct ward_read *r, const PGresult *result);
+/* rekey.c */
+ward_status ward_pg_send_rekey(struct ward_pg_conn *conn, const struct ward_read *r);
+ward_status ward_pg_take_rekey(struct ward_read *r, const PGresult *result);
 /* read_audit.c */
 ward_status ward_pg_take_audit(const struct ward_pg_query *query, const PGresult *result);
 

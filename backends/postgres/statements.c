@@ -125,6 +125,30 @@ static const struct statement statements[WARD_PG_STATEMENTS] = {
                            "WHERE kek = $1::uuid GROUP BY kek_version, collection "
                            "ORDER BY kek_version, held DESC, collection LIMIT $2::integer",
                            R},
+    /* A key without records counts as one row. Sizes are known without fetching what is stored
+     * outside of its row. */
+    [WARD_PG_READ_REKEY_PAGE] =
+        {"read_rekey_page",
+         "SELECT p.id, p.generation, p.wrapped, p.subject_hash, p.collection, n.generation, "
+         "n.state = 1 AND n.run >= $4::integer, n.id, n.wrapped, "
+         "p.id_hash, p.version, p.schema_version, p.sealed "
+         "FROM (SELECT f.*, coalesce(sum(octet_length(f.sealed)) OVER (ORDER BY f.id ROWS "
+         "UNBOUNDED PRECEDING) - octet_length(f.sealed), 0) AS before "
+         "FROM (SELECT k.*, r.* FROM (SELECT id, generation, wrapped, subject_hash, collection "
+         "FROM ward.subject_key WHERE kek = $1::uuid AND id > $2::uuid AND id <= $3::uuid "
+         "AND run < $4::integer ORDER BY id LIMIT $5::integer) k "
+         "LEFT JOIN LATERAL (SELECT id_hash, version, schema_version, sealed FROM ward.record "
+         "WHERE subject_key = k.id LIMIT $5::integer) r ON true ORDER BY k.id LIMIT $5::integer) f"
+         ") p CROSS JOIN LATERAL (SELECT id, generation, wrapped, state, run "
+         "FROM ward.subject_key WHERE subject_hash = p.subject_hash "
+         "ORDER BY generation DESC LIMIT 1) n WHERE p.before < $6::bigint ORDER BY p.id",
+         R},
+    [WARD_PG_READ_REKEY_LEFT] =
+        {"read_rekey_left",
+         "SELECT count(*), coalesce(sum(r.n), 0)::bigint FROM ward.subject_key k CROSS JOIN "
+         "LATERAL (SELECT count(*) AS n FROM ward.record WHERE subject_key = k.id) r "
+         "WHERE k.kek = $1::uuid AND k.run < $2::integer",
+         R},
     [WARD_PG_READ_PROPOSALS_BY_ID] = {"read_proposals_by_id",
                                       "SELECT w.ord, " PROPOSAL_COLUMNS ", p.attachment "
                                       "FROM unnest($1::uuid[]) WITH ORDINALITY AS w (id, ord) "
@@ -186,8 +210,9 @@ static const struct statement statements[WARD_PG_STATEMENTS] = {
          R},
     [WARD_PG_READ_NODES] = {"read_nodes",
                             "SELECT name, epoch, seen_us FROM ward.node ORDER BY name", R},
-    [WARD_PG_READ_JOBS_RUNNING] = {"read_jobs_running",
-                                   JOB_COLUMNS "WHERE j.state = 1 ORDER BY j.created_us, j.id", R},
+    [WARD_PG_READ_JOBS_OPEN] = {"read_jobs_open",
+                                JOB_COLUMNS "WHERE j.state IN (1, 3) ORDER BY j.created_us, j.id",
+                                R},
     [WARD_PG_READ_JOBS_OF_KEK] = {"read_jobs_of_kek",
                                   JOB_COLUMNS
                                   "WHERE j.kek = $1::uuid ORDER BY j.kind, j.target_version",
@@ -267,9 +292,12 @@ static const struct statement statements[WARD_PG_STATEMENTS] = {
     [WARD_PG_INSERT_SUBJECT_KEYS] =
         {"insert_subject_keys",
          "INSERT INTO ward.subject_key "
-         "(id, collection, subject_hash, generation, kek, kek_version, wrapped) "
-         "SELECT * FROM unnest($1::uuid[], $2::text[], $3::bytea[], $4::integer[], $5::uuid[], "
-         "$6::integer[], $7::bytea[])",
+         "(id, collection, subject_hash, generation, kek, kek_version, wrapped, run) "
+         "SELECT n.*, coalesce((SELECT max(target_version) FROM ward.job j "
+         "WHERE j.kek = n.kek AND j.kind = 2), 0) "
+         "FROM unnest($1::uuid[], $2::text[], $3::bytea[], $4::integer[], $5::uuid[], "
+         "$6::integer[], $7::bytea[]) "
+         "AS n (id, collection, subject_hash, generation, kek, kek_version, wrapped)",
          W},
     [WARD_PG_INSERT_RECORDS] = {"insert_records",
                                 "SELECT ward.insert_records($1::bytea[], $2::integer[], "
@@ -282,6 +310,10 @@ static const struct statement statements[WARD_PG_STATEMENTS] = {
          "AS n (id, old_wrapped, new_wrapped, kek_version) "
          "WHERE s.id = n.id AND s.wrapped = n.old_wrapped",
          W},
+    [WARD_PG_REKEY] = {"rekey",
+                       "SELECT ward.rekey($1::uuid[], $2::uuid[], $3::integer[], $4::bytea[], "
+                       "$5::integer[], $6::bytea[])",
+                       W},
     [WARD_PG_INSERT_REPLAYS] = {"insert_replays",
                                 "INSERT INTO ward.replay (identity, request_id, digest, response, "
                                 "created_us) SELECT * FROM unnest($1::text[], $2::text[], "

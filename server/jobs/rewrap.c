@@ -83,7 +83,7 @@ static ward_status look(struct ward_rewrapper *r)
 {
     ward_auto(ward_arena_freep) struct ward_arena *arena = NULL;
     WARD_TRY(ward_arena_new(JOBS_ARENA, &arena));
-    struct ward_read read = {.kind = WARD_READ_JOBS, .jobs.running = true};
+    struct ward_read read = {.kind = WARD_READ_JOBS, .jobs.open = true};
     WARD_TRY(ask(r, &read, arena));
     ward_arena_free(r->arena);
     r->arena = WARD_TAKE(arena);

@@ -52,6 +52,8 @@ static void the_daemon_cannot_change_or_delete_what_was_written(void **state)
         "DELETE FROM ward.record",
         "TRUNCATE ward.record",
         "DELETE FROM ward.subject_key",
+        "UPDATE ward.record SET subject_key = subject_key",
+        "UPDATE ward.subject_key SET run = 1",
         "UPDATE ward.subject_key SET subject_hash = subject_hash",
         "UPDATE ward.policy SET text = ''",
         "UPDATE ward.policy SET hash = hash",
@@ -361,6 +363,40 @@ static void schema_2_becomes_3_with_all_that_is_in_it(void **state)
     assert_outcome(fixture_effect(fx, &approved), WARD_COMMITTED);
 }
 
+static void schema_8_becomes_9_with_all_that_is_in_it(void **state)
+{
+    struct fixture *fx = *state;
+    static const char *const steps[] = {ward_pg_schema_002, ward_pg_schema_003, ward_pg_schema_004,
+                                        ward_pg_schema_005, ward_pg_schema_006, ward_pg_schema_007,
+                                        ward_pg_schema_008};
+    make_schema_1();
+    for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+        run_step(steps[i]);
+    }
+    postgres_sql(
+        &pg,
+        "INSERT INTO ward.subject_key (id, kek, generation, subject_hash, collection, wrapped, "
+        "kek_version) VALUES ('00000000-0000-4000-8000-000000000003', "
+        "'00000000-0000-4000-8000-000000000001', 1, sha256('s'), 'fhir', 'w', 2);"
+        "INSERT INTO ward.record VALUES (sha256('r'), 1, '00000000-0000-4000-8000-000000000003', "
+        "1, 1, 'sealed');"
+        "SELECT ward.open_job('00000000-0000-4000-8000-000000000004', "
+        "'00000000-0000-4000-8000-000000000001', 1::smallint, 2, 0, 1, 1, false, "
+        "ARRAY[gen_random_uuid(), gen_random_uuid()])");
+    assert_refused(new_head(fx), WARD_E_STATE,
+                   "database: its schema is of another version; migrate it");
+    assert_ok(ward_store_postgres_migrate(pg.owner, "ward_daemon"));
+    assert_int_equal(a_snapshot(fx).deployment.schema_version, WARD_SCHEMA_VERSION);
+    struct ward_read left = {.kind = WARD_READ_REKEY_LEFT, .rekey_left.run = 1};
+    left.rekey_left.kek = a_snapshot(fx).keks[0].id;
+    assert_ok(read_one(fx, &left));
+    assert_int_equal(left.rekey_left.keys, 1);
+    assert_int_equal(left.rekey_left.records, 1);
+    struct ward_read jobs = {.kind = WARD_READ_JOBS, .jobs.open = true};
+    assert_ok(read_one(fx, &jobs));
+    assert_int_equal(jobs.jobs.n, 1);
+}
+
 /* Nearly every commit of data keys adds to the same row: it must stay on its page. */
 static void counting_use_leaves_no_trail(void **state)
 {
@@ -462,6 +498,7 @@ int postgres_suite_rules(void)
         T(schema_1_becomes_2_with_all_that_is_in_it),
         T(a_long_log_makes_old_versions_due_for_rotation_and_no_more),
         T(schema_2_becomes_3_with_all_that_is_in_it),
+        T(schema_8_becomes_9_with_all_that_is_in_it),
         T(counting_use_leaves_no_trail),
         T(two_that_migrate_at_once_do_it_once),
         T(a_migration_that_fails_leaves_nothing),

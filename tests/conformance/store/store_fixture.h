@@ -88,5 +88,6 @@ int store_suite_kept(void);
 int store_suite_emergencies(void);
 int store_suite_life(void);
 int store_suite_race(void);
+int store_suite_rekey(void);
 
 #endif

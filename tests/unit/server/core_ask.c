@@ -279,12 +279,13 @@ bool core_rewrap_job(struct core_world *world, struct ward_store_job *ret)
     struct ward_arena *arena = NULL;
     assert_ok(ward_arena_new(1u << 20, &arena));
     assert_ok(ward_store_reader_open(world->store, &reader));
-    struct ward_read read = {.kind = WARD_READ_JOBS, .arena = arena, .jobs.running = true};
+    struct ward_read read = {.kind = WARD_READ_JOBS, .arena = arena, .jobs.open = true};
     struct ward_read *reads[] = {&read};
     assert_ok(ward_store_read(reader, reads, 1));
-    bool runs = read.jobs.n > 0;
-    if (runs) {
-        *ret = read.jobs.jobs[0];
+    bool runs = false;
+    for (size_t i = 0; i < read.jobs.n && !runs; i++) {
+        runs = read.jobs.jobs[i].state == WARD_JOB_RUNNING;
+        *ret = read.jobs.jobs[i];
     }
     ward_store_reader_close(reader);
     ward_arena_free(arena);
