@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The Keys service: the rewrap of a key's stored rows, and what a key was used for. */
+/* The Keys service: the rewrap of a key's stored rows, the rekey of its records, and what a key was
+ * used for. */
 #include "client/client.h"
 #include "client/key_job_view.h"
+#include "client/proposal_view.h"
 #include "ward/v1/keys.pb-c.h"
 
 struct job {
@@ -11,6 +13,7 @@ struct job {
 
 struct usage {
     ward_key_usage view; /* first */
+    ward_key_job rewrap, rekey;
     struct ward_arena *arena;
 };
 
@@ -30,6 +33,9 @@ void ward_key_usage_free(ward_key_usage *use)
 
 ward_key_job ward_key_job_view(const Ward__V1__KeyJob *from)
 {
+    if (from == NULL) {
+        return (ward_key_job){.state = "none", .started = "", .ended = ""};
+    }
     return (ward_key_job){.state = from->state,
                           .version = from->version,
                           .total = from->total,
@@ -111,6 +117,65 @@ static const ward_collection_rows *const *take_collections(struct ward_arena *ar
     return rows == NULL ? NULL : pointers;
 }
 
+/* The job, or what waits for approval. */
+static ward_rc take_rekey(struct ward_arena *arena, const Ward__V1__RekeyKeyResponse *from,
+                          ward_key_job **ret, ward_error *error)
+{
+    if (from->outcome_case != WARD__V1__REKEY_KEY_RESPONSE__OUTCOME_PROPOSAL) {
+        bool runs = from->outcome_case == WARD__V1__REKEY_KEY_RESPONSE__OUTCOME_JOB;
+        return take_job(arena, runs ? from->job : NULL, ret, error);
+    }
+    struct job *job = WARD_ARENA_NEW(arena, struct job);
+    if (job == NULL) {
+        return ward_error_memory(error);
+    }
+    job->arena = arena;
+    job->view = ward_key_job_view(NULL);
+    job->view.proposal = ward_proposal_view(arena, from->proposal);
+    if (job->view.proposal == NULL) {
+        return ward_error_memory(error);
+    }
+    *ret = &job->view;
+    return WARD_RC_OK;
+}
+
+ward_rc ward_rekey_key(ward_client *client, const ward_call *call, const char *name,
+                       ward_key_job **ret, ward_error *error)
+{
+    static const struct ward_method method = {"/ward.v1.Keys/RekeyKey", false};
+    ward_auto(ward_arena_freep) struct ward_arena *arena = NULL;
+    WARD_CLIENT_TRY(ward_message_arena(&arena, error));
+    Ward__V1__RekeyKeyRequest request = WARD__V1__REKEY_KEY_REQUEST__INIT;
+    request.header = ward_message_header(arena, call);
+    request.name = ward_message_text(name);
+    ProtobufCMessage *message = NULL;
+    WARD_CLIENT_TRY(ward_client_call(client, &method, call, &request.base,
+                                     &ward__v1__rekey_key_response__descriptor, arena, &message,
+                                     error));
+    WARD_CLIENT_TRY(take_rekey(arena, (const Ward__V1__RekeyKeyResponse *)message, ret, error));
+    arena = NULL; /* the job's now */
+    return WARD_RC_OK;
+}
+
+ward_rc ward_rekey_progress(ward_client *client, const ward_call *call, const char *name,
+                            ward_key_job **ret, ward_error *error)
+{
+    static const struct ward_method method = {"/ward.v1.Keys/RekeyProgress", true};
+    ward_auto(ward_arena_freep) struct ward_arena *arena = NULL;
+    WARD_CLIENT_TRY(ward_message_arena(&arena, error));
+    Ward__V1__RekeyProgressRequest request = WARD__V1__REKEY_PROGRESS_REQUEST__INIT;
+    request.header = ward_message_header(arena, call);
+    request.name = ward_message_text(name);
+    ProtobufCMessage *message = NULL;
+    WARD_CLIENT_TRY(ward_client_call(client, &method, call, &request.base,
+                                     &ward__v1__rekey_progress_response__descriptor, arena,
+                                     &message, error));
+    WARD_CLIENT_TRY(
+        take_job(arena, ((const Ward__V1__RekeyProgressResponse *)message)->job, ret, error));
+    arena = NULL; /* the job's now */
+    return WARD_RC_OK;
+}
+
 static ward_rc take_use(struct ward_arena *arena, const Ward__V1__KeyUsageResponse *from,
                         ward_key_usage **ret, ward_error *error)
 {
@@ -142,11 +207,15 @@ static ward_rc take_use(struct ward_arena *arena, const Ward__V1__KeyUsageRespon
         pointers[i] = &versions[i];
     }
     usage->arena = arena;
+    usage->rewrap = ward_key_job_view(from->rewrap);
+    usage->rekey = ward_key_job_view(from->rekey);
     usage->view = (ward_key_usage){.name = from->name,
                                    .rotation_period_days = from->rotation_period_days,
                                    .next_rotation = from->next_rotation,
                                    .versions = pointers,
-                                   .n_versions = n};
+                                   .n_versions = n,
+                                   .rewrap = &usage->rewrap,
+                                   .rekey = &usage->rekey};
     *ret = &usage->view;
     return WARD_RC_OK;
 }

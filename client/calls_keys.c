@@ -186,14 +186,14 @@ ward_rc ward_describe_key(ward_client *client, const ward_call *call, const char
                                      &message, error));
     const Ward__V1__DescribeKeyResponse *answer = (const Ward__V1__DescribeKeyResponse *)message;
     WARD_CLIENT_TRY(take_outcome(answer->key, NULL, keys, error));
-    if (answer->rewrap != NULL) {
-        ward_key_job *job = WARD_ARENA_NEW(keys->arena, ward_key_job);
-        if (job == NULL) {
-            return ward_error_memory(error);
-        }
-        *job = ward_key_job_view(answer->rewrap);
-        keys->view.rewrap = job;
+    ward_key_job *jobs = WARD_ARENA_ARRAY(keys->arena, ward_key_job, 2);
+    if (jobs == NULL) {
+        return ward_error_memory(error);
     }
+    jobs[0] = ward_key_job_view(answer->rewrap);
+    jobs[1] = ward_key_job_view(answer->rekey);
+    keys->view.rewrap = &jobs[0];
+    keys->view.rekey = &jobs[1];
     *ret = &WARD_TAKE(keys)->view;
     return WARD_RC_OK;
 }

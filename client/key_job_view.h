@@ -6,6 +6,7 @@
 #include "client/include/ward/ward.h"
 #include "ward/v1/keys.pb-c.h"
 
+/* NULL, of a daemon that knows no such job: state "none". */
 ward_key_job ward_key_job_view(const Ward__V1__KeyJob *from);
 
 #endif

@@ -24,15 +24,21 @@ static void write_keys(struct ward_app *app, struct ward_buffer *out)
     ward_state_unref(state);
 }
 
-static void write_rewrap(struct ward_app *app, struct ward_buffer *out)
+static void write_jobs(struct ward_app *app, struct ward_buffer *out)
 {
-    struct ward_rewrap_stats stats;
-    ward_jobs_rewrap(app->jobs, &stats);
-    ward_metrics_line(out, "ward_rewrapped_total", "counter", (double)stats.rewrapped);
+    struct ward_job_stats stats;
+    ward_jobs_stats(app->jobs, WARD_JOB_REWRAP, &stats);
+    ward_metrics_line(out, "ward_rewrapped_total", "counter", (double)stats.moved);
     ward_metrics_line(out, "ward_rewrap_rows_left", "gauge", (double)stats.left);
     ward_metrics_line(out, "ward_rewrap_rows_failed", "gauge", (double)stats.failed);
     ward_metrics_line(out, "ward_rewrap_jobs", "gauge", (double)stats.running);
     ward_metrics_line(out, "ward_rewrap_jobs_stuck", "gauge", (double)stats.stuck);
+    ward_jobs_stats(app->jobs, WARD_JOB_REKEY, &stats);
+    ward_metrics_line(out, "ward_rekeyed_total", "counter", (double)stats.moved);
+    ward_metrics_line(out, "ward_rekey_records_left", "gauge", (double)stats.left);
+    ward_metrics_line(out, "ward_rekey_records_failed", "gauge", (double)stats.failed);
+    ward_metrics_line(out, "ward_rekey_jobs", "gauge", (double)stats.running);
+    ward_metrics_line(out, "ward_rekey_jobs_stuck", "gauge", (double)stats.stuck);
 }
 
 void ward_app_write_metrics(void *context, struct ward_buffer *out)
@@ -60,7 +66,7 @@ void ward_app_write_metrics(void *context, struct ward_buffer *out)
     ward_metrics_line(out, "ward_commits_total", "counter",
                       (double)ward_committer_commits(app->committer));
     ward_metrics_line(out, "ward_audit_entries", "counter", (double)tree.size);
-    write_rewrap(app, out);
+    write_jobs(app, out);
     ward_metrics_line(out, "ward_unreviewed_acts", "gauge",
                       (double)ward_jobs_unreviewed(app->jobs));
     ward_metrics_line(out, "ward_revocations_missing", "gauge", (double)app->revocations_missing);

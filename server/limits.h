@@ -24,9 +24,12 @@
 #define WARD_CHECKPOINT_MS 1000
 #define WARD_REWRAP_PAGE 500u
 #define WARD_REWRAP_PAGE_BESIDE 50u /* while applications call: they wait behind a page */
-#define WARD_REWRAP_AT_ONCE 8u      /* pages under way, so that database and HSM overlap */
-#define WARD_REWRAP_ROUNDS 3u       /* over rows that do not move, before the job is stuck */
-#define WARD_JOB_PART_ROWS 1024u    /* jobs are cut into parts of about so many rows, or larger */
+#define WARD_REKEY_PAGE 500u        /* records: their bytes are bounded too, so many for each */
+#define WARD_REKEY_PAGE_BESIDE 50u
+#define WARD_REKEY_ROW_BYTES 4096u
+#define WARD_JOB_PAGES_AT_ONCE 8u /* under way, so that database and HSM overlap */
+#define WARD_JOB_ROUNDS 3u        /* over rows that do not move, before the job is stuck */
+#define WARD_JOB_PART_ROWS 1024u  /* jobs are cut into parts of about so many rows, or larger */
 #define WARD_JOB_LEASE_US (10LL * 1000000)
 #define WARD_JOB_RETRY_US (600LL * 1000000)  /* a job that is stuck is tried again */
 #define WARD_INTENT_AGE_US (300LL * 1000000) /* another node's intent is left alone for so long */

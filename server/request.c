@@ -60,6 +60,18 @@ ward_status ward_request_add_read(struct ward_request *request, enum ward_read_k
     return WARD_OK;
 }
 
+ward_status ward_request_find_read(const struct ward_request *request, enum ward_read_kind kind,
+                                   const struct ward_read **ret)
+{
+    for (size_t i = 0; i < request->n_reads; i++) {
+        if (request->reads[i]->kind == kind) {
+            *ret = request->reads[i];
+            return (*ret)->status;
+        }
+    }
+    WARD_FAIL(WARD_E_INTERNAL);
+}
+
 static struct ward_leaf_pair *next_detail(struct ward_request *request, const char *name)
 {
     assert(request->n_detail < sizeof(request->detail) / sizeof(request->detail[0]));

@@ -17,7 +17,7 @@ static int finish_guarded(struct cli *cli, ward_keys *keys, const char *action, 
         (void)fprintf(stderr, "%s\n", meaning);
     }
     int exit = keys->proposal != NULL ? cli_propose(cli, keys->proposal, action, name, wait)
-                                      : cli_key_print(cli, keys->items[0], NULL);
+                                      : cli_key_print(cli, keys->items[0], NULL, NULL);
     ward_keys_free(keys);
     return exit;
 }
@@ -88,6 +88,7 @@ static const struct cli_verb verbs[] = {
     {"list", cli_key_list, "all keys that this identity may see"},
     {"versions", cli_key_versions, "the versions of a key, their states and dates"},
     {"rewrap", cli_key_rewrap, "move every stored row to the active version, and watch it"},
+    {"rekey", cli_key_rekey, "encrypt every record anew under new subject keys, and watch it"},
     {"usage", cli_key_usage, "what each version was used for, and what is left of it"},
     {"rotate", run_rotate, "propose a new version; other officers approve it"},
     {"change", cli_key_change, "propose another rotation period"},

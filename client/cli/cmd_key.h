@@ -9,20 +9,22 @@
 int cli_key_show(struct cli *cli, int argc, char **argv);
 int cli_key_list(struct cli *cli, int argc, char **argv);
 int cli_key_versions(struct cli *cli, int argc, char **argv);
-/* job: of its rows, or NULL. */
-int cli_key_print(const struct cli *cli, const ward_key_info *key, const ward_key_job *job);
+/* The two jobs of its rows; both NULL: nothing is said of them. */
+int cli_key_print(const struct cli *cli, const ward_key_info *key, const ward_key_job *rewrap,
+                  const ward_key_job *rekey);
 
 /* cmd_key_work.c */
 int cli_key_rewrap(struct cli *cli, int argc, char **argv);
+int cli_key_rekey(struct cli *cli, int argc, char **argv);
 int cli_key_usage(struct cli *cli, int argc, char **argv);
 /* Until the key's rewrap is no longer under way. CLI_FAILED when rows are left that cannot be
  * moved.
  */
 int cli_key_wait(struct cli *cli, const char *name);
-/* Members of the open object. */
-void cli_key_job_json(struct cli_doc *doc, const ward_key_job *job);
-/* One line for people. */
-bool cli_key_job_print(const ward_key_job *job);
+/* Members "rewrap" and "rekey" of the open object, and a line of each for people; neither for a job
+ * that never was. */
+void cli_key_jobs_json(struct cli_doc *doc, const ward_key_job *rewrap, const ward_key_job *rekey);
+bool cli_key_jobs_print(const ward_key_job *rewrap, const ward_key_job *rekey);
 
 /* cmd_key_state.c */
 int cli_key_change(struct cli *cli, int argc, char **argv);

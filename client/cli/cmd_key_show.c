@@ -59,17 +59,15 @@ static int print_versions(const ward_key_info *key)
     return cli_table_end(&table) ? CLI_DONE : CLI_FAILED;
 }
 
-int cli_key_print(const struct cli *cli, const ward_key_info *key, const ward_key_job *job)
+int cli_key_print(const struct cli *cli, const ward_key_info *key, const ward_key_job *rewrap,
+                  const ward_key_job *rekey)
 {
     if (cli->json) {
         struct cli_doc doc;
         cli_doc_begin(&doc);
         key_json(&doc, key, true);
-        if (job != NULL && strcmp(job->state, "none") != 0) {
-            ward_json_name(&doc.json, "rewrap");
-            ward_json_object(&doc.json);
-            cli_key_job_json(&doc, job);
-            ward_json_object_end(&doc.json);
+        if (rewrap != NULL && rekey != NULL) {
+            cli_key_jobs_json(&doc, rewrap, rekey);
         }
         return cli_doc_end(&doc) ? CLI_DONE : CLI_FAILED;
     }
@@ -87,8 +85,9 @@ int cli_key_print(const struct cli *cli, const ward_key_info *key, const ward_ke
     if (!cli_table_end(&table) || !cli_print("\n")) {
         return CLI_FAILED;
     }
-    bool told = job != NULL && strcmp(job->state, "none") != 0;
-    if (told && (!cli_key_job_print(job) || !cli_print("\n"))) {
+    bool told = rewrap != NULL && rekey != NULL &&
+                (strcmp(rewrap->state, "none") != 0 || strcmp(rekey->state, "none") != 0);
+    if (told && (!cli_key_jobs_print(rewrap, rekey) || !cli_print("\n"))) {
         return CLI_FAILED;
     }
     return print_versions(key);
@@ -145,7 +144,7 @@ int cli_key_show(struct cli *cli, int argc, char **argv)
     if (exit != CLI_DONE) {
         return exit;
     }
-    exit = cli_key_print(cli, keys->items[0], keys->rewrap);
+    exit = cli_key_print(cli, keys->items[0], keys->rewrap, keys->rekey);
     ward_keys_free(keys);
     return exit;
 }
@@ -165,7 +164,8 @@ int cli_key_versions(struct cli *cli, int argc, char **argv)
     if (exit != CLI_DONE) {
         return exit;
     }
-    exit = cli->json ? cli_key_print(cli, keys->items[0], NULL) : print_versions(keys->items[0]);
+    exit =
+        cli->json ? cli_key_print(cli, keys->items[0], NULL, NULL) : print_versions(keys->items[0]);
     ward_keys_free(keys);
     return exit;
 }

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* ward key rewrap: the stored rows of a key follow its active version, watched by a bar on a
- * terminal or by JSON lines. ward key usage: what each version was used for. */
+/* ward key rewrap: the stored rows of a key follow its active version; ward key rekey: its records
+ * follow new subject keys. Both watched by a bar on a terminal or by JSON lines. ward key usage:
+ * what each version was used for. */
 #include "client/cli/cmd_key.h"
+#include "client/cli/proposal.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -13,6 +15,41 @@
 
 #define POLL_MS 500
 #define BAR 30
+
+/* What a kind of job is called, and how far it is asked. */
+struct kind {
+    const char *name, *to, *rows; /* "Rewrap", "to version", "rows" */
+    const char *left;             /* of a job that is stuck: rows and what they do */
+    const char *doing;            /* for errors */
+    ward_rc (*progress)(ward_client *, const ward_call *, const char *, ward_key_job **,
+                        ward_error *);
+    const char *consequence, *advice; /* of a job that is stuck */
+};
+
+static const struct kind rewrap = {
+    .name = "Rewrap",
+    .to = "to version",
+    .rows = "rows",
+    .left = "rows cannot be moved and still need an older version",
+    .doing = "watching the rewrap",
+    .progress = ward_rewrap_progress,
+    .consequence = "Their old key versions stay needed and cannot be destroyed.",
+    .advice = "The daemon's log and `ward audit export` say which pages failed; repair the rows, "
+              "then run this again.",
+};
+
+static const struct kind rekey = {
+    .name = "Rekey",
+    .to = "run",
+    .rows = "records",
+    .left = "records cannot be moved and stay under old subject keys",
+    .doing = "watching the rekey",
+    .progress = ward_rekey_progress,
+    .consequence = "What leaked of their old subject keys still opens them.",
+    .advice =
+        "The daemon's log and `ward audit export` say which pages failed; repair the rows: the "
+        "daemon tries again every ten minutes.",
+};
 
 static void pause_a_moment(void)
 {
@@ -27,7 +64,7 @@ static bool is(const ward_key_job *job, const char *state)
 
 /* ---- printing ---- */
 
-void cli_key_job_json(struct cli_doc *doc, const ward_key_job *job)
+static void job_json(struct cli_doc *doc, const ward_key_job *job)
 {
     cli_doc_text(doc, "state", job->state);
     ward_json_member_int(&doc->json, "version", job->version);
@@ -45,29 +82,53 @@ static bool print_json(const char *name, const ward_key_job *job)
     struct cli_doc doc;
     cli_doc_begin(&doc);
     cli_doc_text(&doc, "key", name);
-    cli_key_job_json(&doc, job);
+    job_json(&doc, job);
     return cli_doc_end(&doc);
 }
 
-bool cli_key_job_print(const ward_key_job *job)
+static bool print_job(const struct kind *kind, const ward_key_job *job)
 {
     if (is(job, "none")) {
-        return cli_print("Rewrap: none yet.\n");
+        return cli_print("%s: none yet.\n", kind->name);
     }
     if (is(job, "stuck")) {
-        return cli_print("Rewrap to version %" PRIu32 ": stuck. %" PRIu64
-                         " rows cannot be moved and still need an older version.\n",
-                         job->version, job->left);
+        return cli_print("%s %s %" PRIu32 ": stuck. %" PRIu64 " %s.\n", kind->name, kind->to,
+                         job->version, job->left, kind->left);
     }
-    return cli_print("Rewrap to version %" PRIu32 ": %s, %" PRIu64 " of %" PRIu64
-                     " rows moved, %" PRIu64 " failed, %" PRIu64 " rows/s.\n",
-                     job->version, job->state, job->done, job->total, job->failed,
-                     job->rows_per_second);
+    return cli_print("%s %s %" PRIu32 ": %s, %" PRIu64 " of %" PRIu64 " %s moved, %" PRIu64
+                     " failed, %" PRIu64 " %s/s.\n",
+                     kind->name, kind->to, job->version, job->state, job->done, job->total,
+                     kind->rows, job->failed, job->rows_per_second, kind->rows);
+}
+
+/* What never was is not told of. */
+bool cli_key_jobs_print(const ward_key_job *rewrapped, const ward_key_job *rekeyed)
+{
+    bool said = is(rewrapped, "none") || print_job(&rewrap, rewrapped);
+    return said && (is(rekeyed, "none") || print_job(&rekey, rekeyed));
+}
+
+static void member_job(struct cli_doc *doc, const char *name, const ward_key_job *job)
+{
+    if (!is(job, "none")) {
+        ward_json_name(&doc->json, name);
+        ward_json_object(&doc->json);
+        job_json(doc, job);
+        ward_json_object_end(&doc->json);
+    }
+}
+
+void cli_key_jobs_json(struct cli_doc *doc, const ward_key_job *rewrapped,
+                       const ward_key_job *rekeyed)
+{
+    member_job(doc, "rewrap", rewrapped);
+    member_job(doc, "rekey", rekeyed);
 }
 
 /* ---- watching ---- */
 
 struct watch {
+    const struct kind *kind;
     bool bar, json;
     const char *name;
     int64_t last_us;
@@ -97,11 +158,11 @@ static void draw(struct watch *watch, const ward_key_job *job)
     memset(bar, '.', BAR);
     memset(bar, '#', full);
     bar[BAR] = 0;
-    (void)fprintf(stderr, "\r[%s] %5.1f %%  %" PRIu64 " of %" PRIu64 " rows", bar, part * 100,
-                  job->done, job->total);
+    (void)fprintf(stderr, "\r[%s] %5.1f %%  %" PRIu64 " of %" PRIu64 " %s", bar, part * 100,
+                  job->done, job->total, watch->kind->rows);
     if (watch->rate >= 1) {
         uint64_t left = job->total > job->done ? job->total - job->done : 0;
-        (void)fprintf(stderr, "  %.0f rows/s  %.0f s left ", watch->rate,
+        (void)fprintf(stderr, "  %.0f %s/s  %.0f s left ", watch->rate, watch->kind->rows,
                       (double)left / watch->rate);
     }
     (void)fprintf(stderr, "\033[K");
@@ -131,8 +192,8 @@ static int follow(struct cli *cli, struct watch *watch, ward_key_job **job)
         ward_key_job_free(*job);
         *job = NULL;
         ward_error error;
-        if (ward_rewrap_progress(cli->client, NULL, watch->name, job, &error) != WARD_RC_OK) {
-            return cli_fail_call("watching the rewrap", &error);
+        if (watch->kind->progress(cli->client, NULL, watch->name, job, &error) != WARD_RC_OK) {
+            return cli_fail_call(watch->kind->doing, &error);
         }
     }
     if (watch->bar && watch->shown) {
@@ -142,26 +203,47 @@ static int follow(struct cli *cli, struct watch *watch, ward_key_job **job)
     return CLI_DONE;
 }
 
-static int judge(const char *name, const ward_key_job *job)
+static int judge(const struct kind *kind, const char *name, const ward_key_job *job)
 {
     if (!is(job, "stuck")) {
         return CLI_DONE;
     }
-    return cli_fail(CLI_FAILED, "Their old key versions stay needed and cannot be destroyed.",
-                    "The daemon's log and `ward audit export` say which pages failed; repair the "
-                    "rows, then run this again.",
-                    "%s: %" PRIu64 " rows cannot be rewrapped", name, job->left);
+    return cli_fail(CLI_FAILED, kind->consequence, kind->advice, "%s: %" PRIu64 " %s", name,
+                    job->left, kind->left);
+}
+
+static struct watch watch_of(const struct cli *cli, const struct kind *kind, const char *name)
+{
+    return (struct watch){.kind = kind,
+                          .name = name,
+                          .json = cli->json,
+                          .bar = !cli->json && isatty(STDERR_FILENO) != 0};
 }
 
 int cli_key_wait(struct cli *cli, const char *name)
 {
-    struct watch watch = {.name = name, .bar = !cli->json && isatty(STDERR_FILENO) != 0};
+    struct watch watch = watch_of(cli, &rewrap, name);
+    watch.json = false;
     ward_key_job *job = NULL;
     int exit = follow(cli, &watch, &job);
     if (exit == CLI_DONE) {
-        exit = judge(name, job);
+        exit = judge(&rewrap, name, job);
     }
     ward_key_job_free(job);
+    return exit;
+}
+
+/* Takes the job, which is NULL when only its progress is known; waits for its end, and says it. */
+static int finish(struct cli *cli, const struct kind *kind, const char *name, bool wait,
+                  ward_key_job *take_job)
+{
+    struct watch watch = watch_of(cli, kind, name);
+    int exit = wait ? follow(cli, &watch, &take_job) : CLI_DONE;
+    if (exit == CLI_DONE) {
+        bool said = cli->json ? print_json(name, take_job) : print_job(kind, take_job);
+        exit = said ? judge(kind, name, take_job) : CLI_FAILED;
+    }
+    ward_key_job_free(take_job);
     return exit;
 }
 
@@ -189,17 +271,45 @@ int cli_key_rewrap(struct cli *cli, int argc, char **argv)
     if (ward_rewrap_key(cli->client, &call, names.texts[0], &job, &error) != WARD_RC_OK) {
         return cli_fail_call("rewrapping the key's rows", &error);
     }
-    struct watch watch = {
-        .name = names.texts[0], .json = cli->json, .bar = !cli->json && isatty(STDERR_FILENO) != 0};
-    if (wait) {
-        exit = follow(cli, &watch, &job);
+    return finish(cli, &rewrap, names.texts[0], wait, job);
+}
+
+int cli_key_rekey(struct cli *cli, int argc, char **argv)
+{
+    struct cli_texts names = {.n = 0};
+    const char *reason = NULL;
+    bool wait = false;
+    const struct cli_option options[] = {
+        {"reason", CLI_TEXT, &reason, "TEXT", "Why; officers read it", 0, 0, false},
+        {"wait", CLI_FLAG, &wait, NULL,
+         "Wait for approval where it needs one, then watch it to its end: a bar on a terminal, "
+         "lines of JSON otherwise",
+         0, 0, false},
+    };
+    CLI_PARSE(cli, argc, argv, .args = "NAME",
+              .doc = "Encrypts every record of a key anew, under new subject keys. For a key that "
+                     "leaked: a rewrap changes what wraps the subject keys, and not them. It is "
+                     "done beside all other work; where policy asks for approvals it waits for "
+                     "them first.",
+              CLI_OPTIONS(options), .positional = &names, .min = 1, .max = 1);
+    int exit = cli_connect(cli);
+    if (exit != CLI_DONE) {
+        return exit;
     }
-    if (exit == CLI_DONE) {
-        bool said = cli->json ? print_json(names.texts[0], job) : cli_key_job_print(job);
-        exit = said ? judge(names.texts[0], job) : CLI_FAILED;
+    const ward_call call = {.reason = reason};
+    const char *name = names.texts[0];
+    ward_key_job *job = NULL;
+    ward_error error;
+    if (ward_rekey_key(cli->client, &call, name, &job, &error) != WARD_RC_OK) {
+        return cli_fail_call("rekeying the key's records", &error);
     }
-    ward_key_job_free(job);
-    return exit;
+    if (job->proposal != NULL) {
+        exit = cli_propose(cli, job->proposal, "key.rekey", name, wait);
+        ward_key_job_free(job);
+        job = NULL;
+        return exit == CLI_DONE && wait ? finish(cli, &rekey, name, wait, NULL) : exit;
+    }
+    return finish(cli, &rekey, name, wait, job);
 }
 
 /* ---- usage ---- */
@@ -238,6 +348,7 @@ static int usage_json(const ward_key_usage *use)
         ward_json_object_end(&doc.json);
     }
     ward_json_array_end(&doc.json);
+    cli_key_jobs_json(&doc, use->rewrap, use->rekey);
     return cli_doc_end(&doc) ? CLI_DONE : CLI_FAILED;
 }
 
@@ -287,7 +398,8 @@ static int usage_table(const ward_key_usage *use)
     bool said =
         cli_table_end(&table) && (!held || held_table(use)) &&
         cli_print("\nRotates every %" PRIu32 " days%s%s.\n", use->rotation_period_days,
-                  due ? ", next on " : "; none is due by its age", due ? use->next_rotation : "");
+                  due ? ", next on " : "; none is due by its age", due ? use->next_rotation : "") &&
+        cli_key_jobs_print(use->rewrap, use->rekey);
     return said ? CLI_DONE : CLI_FAILED;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The thread of the ticks: checkpoint, epoch, summary, recovery. Rewrap, which may be long, has one
- * of its own. They decide nothing; what they ask for is decided and audited like any request. */
+/* The thread of the ticks: checkpoint, epoch, summary, recovery. Rewrap and rekey, which may be
+ * long, have one of their own. They decide nothing; what they ask for is decided and audited like
+ * any request. */
 #include "server/jobs/jobs.h"
 
 #include <stdlib.h>
@@ -10,8 +11,8 @@
 #include "server/jobs/destruction.h"
 #include "server/jobs/follow.h"
 #include "server/jobs/internal.h"
+#include "server/jobs/pager.h"
 #include "server/jobs/recovery.h"
-#include "server/jobs/rewrap.h"
 #include "server/jobs/reviews.h"
 #include "server/jobs/rotation.h"
 #include "server/limits.h"
@@ -33,7 +34,7 @@ struct ward_jobs {
     pthread_t ticker;
     bool ticking;
     struct ward_follower *follower;
-    struct ward_rewrapper *rewrapper;
+    struct ward_pager *pager;
     struct ward_destroyer *destroyer;
     struct ward_store_reader *reader;
     atomic_bool stopping;
@@ -247,7 +248,7 @@ static ward_status start_threads(struct ward_jobs *jobs)
     WARD_TRY(ward_follower_start(&jobs->config, &jobs->follower));
     jobs->ticking = pthread_create(&jobs->ticker, NULL, tick, jobs) == 0;
     WARD_ENSURE(jobs->ticking, WARD_E_UNAVAILABLE);
-    WARD_TRY(ward_rewrapper_start(&jobs->config, &jobs->rewrapper));
+    WARD_TRY(ward_pager_start(&jobs->config, &jobs->pager));
     WARD_TRY(ward_destroyer_start(&jobs->config, &jobs->destroyer));
     return WARD_OK;
 }
@@ -273,7 +274,7 @@ void ward_jobs_stop(struct ward_jobs *jobs)
         return;
     }
     jobs->stopping = true;
-    ward_rewrapper_stop(jobs->rewrapper);
+    ward_pager_stop(jobs->pager);
     ward_destroyer_stop(jobs->destroyer);
     if (jobs->ticking) {
         (void)pthread_join(jobs->ticker, NULL);
@@ -288,7 +289,7 @@ uint64_t ward_jobs_unreviewed(const struct ward_jobs *jobs)
     return jobs == NULL ? 0 : atomic_load(&jobs->unreviewed);
 }
 
-void ward_jobs_rewrap(const struct ward_jobs *jobs, struct ward_rewrap_stats *ret)
+void ward_jobs_stats(const struct ward_jobs *jobs, uint8_t kind, struct ward_job_stats *ret)
 {
-    ward_rewrapper_stats(jobs->rewrapper, ret);
+    ward_pager_stats(jobs->pager, kind, ret);
 }

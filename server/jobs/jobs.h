@@ -10,6 +10,7 @@
  *   every 5 s      the kept answers of changes go when they are a day old
  *   every 10 s     the summary of attempts without an identity, when there were any
  *   after a change the rewrap of subject keys that are below their key's active version
+ *   when asked     the rekey of records
  *   every hour     the attributes of every key in the HSM
  *   at start, and every minute: what a crash left between intent and outcome */
 #ifndef WARD_SERVER_JOBS_JOBS_H
@@ -39,8 +40,8 @@ struct ward_jobs_config {
     unsigned rewrap_share; /* percent of the time, while applications call; 0: all of it */
 };
 
-struct ward_rewrap_stats {
-    uint64_t rewrapped;      /* subject keys, by this daemon since its start */
+struct ward_job_stats {
+    uint64_t moved;          /* subject keys or records, by this daemon since its start */
     uint64_t left, failed;   /* of the jobs that run: rows to go, and rows that did not move */
     uint64_t running, stuck; /* jobs */
 };
@@ -49,7 +50,7 @@ ward_status ward_jobs_start(const struct ward_jobs_config *config, struct ward_j
 /* Stops and joins; signs a last checkpoint. NULL is fine. */
 void ward_jobs_stop(struct ward_jobs *jobs);
 /* For metrics; any thread. */
-void ward_jobs_rewrap(const struct ward_jobs *jobs, struct ward_rewrap_stats *ret);
+void ward_jobs_stats(const struct ward_jobs *jobs, uint8_t kind, struct ward_job_stats *ret);
 /* Acts that wait for an officer's review, as of a few seconds ago; for metrics. */
 uint64_t ward_jobs_unreviewed(const struct ward_jobs *jobs);
 

@@ -18,6 +18,7 @@ static const struct {
     {WARD_ACTION_KEY_COMPROMISE, &ward_execution_key_state},
     {WARD_ACTION_KEY_DESTROY, &ward_execution_key_state},
     {WARD_ACTION_KEY_CANCEL_DESTROY, &ward_execution_key_state},
+    {WARD_ACTION_KEY_REKEY, &ward_execution_rekey},
     {WARD_ACTION_POLICY_APPLY, &ward_execution_policy},
     {WARD_ACTION_IDENTITY_REVOKE, &ward_execution_revocation},
     {WARD_ACTION_IDENTITY_UNREVOKE, &ward_execution_revocation},

@@ -44,7 +44,8 @@ static ward_status finish_describe(struct ward_request *request, struct ward_wor
     const struct ward_read *read = request->reads[0];
     WARD_TRY(read->status);
     WARD_TRY(request->reads[1]->status);
-    ward_job_view_of(request->reads[1], WARD_JOB_REWRAP, request->received_wall_us, &in->job);
+    ward_job_view_of(request->reads[1], WARD_JOB_REWRAP, request->received_wall_us, &in->rewrap);
+    ward_job_view_of(request->reads[1], WARD_JOB_REKEY, request->received_wall_us, &in->rekey);
     for (size_t v = 0; v < in->key.n_versions; v++) {
         for (size_t r = 0; r < read->rows.n; r++) {
             if (read->rows.versions[r] == in->key.versions[v].version) {

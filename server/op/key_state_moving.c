@@ -88,18 +88,6 @@ ward_status ward_key_moving_read(struct ward_request *request, const struct ward
     return ward_key_held_read(request, kek);
 }
 
-static ward_status find_read(const struct ward_request *request, enum ward_read_kind kind,
-                             const struct ward_read **ret)
-{
-    for (size_t i = 0; i < request->n_reads; i++) {
-        if (request->reads[i]->kind == kind) {
-            *ret = request->reads[i];
-            return (*ret)->status;
-        }
-    }
-    WARD_FAIL(WARD_E_INTERNAL);
-}
-
 static bool concerns(const struct ward_key_moving *moving, uint32_t version)
 {
     return moving->version == NULL || moving->version->version == version;
@@ -109,8 +97,8 @@ ward_status ward_key_moving_count(const struct ward_request *request,
                                   struct ward_key_moving *moving)
 {
     const struct ward_read *rows, *use;
-    WARD_TRY(find_read(request, WARD_READ_ROWS, &rows));
-    WARD_TRY(find_read(request, WARD_READ_KEY_USE, &use));
+    WARD_TRY(ward_request_find_read(request, WARD_READ_ROWS, &rows));
+    WARD_TRY(ward_request_find_read(request, WARD_READ_KEY_USE, &use));
     moving->rows = moving->issued = moving->opened = 0;
     moving->last_opened_us = 0;
     for (size_t i = 0; i < rows->rows.n; i++) {

@@ -3,6 +3,7 @@
  * left, and when the next one is due. The numbers on which a destruction is decided. */
 #include "policy/name.h"
 #include "server/op/data_key.h"
+#include "server/op/jobs.h"
 #include "server/op/key_held.h"
 #include "server/op/messages.h"
 #include "server/work/budget.h"
@@ -35,7 +36,8 @@ static ward_status read(struct ward_request *request, struct ward_digest *digest
     read->rows.kek = key->id;
     WARD_TRY(ward_request_add_read(request, WARD_READ_KEY_USE, &read));
     read->key_use.kek = key->id;
-    return ward_key_held_read(request, &key->id);
+    WARD_TRY(ward_key_held_read(request, &key->id));
+    return ward_job_read(request, key);
 }
 
 /* Wraps are counted by every node, ahead of use; what this one has reserved since is in its budget.
@@ -66,10 +68,13 @@ static ward_status finish(struct ward_request *request, struct ward_worker *work
     struct ward_key_usage *in = request->in;
     const struct ward_key *key = request->work;
     const struct ward_read *rows = request->reads[0], *use = request->reads[1],
-                           *held = request->reads[2];
+                           *held = request->reads[2], *jobs;
     WARD_TRY(rows->status);
     WARD_TRY(use->status);
     WARD_TRY(held->status);
+    WARD_TRY(ward_request_find_read(request, WARD_READ_JOBS, &jobs));
+    ward_job_view_of(jobs, WARD_JOB_REWRAP, request->received_wall_us, &in->rewrap);
+    ward_job_view_of(jobs, WARD_JOB_REKEY, request->received_wall_us, &in->rekey);
     in->versions = WARD_ARENA_ARRAY(request->arena, struct ward_version_usage, key->n_versions);
     WARD_ENSURE(in->versions != NULL, WARD_E_EXHAUSTED);
     in->n_versions = key->n_versions;

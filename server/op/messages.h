@@ -134,12 +134,17 @@ struct ward_job_view {
 };
 struct ward_key_describe {
     struct ward_bytes name;
-    struct ward_key_view key; /* out */
-    struct ward_job_view job; /* out */
+    struct ward_key_view key;           /* out */
+    struct ward_job_view rewrap, rekey; /* out */
 };
-struct ward_key_rewrap { /* RewrapKey, RewrapProgress */
+struct ward_key_job { /* RewrapKey, RewrapProgress, RekeyProgress */
     struct ward_bytes name;
     struct ward_job_view job; /* out */
+};
+struct ward_key_rekey { /* out: one of the two */
+    struct ward_bytes name;
+    struct ward_job_view job;
+    struct ward_proposal_view *proposal;
 };
 struct ward_version_usage {
     uint32_t version;
@@ -157,6 +162,7 @@ struct ward_key_usage {
     int64_t now_us, next_rotation_us; /* next: 0 none */
     struct ward_version_usage *versions;
     size_t n_versions;
+    struct ward_job_view rewrap, rekey;
 };
 struct ward_key_list {
     uint32_t page_size;

@@ -43,6 +43,9 @@ struct ward_op {
 /* For an operation's read function. The read lies in the arena; EXHAUSTED when it is spent. */
 ward_status ward_request_add_read(struct ward_request *request, enum ward_read_kind kind,
                                   struct ward_read **ret);
+/* The first one of that kind in this step, and its status; INTERNAL when there is none. */
+ward_status ward_request_find_read(const struct ward_request *request, enum ward_read_kind kind,
+                                   const struct ward_read **ret);
 /* A number or a text for the audit entry; name is constant, text in the arena. At most 16; more are
  * our bug. */
 void ward_request_detail(struct ward_request *request, const char *name, int64_t number);
@@ -65,7 +68,8 @@ struct ward_decision ward_request_ask_fields(const struct ward_request *request,
 
 extern const struct ward_op ward_op_generate, ward_op_unwrap, ward_op_data_key_rewrap;
 extern const struct ward_op ward_op_key_create, ward_op_key_rotate, ward_op_key_describe,
-    ward_op_key_list, ward_op_key_rewrap, ward_op_rewrap_progress, ward_op_key_usage;
+    ward_op_key_list, ward_op_key_rewrap, ward_op_rewrap_progress, ward_op_key_rekey,
+    ward_op_rekey_progress, ward_op_key_usage;
 extern const struct ward_op ward_op_key_change, ward_op_key_disable, ward_op_key_enable,
     ward_op_key_suspend, ward_op_key_resume, ward_op_key_deactivate, ward_op_key_compromise,
     ward_op_key_schedule_destroy, ward_op_key_cancel_destroy;
@@ -81,7 +85,8 @@ extern const struct ward_op ward_op_diagnose;
 extern const struct ward_op ward_op_audit_export, ward_op_audit_checkpoint;
 /* Internal, by identity "system". */
 extern const struct ward_op ward_op_sign_checkpoint, ward_op_rewrap, ward_op_rewrap_open,
-    ward_op_rewrap_end, ward_op_recover, ward_op_start, ward_op_summary, ward_op_attest,
-    ward_op_rotate_due, ward_op_purge, ward_op_destroy_due, ward_op_recover_destroying;
+    ward_op_rewrap_end, ward_op_rekey, ward_op_rekey_open, ward_op_rekey_end, ward_op_recover,
+    ward_op_start, ward_op_summary, ward_op_attest, ward_op_rotate_due, ward_op_purge,
+    ward_op_destroy_due, ward_op_recover_destroying;
 
 #endif

@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 
+#include "base/random.h"
 #include "policy/name.h"
 #include "server/audit/entry.h"
 #include "server/op/emergency.h"
@@ -88,6 +89,30 @@ ward_status ward_subject_key_plan(struct ward_request *request, struct ward_work
     WARD_ENSURE(kek->out != NULL, WARD_E_EXHAUSTED);
     *ret_plain = kek->out;
     *ret_kek = kek->key;
+    return WARD_OK;
+}
+
+ward_status ward_subject_key_plan_fresh(struct ward_request *request, struct ward_worker *worker,
+                                        struct ward_new_subject_key *row, uint8_t **ret_plain)
+{
+    const struct ward_wrapped_key header = {.use = WARD_USE_SUBJECT,
+                                            .algorithm = WARD_ALGORITHM_PKCS11_AES_GCM,
+                                            .key_id = row->kek,
+                                            .version = row->kek_version};
+    WARD_TRY(ward_id_random(&row->id));
+    uint8_t *wrapped = ward_arena_alloc(request->arena, WARD_WRAPPED_MAX);
+    *ret_plain = ward_arena_alloc(request->arena, WARD_KEK_PLAIN_MAX);
+    WARD_ENSURE(wrapped != NULL && *ret_plain != NULL, WARD_E_EXHAUSTED);
+    WARD_TRY(ward_random_private(*ret_plain, WARD_AEAD_KEY_SIZE));
+    ward_wrapped_key_header(&header, wrapped);
+    row->wrapped = WARD_BYTES(wrapped, WARD_WRAPPED_HEADER_SIZE);
+    struct ward_kek_item *kek;
+    WARD_TRY(ward_worker_add(worker, request, &kek));
+    kek->verb = WARD_KEK_WRAP;
+    kek->key = (struct ward_kek_ref){header.key_id, header.version};
+    WARD_TRY(ward_subject_key_aad(&header, row->subject_hash, &row->id, request->arena, &kek->aad));
+    kek->in = WARD_BYTES(*ret_plain, WARD_AEAD_KEY_SIZE);
+    kek->out = wrapped + WARD_WRAPPED_HEADER_SIZE;
     return WARD_OK;
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What put, get and rewrap share: the keyed hashes under which rows are found, and the context that
- * binds a wrapped subject key to its row. */
+/* What put, get, rewrap and rekey share: the keyed hashes under which rows are found, and the
+ * context that binds a wrapped subject key to its row. */
 #ifndef WARD_SERVER_OP_RECORD_H
 #define WARD_SERVER_OP_RECORD_H
 
@@ -35,6 +35,12 @@ ward_status ward_subject_key_plan(struct ward_request *request, struct ward_work
                                   const struct ward_store_subject_key *row,
                                   const uint8_t subject_hash[static WARD_HASH_SIZE],
                                   uint8_t **ret_plain, struct ward_kek_ref *ret_kek);
+
+/* Plans the making of one: the row says whose it is, its generation, and under which version of
+ * which KEK. Sets its id, and its wrapped key but for what the HSM answers, which goes behind:
+ * wrapped.size is then to be made larger by that. */
+ward_status ward_subject_key_plan_fresh(struct ward_request *request, struct ward_worker *worker,
+                                        struct ward_new_subject_key *row, uint8_t **ret_plain);
 
 /* "record:COLLECTION/<16 hex of subject>/<16 hex of record>#VERSION" in the arena; version 0:
  * without; place NULL: the collection alone. */

@@ -6,7 +6,6 @@
 #include <stdlib.h>
 
 #include "base/json.h"
-#include "base/random.h"
 #include "policy/name.h"
 #include "proto/wire_limits.h"
 #include "server/audit/entry.h"
@@ -200,32 +199,13 @@ static ward_status plan_fresh(struct ward_request *request, struct ward_worker *
 {
     const struct ward_key_version *version;
     WARD_TRY(ward_state_wrapping_version(subject->key, &version));
-    struct ward_wrapped_key header = {.use = WARD_USE_SUBJECT,
-                                      .algorithm = WARD_ALGORITHM_PKCS11_AES_GCM,
-                                      .key_id = subject->key->id,
-                                      .version = version->version};
     subject->fresh = true;
     subject->row = (struct ward_new_subject_key){.collection = collection,
                                                  .generation = 1,
                                                  .kek = subject->key->id,
                                                  .kek_version = version->version};
     memcpy(subject->row.subject_hash, subject->hash, WARD_HASH_SIZE);
-    WARD_TRY(ward_id_random(&subject->row.id));
-    uint8_t *wrapped = ward_arena_alloc(request->arena, WARD_WRAPPED_MAX);
-    subject->plain = ward_arena_alloc(request->arena, WARD_KEK_PLAIN_MAX);
-    WARD_ENSURE(wrapped != NULL && subject->plain != NULL, WARD_E_EXHAUSTED);
-    WARD_TRY(ward_random_private(subject->plain, WARD_AEAD_KEY_SIZE));
-    ward_wrapped_key_header(&header, wrapped);
-    subject->row.wrapped = WARD_BYTES(wrapped, WARD_WRAPPED_HEADER_SIZE);
-    struct ward_kek_item *kek;
-    WARD_TRY(ward_worker_add(worker, request, &kek));
-    kek->verb = WARD_KEK_WRAP;
-    kek->key = (struct ward_kek_ref){header.key_id, header.version};
-    WARD_TRY(
-        ward_subject_key_aad(&header, subject->hash, &subject->row.id, request->arena, &kek->aad));
-    kek->in = WARD_BYTES(subject->plain, WARD_AEAD_KEY_SIZE);
-    kek->out = wrapped + WARD_WRAPPED_HEADER_SIZE;
-    return WARD_OK;
+    return ward_subject_key_plan_fresh(request, worker, &subject->row, &subject->plain);
 }
 
 static ward_status plan(struct ward_request *request, struct ward_worker *worker)

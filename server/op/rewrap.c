@@ -5,8 +5,7 @@
  * nothing. */
 #include "base/failpoint.h"
 #include "proto/wrapped_key.h"
-#include "server/limits.h"
-#include "server/op/data_key.h"
+#include "server/op/jobs.h"
 #include "server/op/record.h"
 #include "server/op/system.h"
 #include "server/work/batch.h"
@@ -22,23 +21,13 @@ struct rewrap_notes {
 
 static ward_status decide(struct ward_request *request)
 {
-    const struct ward_rewrap *in = request->in;
     if (request->work == NULL) {
         request->work = WARD_ARENA_NEW(request->arena, struct rewrap_notes);
         WARD_ENSURE(request->work != NULL, WARD_E_EXHAUSTED);
     }
     struct rewrap_notes *notes = request->work;
     notes->n = notes->n_failed = 0;
-    WARD_TRY(ward_op_key_object(request->arena, in->key, 0, &request->object));
-    if (request->attempts > 0) {
-        return WARD_REFUSAL(WARD_E_CONFLICT, "part: another daemon has taken it over");
-    }
-    notes->key = ward_state_key(request->state, in->key);
-    WARD_ENSURE(notes->key != NULL, WARD_E_NOT_FOUND);
-    const struct ward_key_version *active;
-    WARD_TRY(ward_state_wrapping_version(notes->key, &active));
-    notes->version = active->version;
-    return WARD_OK;
+    return ward_job_page_decide(request, &notes->key, &notes->version);
 }
 
 /* In pass 0 only the rows of versions that are compromised. */
@@ -62,12 +51,12 @@ static ward_status pick_versions(struct ward_request *request, struct ward_read 
 static ward_status read(struct ward_request *request, struct ward_digest *digest)
 {
     (void)digest;
-    const struct ward_rewrap *in = request->in;
+    const struct ward_job_page *in = request->in;
     const struct rewrap_notes *notes = request->work;
     struct ward_read *read;
     struct ward_id start;
     WARD_TRY(ward_request_add_read(request, WARD_READ_REWRAP_PAGE, &read));
-    ward_job_range(in->place.part, in->parts, &start, &read->rewrap.until);
+    ward_job_range(in->place.part, in->job.parts, &start, &read->rewrap.until);
     read->rewrap.kek = notes->key->id;
     read->rewrap.after = in->place.cursor;
     read->rewrap.below = notes->version;
@@ -132,7 +121,7 @@ static ward_status plan(struct ward_request *request, struct ward_worker *worker
 }
 
 /* Where the part stands behind this page. */
-static void move_on(struct ward_rewrap *in, const struct ward_read *read)
+static void move_on(struct ward_job_page *in, const struct ward_read *read)
 {
     in->next = in->place;
     in->finished = false;
@@ -141,7 +130,7 @@ static void move_on(struct ward_rewrap *in, const struct ward_read *read)
     } else if (in->place.pass == 0) {
         struct ward_id until;
         in->next.pass = 1;
-        ward_job_range(in->place.part, in->parts, &in->next.cursor, &until);
+        ward_job_range(in->place.part, in->job.parts, &in->next.cursor, &until);
     } else {
         in->next.cursor = read->rewrap.until;
         in->finished = true;
@@ -150,7 +139,7 @@ static void move_on(struct ward_rewrap *in, const struct ward_read *read)
 
 static ward_status finish(struct ward_request *request, struct ward_worker *worker)
 {
-    struct ward_rewrap *in = request->in;
+    struct ward_job_page *in = request->in;
     struct rewrap_notes *notes = request->work;
     const struct ward_read *read = request->reads[0];
     WARD_TRY(ward_failpoint("rewrap.after-hsm"));
@@ -180,35 +169,18 @@ static ward_status finish(struct ward_request *request, struct ward_worker *work
 
 static ward_status commit(struct ward_request *request, struct ward_batch *batch)
 {
-    const struct ward_rewrap *in = request->in;
     const struct rewrap_notes *notes = request->work;
     WARD_TRY(ward_failpoint("rewrap.before-commit"));
-    struct ward_effect effect = {.kind = WARD_EFFECT_JOB_MOVE};
-    effect.job_move.from = in->place;
-    effect.job_move.pass = in->next.pass;
-    effect.job_move.cursor = in->next.cursor;
-    effect.job_move.done = notes->n;
-    effect.job_move.failed = notes->n_failed;
-    effect.job_move.finished = in->finished;
-    effect.job_move.node = request->state->node;
-    effect.job_move.lease_us = request->received_wall_us + WARD_JOB_LEASE_US;
-    WARD_TRY(ward_batch_effect(batch, &effect));
+    WARD_TRY(ward_job_page_commit(request, batch));
     for (size_t i = 0; i < notes->n; i++) {
         WARD_TRY(ward_batch_rewrapped(batch, &notes->rows[i]));
     }
     return WARD_OK;
 }
 
-/* Rows of a page: that many wait when a page waits. */
-static uint32_t cost(const struct ward_request *request)
-{
-    const struct ward_rewrap *in = request->in;
-    return in->limit;
-}
-
 const struct ward_op ward_op_rewrap = {
     .action = WARD_ACTION_SYSTEM_REWRAP,
-    .cost = cost,
+    .cost = ward_job_page_cost,
     .decide = decide,
     .steps = {{.read = read, .plan = plan, .finish = finish, .commit = commit}},
     .n_steps = 1,

@@ -11,27 +11,27 @@ struct ward_sign_checkpoint {
     struct ward_merkle tree;
 };
 
-/* Makes sure that there is a job which brings the subject keys of `key` under its active version.
- * Silent: what it leads to is told. */
-struct ward_rewrap_open {
+/* Makes sure that there is a job for the rows of `key`: a rewrap to its active version, or the last
+ * run of a rekey once more. Silent: what it leads to is told. */
+struct ward_job_open {
     struct ward_bytes key;
     bool again; /* one that has ended begins anew */
 };
 
-/* One page of a rewrap: the subject keys of `key`, below its active version, of one part. */
-struct ward_rewrap {
+/* One page of a job: the next rows of one part of it. */
+struct ward_job_page {
     struct ward_bytes key;
-    uint32_t parts; /* of the job */
+    struct ward_store_job job;
     struct ward_job_place place;
     uint32_t limit; /* rows, at most WARD_BATCH_ITEMS_MAX */
     /* out */
     struct ward_job_place next; /* where the part stands now */
     bool finished;
-    size_t rows, failed; /* rewrapped, and not */
+    size_t rows, failed; /* moved, and not */
 };
 
 /* The count at the end of a job. */
-struct ward_rewrap_end {
+struct ward_job_end {
     struct ward_bytes key;
     struct ward_store_job job;
     uint8_t state; /* out: enum ward_job_state */

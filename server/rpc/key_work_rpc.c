@@ -3,6 +3,7 @@
 #include "policy/key_state.h"
 #include "server/rpc/fields.h"
 #include "server/rpc/method.h"
+#include "server/rpc/replay_digest.h"
 
 #define DAY_US (24LL * 3600 * 1000000)
 
@@ -35,7 +36,7 @@ ward_status ward_fields_job(struct ward_arena *arena, const struct ward_job_view
 
 static ward_status take_name(struct ward_request *request, const char *name)
 {
-    struct ward_key_rewrap *in = WARD_ARENA_NEW(request->arena, struct ward_key_rewrap);
+    struct ward_key_job *in = WARD_ARENA_NEW(request->arena, struct ward_key_job);
     WARD_ENSURE(in != NULL, WARD_E_EXHAUSTED);
     in->name = ward_bytes_str(name);
     WARD_REQUIRE_TEXT(in->name, "name", 128);
@@ -52,7 +53,7 @@ ward_status ward_key_rewrap_decode(struct ward_request *request, const ProtobufC
 
 ward_status ward_key_rewrap_encode(struct ward_request *request, const ProtobufCMessage **ret)
 {
-    const struct ward_key_rewrap *in = request->in;
+    const struct ward_key_job *in = request->in;
     Ward__V1__RewrapKeyResponse *response =
         WARD_ARENA_NEW(request->arena, Ward__V1__RewrapKeyResponse);
     WARD_ENSURE(response != NULL, WARD_E_EXHAUSTED);
@@ -71,11 +72,60 @@ ward_status ward_rewrap_progress_decode(struct ward_request *request,
 
 ward_status ward_rewrap_progress_encode(struct ward_request *request, const ProtobufCMessage **ret)
 {
-    const struct ward_key_rewrap *in = request->in;
+    const struct ward_key_job *in = request->in;
     Ward__V1__RewrapProgressResponse *response =
         WARD_ARENA_NEW(request->arena, Ward__V1__RewrapProgressResponse);
     WARD_ENSURE(response != NULL, WARD_E_EXHAUSTED);
     ward__v1__rewrap_progress_response__init(response);
+    *ret = &response->base;
+    return ward_fields_job(request->arena, &in->job, &response->job);
+}
+
+/* ---- rekey ---- */
+
+ward_status ward_key_rekey_decode(struct ward_request *request, const ProtobufCMessage *message)
+{
+    const Ward__V1__RekeyKeyRequest *from = (const void *)message;
+    WARD_TRY(ward_replay_header(request, from->header, message));
+    struct ward_key_rekey *in = WARD_ARENA_NEW(request->arena, struct ward_key_rekey);
+    WARD_ENSURE(in != NULL, WARD_E_EXHAUSTED);
+    in->name = ward_bytes_str(from->name);
+    WARD_REQUIRE_TEXT(in->name, "name", 128);
+    request->in = in;
+    return WARD_OK;
+}
+
+ward_status ward_key_rekey_encode(struct ward_request *request, const ProtobufCMessage **ret)
+{
+    const struct ward_key_rekey *in = request->in;
+    Ward__V1__RekeyKeyResponse *response =
+        WARD_ARENA_NEW(request->arena, Ward__V1__RekeyKeyResponse);
+    WARD_ENSURE(response != NULL, WARD_E_EXHAUSTED);
+    ward__v1__rekey_key_response__init(response);
+    *ret = &response->base;
+    if (in->proposal != NULL) {
+        response->outcome_case = WARD__V1__REKEY_KEY_RESPONSE__OUTCOME_PROPOSAL;
+        return ward_fields_proposal(request->arena, in->proposal, &response->proposal);
+    }
+    response->outcome_case = WARD__V1__REKEY_KEY_RESPONSE__OUTCOME_JOB;
+    return ward_fields_job(request->arena, &in->job, &response->job);
+}
+
+ward_status ward_rekey_progress_decode(struct ward_request *request,
+                                       const ProtobufCMessage *message)
+{
+    const Ward__V1__RekeyProgressRequest *from = (const void *)message;
+    WARD_TRY(ward_fields_header(request, from->header));
+    return take_name(request, from->name);
+}
+
+ward_status ward_rekey_progress_encode(struct ward_request *request, const ProtobufCMessage **ret)
+{
+    const struct ward_key_job *in = request->in;
+    Ward__V1__RekeyProgressResponse *response =
+        WARD_ARENA_NEW(request->arena, Ward__V1__RekeyProgressResponse);
+    WARD_ENSURE(response != NULL, WARD_E_EXHAUSTED);
+    ward__v1__rekey_progress_response__init(response);
     *ret = &response->base;
     return ward_fields_job(request->arena, &in->job, &response->job);
 }
@@ -144,6 +194,8 @@ ward_status ward_key_usage_encode(struct ward_request *request, const ProtobufCM
     response->purpose = (Ward__V1__KeyPurpose)in->purpose;
     response->rotation_period_days = in->period_days;
     WARD_TRY(fill_time(arena, in->next_rotation_us, &response->next_rotation));
+    WARD_TRY(ward_fields_job(arena, &in->rewrap, &response->rewrap));
+    WARD_TRY(ward_fields_job(arena, &in->rekey, &response->rekey));
     for (size_t i = 0; i < in->n_versions; i++) {
         WARD_TRY(fill_usage(arena, &in->versions[i], in->now_us, &versions[i]));
         pointers[i] = &versions[i];

@@ -112,7 +112,8 @@ ward_status ward_key_describe_encode(struct ward_request *request, const Protobu
     WARD_ENSURE(response != NULL, WARD_E_EXHAUSTED);
     ward__v1__describe_key_response__init(response);
     *ret = &response->base;
-    WARD_TRY(ward_fields_job(request->arena, &in->job, &response->rewrap));
+    WARD_TRY(ward_fields_job(request->arena, &in->rewrap, &response->rewrap));
+    WARD_TRY(ward_fields_job(request->arena, &in->rekey, &response->rekey));
     return ward_fields_key(request->arena, &in->key, &response->key);
 }
 

@@ -46,6 +46,8 @@ static const struct ward_method methods[] = {
     ROW("Keys", "ListKeys", key_list, list_keys_request, WARD_MESSAGE_MAX, 16 * MIB),
     ROW("Keys", "RewrapKey", key_rewrap, rewrap_key_request, WARD_MESSAGE_MAX, MIB),
     ROW("Keys", "RewrapProgress", rewrap_progress, rewrap_progress_request, WARD_MESSAGE_MAX, MIB),
+    ROW("Keys", "RekeyKey", key_rekey, rekey_key_request, WARD_MESSAGE_MAX, MIB),
+    ROW("Keys", "RekeyProgress", rekey_progress, rekey_progress_request, WARD_MESSAGE_MAX, MIB),
     ROW("Keys", "KeyUsage", key_usage, key_usage_request, WARD_MESSAGE_MAX, 4 * MIB),
     ROW("Keys", "RotateKey", key_rotate, rotate_key_request, WARD_MESSAGE_MAX, 4 * MIB),
     ROW("Keys", "ChangeKey", key_change, change_key_request, WARD_MESSAGE_MAX, MIB),

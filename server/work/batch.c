@@ -25,6 +25,8 @@ void ward_batch_fini(struct ward_batch *batch)
     free(batch->subject_keys);
     free(batch->records);
     free(batch->rewrapped);
+    free(batch->rekeyed_keys);
+    free(batch->rekeyed_records);
     free(batch->replays);
     free(batch->uses);
     free(batch->use_slots);
@@ -40,6 +42,8 @@ struct ward_batch_mark ward_batch_mark(const struct ward_batch *batch)
     return (struct ward_batch_mark){.n_subject_keys = batch->n_subject_keys,
                                     .n_records = batch->n_records,
                                     .n_rewrapped = batch->n_rewrapped,
+                                    .n_rekeyed_keys = batch->n_rekeyed_keys,
+                                    .n_rekeyed_records = batch->n_rekeyed_records,
                                     .n_replays = batch->n_replays,
                                     .n_effects = batch->n_effects,
                                     .n_log = batch->n_log,
@@ -76,6 +80,8 @@ void ward_batch_back_out(struct ward_batch *batch, const struct ward_batch_mark 
     batch->n_subject_keys = mark->n_subject_keys;
     batch->n_records = mark->n_records;
     batch->n_rewrapped = mark->n_rewrapped;
+    batch->n_rekeyed_keys = mark->n_rekeyed_keys;
+    batch->n_rekeyed_records = mark->n_rekeyed_records;
     batch->n_replays = mark->n_replays;
     batch->n_effects = mark->n_effects;
     batch->bump_epoch = mark->bump_epoch;
@@ -167,6 +173,28 @@ ward_status ward_batch_rewrapped(struct ward_batch *batch, const struct ward_rew
     WARD_TRY(
         grow((void **)&batch->rewrapped, &batch->max_rewrapped, batch->n_rewrapped, sizeof(*row)));
     batch->rewrapped[batch->n_rewrapped++] = *row;
+    return WARD_OK;
+}
+
+/* Not the object that a rewrap touches: both may be in one transaction, where the rewrap comes
+ * first. */
+ward_status ward_batch_rekeyed(struct ward_batch *batch, const struct ward_rekeyed_key *key,
+                               const struct ward_rekeyed_record *records, size_t n)
+{
+    uint8_t hash[WARD_BATCH_TOUCH_SIZE] = {0};
+    memcpy(hash, key->from.bytes, sizeof(key->from.bytes));
+    hash[sizeof(hash) - 1] = 1;
+    WARD_TRY(touch(batch, hash));
+    WARD_TRY(grow((void **)&batch->rekeyed_keys, &batch->max_rekeyed_keys, batch->n_rekeyed_keys,
+                  sizeof(*key)));
+    for (size_t i = 0; i < n; i++) {
+        WARD_TRY(grow((void **)&batch->rekeyed_records, &batch->max_rekeyed_records,
+                      batch->n_rekeyed_records, sizeof(*records)));
+        struct ward_rekeyed_record *record = &batch->rekeyed_records[batch->n_rekeyed_records++];
+        *record = records[i];
+        record->key = batch->n_rekeyed_keys;
+    }
+    batch->rekeyed_keys[batch->n_rekeyed_keys++] = *key;
     return WARD_OK;
 }
 

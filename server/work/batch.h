@@ -17,6 +17,10 @@ struct ward_batch {
     size_t n_records, max_records;
     struct ward_rewrapped *rewrapped;
     size_t n_rewrapped, max_rewrapped;
+    struct ward_rekeyed_key *rekeyed_keys;
+    size_t n_rekeyed_keys, max_rekeyed_keys;
+    struct ward_rekeyed_record *rekeyed_records;
+    size_t n_rekeyed_records, max_rekeyed_records;
     struct ward_new_replay *replays;
     size_t n_replays, max_replays;
     struct ward_new_use *uses; /* a version once */
@@ -47,7 +51,8 @@ struct ward_batch {
 
 /* Where the batch stood, so that a request can back out of it. */
 struct ward_batch_mark {
-    size_t n_subject_keys, n_records, n_rewrapped, n_replays, n_effects, n_log, n_added;
+    size_t n_subject_keys, n_records, n_rewrapped, n_rekeyed_keys, n_rekeyed_records, n_replays,
+        n_effects, n_log, n_added;
     bool bump_epoch;
 };
 
@@ -61,6 +66,9 @@ ward_status ward_batch_subject_key(struct ward_batch *batch,
                                    const struct ward_new_subject_key *row);
 ward_status ward_batch_record(struct ward_batch *batch, const struct ward_new_record *row);
 ward_status ward_batch_rewrapped(struct ward_batch *batch, const struct ward_rewrapped *row);
+/* A subject key with those of its records that go on to another; `key` of these is set here. */
+ward_status ward_batch_rekeyed(struct ward_batch *batch, const struct ward_rekeyed_key *key,
+                               const struct ward_rekeyed_record *records, size_t n);
 /* The same request id of the same identity twice: the second one waits, and then finds the answer.
  */
 ward_status ward_batch_replay(struct ward_batch *batch, struct ward_digest *digest,

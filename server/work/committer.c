@@ -214,6 +214,9 @@ static size_t batch_bytes(const struct ward_committer *c)
     for (size_t i = 0; i < c->batch.n_records; i++) {
         bytes += c->batch.records[i].sealed.size;
     }
+    for (size_t i = 0; i < c->batch.n_rekeyed_records; i++) {
+        bytes += c->batch.rekeyed_records[i].sealed.size;
+    }
     for (size_t i = 0; i < c->batch.n_replays; i++) {
         bytes += c->batch.replays[i].response.size;
     }
@@ -316,6 +319,10 @@ static enum ward_commit_outcome attempt(struct ward_committer *c, struct group *
         .n_records = c->batch.n_records,
         .rewrapped = c->batch.rewrapped,
         .n_rewrapped = c->batch.n_rewrapped,
+        .rekeyed_keys = c->batch.rekeyed_keys,
+        .n_rekeyed_keys = c->batch.n_rekeyed_keys,
+        .rekeyed_records = c->batch.rekeyed_records,
+        .n_rekeyed_records = c->batch.n_rekeyed_records,
         .replays = c->batch.replays,
         .n_replays = c->batch.n_replays,
         .uses = c->batch.uses,

@@ -295,6 +295,36 @@ def test_a_rewrap_dies_at(own, point):
     app.close()
 
 
+def rekey(deployment, key: str) -> int:
+    """The run that is under way, by a daemon that may die before it answers."""
+    officer = deployment.client("officer-a", timeout=20)
+    run = officer.rekey_key(key).version
+    officer.close()
+    return run
+
+
+@pytest.mark.parametrize("point", ["rekey.after-hsm", "rekey.before-commit"])
+def test_a_rekey_dies_at(own, point):
+    app = own.client("app", timeout=20)
+    app.patient = True
+    records = [(f"subject-{n}", f"record-{point}-{n}", b'{"resourceType":"Patient","n":%d}' % n) for n in range(8)]
+    for subject, record, data in records:
+        app.put(subject, record, data)
+    for _ in range(ROUNDS):
+        runs = []
+        die_at(own, f"{point}=kill", lambda runs=runs: (runs.append(rekey(own, "phi/records")), wait_until(
+            lambda: not own.daemons[0].running(), 20, "the rekey begins")))
+        wait_until(lambda runs=runs: own.postgres.sql(
+            f"SELECT count(*) FROM ward.subject_key s JOIN ward.kek k ON k.id = s.kek WHERE k.name = 'phi/records' "
+            f"AND s.run < {runs[0]}") == "0", 20, "the rekey is resumed")
+        officer = own.client("officer-a", timeout=20)
+        wait_until(lambda: officer.rekey_progress("phi/records").state == "done", 20, "and ends")
+        officer.close()
+        for subject, record, data in records:
+            assert app.get(subject, record).json == data
+    app.close()
+
+
 def test_the_log_tells_all_of_it(own):
     entries = log.verify(own.client("auditor", timeout=30), own.genesis["log_vkey"])
     taken_up = [entry for entry in entries if entry["action"] == "system.recover"]

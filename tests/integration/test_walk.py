@@ -47,6 +47,8 @@ METHODS = {
     "Keys.KeyUsage": ("key.usage", {}),
     "Keys.RewrapKey": ("key.rewrap", {}),
     "Keys.RewrapProgress": ("key.describe", {}),
+    "Keys.RekeyKey": ("key.rekey", {}),
+    "Keys.RekeyProgress": ("key.describe", {}),
     "Records.PutRecords": ("record.put", {}),
     "Records.GetRecords": ("record.get", {"version": 0, "fields": ["id"]}),
     "Approvals.List": ("approval.list", {}),

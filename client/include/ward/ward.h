@@ -374,15 +374,18 @@ typedef struct ward_key_info {
     size_t n_versions;
 } ward_key_info;
 
-/* How far the stored rows of a key are moved to its active version. */
+/* How far the stored rows of a key are moved to its active version; or its records, the rows then,
+ * to new subject keys. */
 typedef struct ward_key_job {
     const char *state; /* "none", "running", "done", "stuck" (rows are left), "superseded" */
-    uint32_t version;
+    uint32_t version;  /* of a rekey the number of the run */
     uint64_t total, done;
     uint64_t failed; /* rows that did not move the last time they were tried */
-    uint64_t left;   /* when it is stuck: rows that still need an older version */
+    uint64_t left;   /* when it is stuck: rows that still need an older version or subject key */
     uint64_t rows_per_second;
     const char *started, *ended; /* RFC 3339, UTC, or "" */
+    /* Of ward_rekey_key where policy asks for approvals: it waits, and there is no job yet. */
+    const ward_proposal_info *proposal;
 } ward_key_job;
 
 typedef struct ward_keys {
@@ -391,6 +394,7 @@ typedef struct ward_keys {
     const char *next_page;
     const ward_proposal_info *proposal; /* of create and rotate: it waits for approval, n is 0 */
     const ward_key_job *rewrap;         /* of ward_describe_key; else NULL */
+    const ward_key_job *rekey;          /* as rewrap */
 } ward_keys;
 
 /* purpose: "data-keys" or "records". rotation_period_days: 0 means 365. */
@@ -413,6 +417,12 @@ ward_rc ward_rewrap_key(ward_client *client, const ward_call *call, const char *
 /* Costs little, however many rows there are. */
 ward_rc ward_rewrap_progress(ward_client *client, const ward_call *call, const char *name,
                              ward_key_job **ret, ward_error *error);
+/* Encrypts every record of the key anew, under new subject keys: for one that leaked, which a
+ * rewrap does not heal. A run that is under way is left to run. */
+ward_rc ward_rekey_key(ward_client *client, const ward_call *call, const char *name,
+                       ward_key_job **ret, ward_error *error);
+ward_rc ward_rekey_progress(ward_client *client, const ward_call *call, const char *name,
+                            ward_key_job **ret, ward_error *error);
 void ward_key_job_free(ward_key_job *job);
 
 typedef struct ward_collection_rows {
@@ -438,6 +448,7 @@ typedef struct ward_key_usage {
     const char *next_rotation; /* by its period; "": none is due */
     const ward_key_version_usage *const *versions;
     size_t n_versions;
+    const ward_key_job *rewrap, *rekey; /* the newest ones */
 } ward_key_usage;
 
 ward_rc ward_get_key_usage(ward_client *client, const ward_call *call, const char *name,

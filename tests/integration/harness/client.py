@@ -125,6 +125,14 @@ class Client:
     def rewrap_progress(self, key: str, request_id: str = ""):
         return self.keys.RewrapProgress(keys_pb2.RewrapProgressRequest(header=header(request_id), name=key), timeout=self.timeout).job
 
+    def rekey_key(self, key: str, request_id: str = ""):
+        """The job, or where policy asks for approvals the draft of a proposal."""
+        answer = self.keys.RekeyKey(keys_pb2.RekeyKeyRequest(header=header(request_id), name=key), timeout=self.timeout)
+        return getattr(answer, answer.WhichOneof("outcome"))
+
+    def rekey_progress(self, key: str, request_id: str = ""):
+        return self.keys.RekeyProgress(keys_pb2.RekeyProgressRequest(header=header(request_id), name=key), timeout=self.timeout).job
+
     def key_usage(self, key: str, request_id: str = ""):
         return self.keys.KeyUsage(keys_pb2.KeyUsageRequest(header=header(request_id), name=key), timeout=self.timeout)
 

@@ -128,7 +128,7 @@ struct ward_request *core_rotate(struct core_world *world, const struct core_per
     return request;
 }
 
-static void take_proposal(const struct ward_proposal_view *view, struct core_proposal *ret)
+void core_take_proposal(const struct ward_proposal_view *view, struct core_proposal *ret)
 {
     assert_string_equal(view->state, "draft");
     assert_true(view->payload.size <= sizeof(ret->memory));
@@ -144,7 +144,7 @@ void core_propose(struct core_node *node, const struct core_person *person, cons
     assert_ok(core_run(node, request));
     const struct ward_key_outcome *out = request->out;
     assert_true(out != NULL && out->key == NULL && out->proposal != NULL);
-    take_proposal(out->proposal, ret);
+    core_take_proposal(out->proposal, ret);
     ward_request_free(request);
 }
 
@@ -164,7 +164,7 @@ void core_propose_change(struct core_node *node, const struct core_person *perso
 {
     struct ward_request *request = core_change(node->world, person, op, name, version);
     assert_ok(core_run(node, request));
-    take_proposal(((struct ward_key_state_change *)request->in)->proposal, ret);
+    core_take_proposal(((struct ward_key_state_change *)request->in)->proposal, ret);
     ward_request_free(request);
 }
 
@@ -264,10 +264,10 @@ void core_set_state(struct core_node *node, const char *key, uint32_t version, u
 ward_status core_rewrap_open(struct core_node *node, const char *key, bool again)
 {
     struct ward_request *request;
-    assert_ok(ward_internal_new(&ward_op_rewrap_open, sizeof(struct ward_rewrap_open), 1u << 20,
-                                &request));
-    *(struct ward_rewrap_open *)request->in =
-        (struct ward_rewrap_open){.key = copy(request, key), .again = again};
+    assert_ok(
+        ward_internal_new(&ward_op_rewrap_open, sizeof(struct ward_job_open), 1u << 20, &request));
+    *(struct ward_job_open *)request->in =
+        (struct ward_job_open){.key = copy(request, key), .again = again};
     ward_status status = ward_internal_run(&node->pipeline, request);
     ward_request_free(request);
     return status;
@@ -314,31 +314,43 @@ bool core_rewrap_claim(struct core_node *node, const struct ward_store_job *job,
     return found;
 }
 
-ward_status core_rewrap_page(struct core_node *node, const char *key,
-                             const struct ward_store_job *job, const struct ward_job_place *place,
-                             uint32_t limit, struct ward_rewrap *ret)
+ward_status core_job_page(struct core_node *node, const struct ward_op *op, const char *key,
+                          const struct ward_store_job *job, const struct ward_job_place *place,
+                          uint32_t limit, struct ward_job_page *ret)
 {
     struct ward_request *request;
-    assert_ok(ward_internal_new(&ward_op_rewrap, sizeof(*ret), 64u << 20, &request));
-    *(struct ward_rewrap *)request->in = (struct ward_rewrap){
-        .key = copy(request, key), .parts = job->parts, .place = *place, .limit = limit};
+    assert_ok(ward_internal_new(op, sizeof(*ret), 64u << 20, &request));
+    *(struct ward_job_page *)request->in = (struct ward_job_page){
+        .key = copy(request, key), .job = *job, .place = *place, .limit = limit};
     ward_status status = ward_internal_run(&node->pipeline, request);
-    *ret = *(struct ward_rewrap *)request->in;
+    *ret = *(struct ward_job_page *)request->in;
     ward_request_free(request);
     return status;
 }
 
-uint8_t core_rewrap_end(struct core_node *node, const char *key, const struct ward_store_job *job)
+uint8_t core_job_end(struct core_node *node, const struct ward_op *op, const char *key,
+                     const struct ward_store_job *job)
 {
     struct ward_request *request;
-    assert_ok(
-        ward_internal_new(&ward_op_rewrap_end, sizeof(struct ward_rewrap_end), 1u << 20, &request));
-    *(struct ward_rewrap_end *)request->in =
-        (struct ward_rewrap_end){.key = copy(request, key), .job = *job};
+    assert_ok(ward_internal_new(op, sizeof(struct ward_job_end), 1u << 20, &request));
+    *(struct ward_job_end *)request->in =
+        (struct ward_job_end){.key = copy(request, key), .job = *job};
     assert_ok(ward_internal_run(&node->pipeline, request));
-    uint8_t state = ((struct ward_rewrap_end *)request->in)->state;
+    uint8_t state = ((struct ward_job_end *)request->in)->state;
     ward_request_free(request);
     return state;
+}
+
+ward_status core_rewrap_page(struct core_node *node, const char *key,
+                             const struct ward_store_job *job, const struct ward_job_place *place,
+                             uint32_t limit, struct ward_job_page *ret)
+{
+    return core_job_page(node, &ward_op_rewrap, key, job, place, limit, ret);
+}
+
+uint8_t core_rewrap_end(struct core_node *node, const char *key, const struct ward_store_job *job)
+{
+    return core_job_end(node, &ward_op_rewrap_end, key, job);
 }
 
 void core_rewrap_all(struct core_node *node, const char *key)
@@ -352,7 +364,7 @@ void core_rewrap_all(struct core_node *node, const char *key)
             (void)core_rewrap_end(node, key, &job);
             continue;
         }
-        struct ward_rewrap page = {.next = place};
+        struct ward_job_page page = {.next = place};
         while (!page.finished) {
             struct ward_job_place from = page.next;
             assert_ok(core_rewrap_page(node, key, &job, &from, 50, &page));

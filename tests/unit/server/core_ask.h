@@ -33,6 +33,8 @@ struct core_proposal {
     uint8_t memory[WARD_PROPOSAL_MAX];
 };
 
+/* Of a draft. */
+void core_take_proposal(const struct ward_proposal_view *view, struct core_proposal *ret);
 struct ward_request *core_create(struct core_world *world, const struct core_person *person,
                                  const char *name, uint8_t purpose);
 struct ward_request *core_rotate(struct core_world *world, const struct core_person *person,
@@ -78,8 +80,14 @@ bool core_rewrap_claim(struct core_node *node, const struct ward_store_job *job,
                        struct ward_job_place *ret);
 ward_status core_rewrap_page(struct core_node *node, const char *key,
                              const struct ward_store_job *job, const struct ward_job_place *place,
-                             uint32_t limit, struct ward_rewrap *ret);
+                             uint32_t limit, struct ward_job_page *ret);
 uint8_t core_rewrap_end(struct core_node *node, const char *key, const struct ward_store_job *job);
+/* A page, or the count, of any kind of job. */
+ward_status core_job_page(struct core_node *node, const struct ward_op *op, const char *key,
+                          const struct ward_store_job *job, const struct ward_job_place *place,
+                          uint32_t limit, struct ward_job_page *ret);
+uint8_t core_job_end(struct core_node *node, const struct ward_op *op, const char *key,
+                     const struct ward_store_job *job);
 /* All of it, until the job has ended. */
 void core_rewrap_all(struct core_node *node, const char *key);
 void core_sign_checkpoint(struct core_node *node);

@@ -42,7 +42,7 @@ struct core_world {
 void core_world_init(struct core_world *world);
 void core_world_fini(struct core_world *world);
 /* The policy that the world began with. Guarded: key.rotate by one approval, of keys two/ by two;
- * key.create of keys guarded/ by one. Public context: purpose. */
+ * key.create of keys guarded/ by one, key.rekey of phi/notes by one. Public context: purpose. */
 extern const char core_policy[];
 /* Puts a policy into the database, as its next version, and moves the epoch. */
 void core_world_set_policy(struct core_world *world, const char *text);

@@ -7,7 +7,8 @@
 
 const struct ward_op ward_op_generate, ward_op_unwrap, ward_op_data_key_rewrap;
 const struct ward_op ward_op_key_create, ward_op_key_rotate, ward_op_key_describe, ward_op_key_list,
-    ward_op_key_rewrap, ward_op_rewrap_progress, ward_op_key_usage;
+    ward_op_key_rewrap, ward_op_rewrap_progress, ward_op_key_rekey, ward_op_rekey_progress,
+    ward_op_key_usage;
 const struct ward_op ward_op_key_change, ward_op_key_disable, ward_op_key_enable,
     ward_op_key_suspend, ward_op_key_resume, ward_op_key_deactivate, ward_op_key_compromise,
     ward_op_key_schedule_destroy, ward_op_key_cancel_destroy;
@@ -234,9 +235,13 @@ void canned_answer(struct ward_request *request)
     } else if (request->op == &ward_op_key_describe) {
         struct ward_key_describe *in = request->in;
         in->key = *key_view(request, in->name);
-    } else if (request->op == &ward_op_key_rewrap || request->op == &ward_op_rewrap_progress) {
-        ((struct ward_key_rewrap *)request->in)->job = (struct ward_job_view){
+    } else if (request->op == &ward_op_key_rewrap || request->op == &ward_op_rewrap_progress ||
+               request->op == &ward_op_rekey_progress) {
+        ((struct ward_key_job *)request->in)->job = (struct ward_job_view){
             .state = "running", .version = 2, .total = 10, .done = 4, .created_us = 1};
+    } else if (request->op == &ward_op_key_rekey) {
+        ((struct ward_key_rekey *)request->in)->job =
+            (struct ward_job_view){.state = "running", .version = 1, .total = 10, .created_us = 1};
     } else if (request->op == &ward_op_key_usage) {
         struct ward_key_usage *in = request->in;
         in->versions = WARD_ARENA_NEW(request->arena, struct ward_version_usage);

@@ -184,11 +184,11 @@ static void every_use_asks_for_the_state(void **unused)
 }
 
 /* One page of Ward's own rewrap, from a version in this state to a newer one that is active. */
-static struct ward_rewrap page(void)
+static struct ward_job_page page(void)
 {
     struct ward_store_job job;
     struct ward_job_place place;
-    struct ward_rewrap moved;
+    struct ward_job_page moved;
     assert_ok(core_rewrap_open(&node, "phi/records", true));
     assert_true(core_rewrap_job(&world, &job));
     assert_true(core_rewrap_claim(&node, &job, &place));
@@ -206,7 +206,7 @@ static void the_rewrap_job_asks_for_the_state_it_comes_from(void **unused)
             core_set_state(&node, "phi/records", 1, WARD_KEY_DEACTIVATED, (uint8_t)state);
         }
         core_node_refresh_now(&node);
-        struct ward_rewrap moved = page();
+        struct ward_job_page moved = page();
         assert_int_equal(moved.rows, allowed[state][JOB] != '.');
         assert_int_equal(moved.failed, allowed[state][JOB] == '.');
         tear_down();

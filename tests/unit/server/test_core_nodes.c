@@ -224,10 +224,10 @@ static void jobs_rewrap_recover_and_sign_by_themselves(void **state)
                                             .unidentified = nobody};
     assert_ok(ward_jobs_start(&config, &jobs));
     core_rotate_fully(&first, "phi/records");
-    struct ward_rewrap_stats stats = {0};
-    for (unsigned i = 0; i < 200 && (newest_checkpoint() == 0 || stats.rewrapped == 0); i++) {
+    struct ward_job_stats stats = {0};
+    for (unsigned i = 0; i < 200 && (newest_checkpoint() == 0 || stats.moved == 0); i++) {
         pause_ms(20);
-        ward_jobs_rewrap(jobs, &stats);
+        ward_jobs_stats(jobs, WARD_JOB_REWRAP, &stats);
     }
     pause_ms(200);
     ward_jobs_stop(jobs);

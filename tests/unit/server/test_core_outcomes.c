@@ -80,10 +80,9 @@ static struct ward_request *describe(const struct core_person *somebody)
 }
 static struct ward_request *rewrap_key(const struct core_person *somebody)
 {
-    struct ward_request *request =
-        core_request(&world, or (somebody, &world.officer_a), &ward_op_key_rewrap,
-                     sizeof(struct ward_key_rewrap));
-    ((struct ward_key_rewrap *)request->in)->name = WARD_BYTES_LITERAL("phi/records");
+    struct ward_request *request = core_request(&world, or (somebody, &world.officer_a),
+                                                &ward_op_key_rewrap, sizeof(struct ward_key_job));
+    ((struct ward_key_job *)request->in)->name = WARD_BYTES_LITERAL("phi/records");
     return request;
 }
 static struct ward_request *usage(const struct core_person *somebody)

@@ -440,7 +440,7 @@ static void a_damaged_row_does_not_stop_a_rewrap(void **state)
         failed += rows >= 0 ? core_detail_number(log.leaves[i], "failed") : 0;
     }
     assert_int_equal(rewrapped, 1);
-    assert_int_equal(failed, WARD_REWRAP_ROUNDS);
+    assert_int_equal(failed, WARD_JOB_ROUNDS);
     const json_t *last = log.leaves[log.n - 1];
     assert_int_equal(core_detail_number(last, "rows_below_version"), 1);
     assert_string_equal(core_detail(last, "job"), "stuck");

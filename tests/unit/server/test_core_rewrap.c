@@ -48,9 +48,8 @@ static void fill(size_t from, size_t to)
 static struct ward_request *ask(const struct core_person *somebody, const struct ward_op *op,
                                 const char *key)
 {
-    struct ward_request *request =
-        core_request(&world, somebody, op, sizeof(struct ward_key_rewrap));
-    ((struct ward_key_rewrap *)request->in)->name = ward_bytes_str(key);
+    struct ward_request *request = core_request(&world, somebody, op, sizeof(struct ward_key_job));
+    ((struct ward_key_job *)request->in)->name = ward_bytes_str(key);
     return request;
 }
 
@@ -58,7 +57,7 @@ static struct ward_job_view progress(void)
 {
     struct ward_request *request = ask(&world.officer_a, &ward_op_rewrap_progress, KEY);
     assert_ok(core_run(&node, request));
-    struct ward_job_view view = ((struct ward_key_rewrap *)request->in)->job;
+    struct ward_job_view view = ((struct ward_key_job *)request->in)->job;
     ward_request_free(request);
     return view;
 }
@@ -115,7 +114,7 @@ static void who_lost_a_part_moves_nothing(void **state)
     assert_ok(core_rewrap_open(&node, KEY, false));
     struct ward_store_job job;
     struct ward_job_place place, taken;
-    struct ward_rewrap page;
+    struct ward_job_page page;
     assert_true(core_rewrap_job(&world, &job));
     assert_int_equal(job.total, 10);
     assert_true(core_rewrap_claim(&node, &job, &place));
@@ -150,11 +149,11 @@ static void the_count_says_no_when_rows_are_left(void **state)
     core_rotate_fully(&node, KEY);
     assert_ok(core_rewrap_open(&node, KEY, false));
     struct ward_store_job job;
-    for (uint32_t round = 1; round <= WARD_REWRAP_ROUNDS; round++) {
+    for (uint32_t round = 1; round <= WARD_JOB_ROUNDS; round++) {
         assert_true(core_rewrap_job(&world, &job));
         assert_int_equal(job.round, round);
         assert_int_equal(core_rewrap_end(&node, KEY, &job),
-                         round < WARD_REWRAP_ROUNDS ? WARD_JOB_RUNNING : WARD_JOB_STUCK);
+                         round < WARD_JOB_ROUNDS ? WARD_JOB_RUNNING : WARD_JOB_STUCK);
     }
     struct ward_job_view view = progress();
     assert_string_equal(view.state, "stuck");
@@ -163,8 +162,8 @@ static void the_count_says_no_when_rows_are_left(void **state)
     assert_string_equal(progress().state, "stuck");
     struct ward_request *asked = ask(&world.officer_a, &ward_op_key_rewrap, KEY);
     assert_ok(core_run(&node, asked));
-    assert_string_equal(((struct ward_key_rewrap *)asked->in)->job.state, "running");
-    assert_int_equal(((struct ward_key_rewrap *)asked->in)->job.total, 3);
+    assert_string_equal(((struct ward_key_job *)asked->in)->job.state, "running");
+    assert_int_equal(((struct ward_key_job *)asked->in)->job.total, 3);
     ward_request_free(asked);
     core_rewrap_all(&node, KEY);
     view = progress();
@@ -187,7 +186,7 @@ static void rows_of_compromised_versions_go_first(void **state)
     assert_ok(core_rewrap_open(&node, KEY, false));
     struct ward_store_job job;
     struct ward_job_place place;
-    struct ward_rewrap page;
+    struct ward_job_page page;
     assert_true(core_rewrap_job(&world, &job));
     assert_int_equal(job.urgent, 1);
     assert_true(core_rewrap_claim(&node, &job, &place));
@@ -211,7 +210,7 @@ static void a_page_of_an_older_job_goes_to_the_newest_version(void **state)
     assert_ok(core_rewrap_open(&node, KEY, false));
     struct ward_store_job job;
     struct ward_job_place place;
-    struct ward_rewrap page;
+    struct ward_job_page page;
     assert_true(core_rewrap_job(&world, &job));
     assert_true(core_rewrap_claim(&node, &job, &place));
     core_rotate_fully(&node, KEY);
@@ -231,12 +230,19 @@ static void nobody(void *context, unsigned *ret_handshakes, unsigned *ret_reques
     *ret_handshakes = *ret_requests = 0;
 }
 
+static uint64_t no_epoch(void *context)
+{
+    (void)context;
+    return 0; /* no heartbeat */
+}
+
 static struct ward_jobs *start_jobs(struct core_node *of, unsigned share)
 {
     struct ward_jobs *jobs = NULL;
     const struct ward_jobs_config config = {.pipeline = &of->pipeline,
                                             .committer = of->committer,
                                             .store = world.store,
+                                            .settled_epoch = no_epoch,
                                             .refresh = core_node_refresh,
                                             .context = of,
                                             .unidentified = nobody,
@@ -268,10 +274,10 @@ static void daemons_share_it_beside_writes_and_one_ends(void **state)
     fill(60, 80);
     ward_jobs_stop(others);
     wait_for("done", 2);
-    struct ward_rewrap_stats stats;
-    ward_jobs_rewrap(jobs, &stats);
+    struct ward_job_stats stats;
+    ward_jobs_stats(jobs, WARD_JOB_REWRAP, &stats);
     assert_int_equal(told("rewrapped"), 60);
-    assert_true(stats.rewrapped <= 60);
+    assert_true(stats.moved <= 60);
     core_rotate_fully(&node, KEY); /* and again, with what the job remembers */
     wait_for("done", 3);
     assert_int_equal(told("rewrapped"), 60 + 80);
@@ -298,11 +304,11 @@ static void a_row_that_does_not_open_makes_it_stuck_and_known(void **state)
     core_rotate_fully(&node, KEY);
     struct ward_jobs *jobs = start_jobs(&node, 50);
     wait_for("stuck", 2);
-    struct ward_rewrap_stats stats = {0};
+    struct ward_job_stats stats = {0};
     for (unsigned i = 0; i < 500 && stats.stuck == 0; i++) {
         const struct timespec pause = {.tv_nsec = 20 * 1000000};
         (void)nanosleep(&pause, NULL);
-        ward_jobs_rewrap(jobs, &stats);
+        ward_jobs_stats(jobs, WARD_JOB_REWRAP, &stats);
     }
     ward_jobs_stop(jobs);
     assert_int_equal(stats.stuck, 1);
