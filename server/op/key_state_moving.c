@@ -135,7 +135,7 @@ ward_status ward_key_moving_check_need(struct ward_request *request,
     if (moving->rows > 0) {
         ward_request_detail(request, "rows", (int64_t)moving->rows);
         const struct ward_read *held;
-        WARD_TRY(find_read(request, WARD_READ_HELD, &held));
+        WARD_TRY(ward_request_find_read(request, WARD_READ_HELD, &held));
         WARD_TRY(ward_key_held_tell(request, held, moving->version->version));
         return WARD_REFUSAL(WARD_E_STATE,
                             "version: stored rows still need it; they must be rewrapped first");
@@ -206,7 +206,7 @@ static ward_status describe_rows(struct ward_request *request, const struct ward
         return WARD_OK;
     }
     const struct ward_read *held;
-    WARD_TRY(find_read(request, WARD_READ_HELD, &held));
+    WARD_TRY(ward_request_find_read(request, WARD_READ_HELD, &held));
     bool whole = moving->version == NULL;
     const struct ward_held_room room = {.collections = whole ? 4 : 7, .versions = whole ? 2 : 0};
     return ward_key_held_describe(request, held, whole ? 0 : moving->version->version, moving->rows,
