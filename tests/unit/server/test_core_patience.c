@@ -22,7 +22,7 @@ static int start(void **state)
 
 static bool again(enum ward_code code)
 {
-    return ward_patience_again(&patience, WARD_STATUS(code));
+    return ward_patience_again(&patience, WARD_STATUS((uint16_t)code));
 }
 
 static void what_is_away_is_tried_again_until_the_time_is_over(void **state)
