@@ -235,8 +235,12 @@ static void print_nouns(FILE *to)
 static void print_verbs(const struct cli_noun *noun, FILE *to)
 {
     (void)fprintf(to, "usage: ward %s VERB [OPTION...]\n\n%s\n\n", noun->name, noun->help);
+    int width = 0;
     for (const struct cli_verb *verb = noun->verbs; verb->name != NULL; verb++) {
-        (void)fprintf(to, "  %-11s %s\n", verb->name, verb->help);
+        width = (int)strlen(verb->name) > width ? (int)strlen(verb->name) : width;
+    }
+    for (const struct cli_verb *verb = noun->verbs; verb->name != NULL; verb++) {
+        (void)fprintf(to, "  %-*s  %s\n", width, verb->name, verb->help);
     }
     (void)fprintf(to, "\n`ward %s VERB --help` lists a verb's options.\n", noun->name);
 }

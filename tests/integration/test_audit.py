@@ -313,7 +313,11 @@ def test_an_entry_says_who_what_when_and_from_where(ward, app, auditor):
     assert entry["identity"] == "spiffe://test.ward/app" and len(entry["cert"]) == 64 and entry["address"].startswith("127.0.0.1:")
     assert entry["node"] == "node-1" and entry["time"].endswith("Z") and entry["policy"] == ward.policy_sha256 and "rule" in json.dumps(entry)
     assert entry["context"]["purpose"] == "TREAT" and entry["context"]["tenant"].startswith("h:")
-    assert "app/demo" in json.dumps(entry)
+    assert "app/demo" in json.dumps(entry) and "end_user" not in entry
+    item = stubs.data_keys_pb2.GenerateDataKeysItem(key="app/demo")
+    request = stubs.data_keys_pb2.GenerateDataKeysRequest(header=header("for-whom", on_behalf_of="clinician-7"), items=[item])
+    app.data_keys.GenerateDataKeys(request, timeout=10)
+    assert auditor.entries("for-whom")[0]["end_user"] == "clinician-7", "the person whom the application names"
 
 
 def test_health_writes_no_entry(ward, app, auditor):

@@ -20,8 +20,13 @@ RULES = POLICY.replace("""  - name: writers
 """, """  - name: readers
     kind: application
     members: ["spiffe://test.ward/stranger"]
-    attributes: {tenant: north}
+    attributes: {tenant: north, region: eu}
     rules:
+      - name: resident
+        actions: [data-key.generate, data-key.unwrap]
+        keys: ["app/resident"]
+        context:
+          - {key: region, equals: identity.region}
       - name: some
         actions: [record.get]
         collections: [fhir]
@@ -40,6 +45,16 @@ RULES = POLICY.replace("""  - name: writers
         actions: [data-key.generate]
         keys: ["app/another-day"]
         when: {days: [%s]}
+  - name: overseas
+    kind: application
+    members: ["spiffe://test.ward/provisioner"]
+    attributes: {region: us}
+    rules:
+      - name: resident
+        actions: [data-key.generate, data-key.unwrap]
+        keys: ["app/resident"]
+        context:
+          - {key: region, equals: identity.region}
   - name: writers
     kind: application
 """ % NOT_TODAY)
@@ -51,7 +66,7 @@ def bounded():
     try:
         deployment.daemon().start()
         officer = deployment.client("officer-a")
-        for key in ("phi/records", "app/own", "app/elsewhere", "app/another-day"):
+        for key in ("phi/records", "app/own", "app/resident", "app/elsewhere", "app/another-day"):
             officer.create_key(key, keys_pb2.KEY_PURPOSE_RECORDS if key.startswith("phi/") else keys_pb2.KEY_PURPOSE_DATA_KEYS)
         yield deployment
     finally:
@@ -77,6 +92,18 @@ def test_rules_hold_within_their_bounds(bounded):
                          ("app/another-day", {"tenant": "north"})):
         with pytest.raises(ItemRefused, match="policy: not allowed"):
             reader.generate(key, context=context)
+
+
+def test_a_key_of_one_region_is_not_opened_from_another(bounded):
+    eu, us = bounded.client("stranger"), bounded.client("provisioner")
+    plaintext, wrapped = eu.generate("app/resident", context={"region": "eu"})
+    assert eu.unwrap(wrapped, {"region": "eu"}) == plaintext
+    for context in ({"region": "eu"}, {}):
+        with pytest.raises(ItemRefused, match="policy: not allowed"):
+            us.unwrap(wrapped, context)
+    with pytest.raises(ItemRefused, match="ciphertext does not open"):
+        us.unwrap(wrapped, {"region": "us"})  # its own region is not the key's
+    assert us.unwrap(us.generate("app/resident", context={"region": "us"})[1], {"region": "us"})
 
 
 def ward(*arguments) -> subprocess.CompletedProcess:
