@@ -74,6 +74,26 @@ static bool print_lint_json(const char *path, const struct ward_policy *policy,
     return cli_doc_end(&doc);
 }
 
+void cli_policy_warn(const char *path, struct ward_bytes text)
+{
+    struct ward_policy *policy = NULL;
+    struct ward_policy_error error;
+    ward_auto(ward_arena_freep) struct ward_arena *arena = NULL;
+    struct ward_lint lint;
+    if (ward_ok(ward_policy_parse(text, &policy, &error)) &&
+        ward_ok(ward_arena_new(MEMORY_MAX, &arena)) &&
+        ward_ok(ward_policy_lint(policy, arena, &lint))) {
+        for (size_t i = 0; i < lint.n; i++) {
+            const struct ward_lint_warning *warning = &lint.warnings[i];
+            if (!warning->note) {
+                (void)cli_fail(CLI_DONE, NULL, NULL, "%s:%u:%u: warning: %s", path, warning->line,
+                               warning->column, warning->text);
+            }
+        }
+    }
+    ward_policy_unref(policy);
+}
+
 static int check(struct cli *cli, const char *path, bool strict)
 {
     struct ward_policy *policy = NULL;

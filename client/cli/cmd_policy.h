@@ -12,6 +12,9 @@ int cli_policy_read(const char *path, struct ward_policy **ret);
 /* "FILE:LINE:COLUMN: what", and what it means. Returns CLI_FAILED. */
 int cli_policy_fail(const char *path, const char *meaning, const struct ward_policy_error *error);
 
+/* Tells on standard error what lint warns of in a text that is a policy; silent where it cannot. */
+void cli_policy_warn(const char *path, struct ward_bytes text);
+
 int cli_policy_simulate(struct cli *cli, int argc, char **argv);
 
 /* Those that ask a daemon; cmd_policy_live.c. */

@@ -291,6 +291,7 @@ static int apply(struct cli *cli, const char *path, const char *reason, uint64_t
         (void)fwrite(shown.data, 1, exit == CLI_DONE ? shown.size : 0, stderr);
     }
     if (exit == CLI_DONE) {
+        cli_policy_warn(path, ward_buffer_view(&file));
         exit = propose(cli, reason, before->items[0]->version, ward_buffer_view(&file), wait);
     }
     ward_policies_free(before);

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """`ward doctor`: what was made wrong by hand is found and named, and the exit code says so."""
+import re
 import secrets
 
 import pytest
@@ -24,6 +25,7 @@ def test_a_new_deployment_has_no_gap(ward_cli):
     table = ward_cli("officer-a", "doctor", "--output", "table").stdout.decode()
     assert table.splitlines()[0].split()[:3] == ["LEVEL", "CHECK", "FOUND"]
     assert "SoftHSM keeps the keys in files" in table, "a warning, and no gap"
+    assert re.search(r"^ok +audit-log +the audit log is signed: its newest checkpoint, of [1-9]\d* entries, is \d+ seconds old", table, re.MULTILINE)
 
 
 def test_an_application_may_not_ask(ward_cli):

@@ -3,6 +3,7 @@
 import hashlib
 import itertools
 import json
+import re
 import threading
 
 import grpc
@@ -10,7 +11,7 @@ import pytest
 from harness import log
 from harness.cli import Cli
 from harness.client import header
-from harness.deployment import POLICY, Deployment
+from harness.deployment import POLICY, TRUST, Deployment
 from harness.lying_log import LyingLog
 from harness.processes import wait_until
 from harness.stubs import admin_pb2
@@ -182,7 +183,9 @@ def test_two_officers_change_it_by_command(pair, officers, tmp_path):
     told = cli("officer-a", "policy", "diff", file, "--output", "table").stdout.decode()
     assert '-        keys: ["app/vault/**"]\n+        keys: ["app/safe/**"]\n' in told
     assert "spiffe://test.ward/app gains no longer denied: " in told and "app/safe/**" in told
-    draft = cli.json("officer-a", "policy", "apply", file, "--reason", "the vault moved", exit=4)
+    applied = cli("officer-a", "policy", "apply", file, "--reason", "the vault moved", "--output", "json", exit=4)
+    assert re.search(rf"{file}:\d+:\d+: warning: .*without the card of {TRUST}officer-b no quorum is left", applied.stderr.decode())
+    draft = json.loads(applied.stdout)
     shown = cli("officer-b", "approval", "show", draft["proposal"], "--output", "table").stdout.decode()
     assert '+        keys: ["app/safe/**"]\n' in shown and "gains no longer denied" in shown
     cli("officer-b", "approval", "approve", draft["proposal"], "--yes")
