@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "base/failpoint.h"
 #include "base/log.h"
 #include "server/jobs/internal.h"
 #include "server/limits.h"
@@ -89,7 +90,8 @@ ward_status ward_pager_open(struct ward_pager *r, const struct ward_op *op,
     ward_status status = ward_internal_run(r->config.pipeline, request);
     ward_request_free(request);
     r->looked_us = 0;
-    return status;
+    WARD_TRY(status);
+    return ward_failpoint("job.opened");
 }
 
 const struct ward_clock *ward_pager_clock(const struct ward_pager *r)
@@ -277,11 +279,13 @@ static void collect(struct ward_pager *r, struct slot *slot)
             let_go(slot); /* else it is still ours, and goes on where it was */
         }
     } else if (is_count(slot)) {
+        (void)ward_failpoint("job.ended"); /* here and below only a kill means anything */
         slot->kind->tell_end(request->in);
         r->looked_us = 0;
         let_go(slot);
     } else {
         const struct ward_job_page *page = request->in;
+        (void)ward_failpoint("job.page-moved");
         (void)pthread_mutex_lock(&r->lock);
         stats_of(r, slot->job.kind)->moved += page->rows;
         (void)pthread_mutex_unlock(&r->lock);

@@ -2,6 +2,7 @@
 /* See the header. It knows no kind of job. */
 #include "server/op/jobs.h"
 
+#include "base/failpoint.h"
 #include "server/limits.h"
 #include "server/op/data_key.h"
 #include "server/op/drafting.h"
@@ -85,6 +86,7 @@ ward_status ward_job_read(struct ward_request *request, const struct ward_key *k
 ward_status ward_job_commit_open(const struct ward_store_job *job, bool again,
                                  struct ward_batch *batch)
 {
+    WARD_TRY(ward_failpoint("job.before-open"));
     struct ward_effect effect = {.kind = WARD_EFFECT_JOB_OPEN};
     effect.job_open.job = *job;
     effect.job_open.again = again;
@@ -159,6 +161,7 @@ void ward_job_end_judge(struct ward_request *request, uint64_t left)
 ward_status ward_job_end_commit(struct ward_request *request, struct ward_batch *batch)
 {
     const struct ward_job_end *in = request->in;
+    WARD_TRY(ward_failpoint("job.before-end"));
     struct ward_effect effect = {.kind = WARD_EFFECT_JOB_END};
     effect.job_end.id = in->job.id;
     effect.job_end.round = in->job.round;

@@ -2,6 +2,7 @@
 /* ApplyPolicy: ends in a draft that names the text by its hash, and keeps the text beside it, so
  * that officers read what they sign. The text is parsed on a worker: the largest takes longer than
  * the thread of all connections may. */
+#include "base/failpoint.h"
 #include "policy/compare.h"
 #include "server/op/drafting.h"
 #include "server/op/policy_changing.h"
@@ -115,12 +116,14 @@ static ward_status finish(struct ward_request *request, struct ward_worker *work
     }
     status = draft(request, worker, to);
     ward_policy_unref(to);
-    return status;
+    WARD_TRY(status);
+    return ward_failpoint("applying.drafted");
 }
 
 static ward_status commit(struct ward_request *request, struct ward_batch *batch)
 {
     const struct change_notes *notes = request->work;
+    WARD_TRY(ward_failpoint("applying.before-draft"));
     return ward_drafting_commit(&notes->draft, batch);
 }
 

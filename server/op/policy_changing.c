@@ -6,6 +6,7 @@
 
 #include <stdio.h>
 
+#include "base/failpoint.h"
 #include "policy/compare.h"
 #include "server/op/execution.h"
 #include "server/work/batch.h"
@@ -130,12 +131,13 @@ static ward_status prepare(struct ward_request *request, const struct ward_propo
     ward_policy_object(changing->step.from_version + 1, changing->object);
     ward_hex_encode(WARD_BYTES_ARRAY(changing->step.to_hash), changing->hash);
     *ret = changing;
-    return WARD_OK;
+    return ward_failpoint("applying.checked");
 }
 
 static ward_status outcome(const void *work, struct ward_batch *batch)
 {
     const struct changing *changing = work;
+    WARD_TRY(ward_failpoint("applying.before-outcome"));
     struct ward_effect effect = {.kind = WARD_EFFECT_POLICY};
     effect.policy.version = changing->step.from_version + 1;
     effect.policy.follows = true;

@@ -371,6 +371,9 @@ static void settle(struct ward_committer *c, struct group *group)
         if (!ward_ok(status)) {
             ward_log_status(WARD_LOG_WARN, "reading the new policy and keys failed", status);
         }
+        if (administrative(group)) {
+            (void)ward_failpoint("administrative.in-force");
+        }
     }
     for (size_t i = 0; i < group->n; i++) {
         ward_pipeline_after_commit(c->config.pipeline, group->requests[i], &c->routes);

@@ -7,24 +7,41 @@ import os
 import grpc
 import pytest
 from harness import log
-from harness.client import header, keys_pb2
+from harness.client import ItemRefused, header, keys_pb2
 from harness.daemon import has_failpoints
+from harness.deployment import POLICY
 from harness.processes import wait_until
+from harness.stubs import admin_pb2
 
 ROUNDS = int(os.environ.get("WARD_KILL_ROUNDS", "1"))
 MAKING = ["making.before-intent", "making.after-intent", "making.object-made", "making.proven", "making.before-outcome"]
 DESTROYING = ["destroying.before-intent", "destroying.after-intent", "destroying.object-destroyed", "destroying.gone",
               "destroying.before-outcome"]
+APPLYING = ["applying.drafted", "applying.before-draft", "applying.checked", "applying.before-outcome"]
+REWRAP = ["job.before-open", "job.opened", "rewrap.after-hsm", "rewrap.before-commit", "job.page-moved", "job.before-end", "job.ended"]
 COMMITS = ["administrative.before-commit", "administrative.after-commit"]
+IN_FORCE = "administrative.in-force"  # the second moment behind a commit that moves the epoch
+
+
+def each(points: list, commits: int, epochs: int) -> list:
+    """An act's own points, and those of its commits, of which so many move the epoch."""
+    return [*points, *(f"{point}=kill@{number}" for number in range(1, commits + 1) for point in COMMITS),
+            *(f"{IN_FORCE}=kill@{number}" for number in range(1, epochs + 1))]
+
+
 # A destruction commits twice by itself: its intent, its outcome.
-DESTRUCTION = [*DESTROYING, *(f"{point}=kill@{number}" for number in (1, 2) for point in COMMITS)]
+DESTRUCTION = each(DESTROYING, 2, 0)
 # An approved rotation commits four times: draft, submission, the last vote with its intent, outcome.
-ROTATION = [*MAKING, *(f"{point}=kill@{number}" for number in (1, 2, 3, 4) for point in COMMITS)]
+ROTATION = each(MAKING, 4, 2)
 # One that waits for somebody to execute it commits once more: draft, submission, approval, the executor's vote with its
 # intent, outcome.
 EXECUTION = ["making.before-intent", "making.object-made", "making.before-outcome", "administrative.before-commit=kill@4",
              "administrative.after-commit=kill@4", "administrative.after-commit=kill@5"]
-CREATION = [*MAKING, *(f"{point}=kill@{number}" for number in (1, 2) for point in COMMITS)]
+CREATION = each(MAKING, 2, 1)
+# What is rows alone commits three times: draft, submission, the last vote with its outcome.
+POLICY_CHANGE = each(APPLYING, 3, 2)
+SCHEDULING = each([], 3, 2)
+DONE = ("after-commit=kill@3", "in-force=kill@2")  # of these: from here on it is done
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -92,7 +109,7 @@ def test_a_rotation_dies_at(own, point):
         after, executed = active(own, "app/demo"), int(own.postgres.sql("SELECT count(*) FROM ward.proposal WHERE state = 4"))
         assert after in (before, before + 1)
         assert executed - begun == after - before, "what officers approved is done, or is still to be done"
-        if point.startswith("making") and point != "making.before-intent" or point.endswith(("after-commit=kill@3", "commit=kill@4")):
+        if point.startswith("making") and point != "making.before-intent" or point.endswith((*DONE, "commit=kill@4")):
             assert after == before + 1, "an approved rotation is finished"
         else:
             assert after == before
@@ -151,7 +168,7 @@ def test_a_creation_dies_at(own, point):
         die_at(own, point, create)
         reconciled(own)
         made = active(own, key) == 1
-        assert made == point.endswith("after-commit=kill@2"), "its caller was told nothing, so it is there wholly or not at all"
+        assert made == point.endswith(("after-commit=kill@2", "in-force=kill@1")), "its caller was told nothing, so it is there wholly or not at all"
         if not made:
             create()
         app = own.client("app")
@@ -189,11 +206,12 @@ def old_versions(own):
     records = [(f"aged-{n}", f"aged-record-{n}", b'{"resourceType":"Patient","n":%d}' % n) for n in range(8)]
     for subject, record, data in records:
         app.put(subject, record, data)
-    for _ in range(len(DESTRUCTION) * ROUNDS + 2):
+    wanted = (len(DESTRUCTION) + len(DONE)) * ROUNDS + len(SCHEDULING) + 1
+    for _ in range(wanted):
         rotate(own, "phi/records")
     wait_until(lambda: below(own, "phi/records", active(own, "phi/records")) == 0, 30, "the rewrap ends")
     app.close()
-    return iter(range(1, len(DESTRUCTION) * ROUNDS + 2)), records
+    return iter(range(1, wanted + 1)), records
 
 
 @pytest.mark.parametrize("point", DESTRUCTION)
@@ -232,6 +250,17 @@ def test_a_destruction_that_begun_by_a_clock_ahead_waits(own, old_versions):
     reconciled(own)
     assert state_of(own, "phi/records", version) == 6
     assert own.postgres.sql("SELECT prior FROM ward.kek_version WHERE state = 6") == "4", "it can be cancelled again"
+
+
+@pytest.mark.parametrize("point", SCHEDULING)
+def test_the_scheduling_of_a_destruction_dies_at(own, old_versions, point):
+    version, state = None, 6
+    for _ in range(ROUNDS):
+        version = next(old_versions[0]) if state == 6 else version
+        die_at(own, point, lambda version=version: schedule(own, "phi/records", version))
+        reconciled(own)
+        state = state_of(own, "phi/records", version)
+        assert state == (6 if point.endswith(DONE) else 4)
 
 
 def test_recovery_itself_dies_and_is_taken_up_again(own):
@@ -276,7 +305,7 @@ def test_another_daemon_takes_over_what_one_left(own):
     first.start()
 
 
-@pytest.mark.parametrize("point", ["rewrap.after-hsm", "rewrap.before-commit"])
+@pytest.mark.parametrize("point", REWRAP)
 def test_a_rewrap_dies_at(own, point):
     app = own.client("app", timeout=20)
     app.patient = True
@@ -290,6 +319,9 @@ def test_a_rewrap_dies_at(own, point):
         wait_until(lambda newest=newest: own.postgres.sql(
             f"SELECT count(*) FROM ward.subject_key s JOIN ward.kek k ON k.id = s.kek WHERE k.name = 'phi/records' "
             f"AND s.kek_version < {newest}") == "0", 20, "the rewrap is resumed")
+        wait_until(lambda newest=newest: own.postgres.sql(
+            f"SELECT state FROM ward.job WHERE target_version = {newest} AND kek = (SELECT id FROM ward.kek WHERE name = 'phi/records')") == "2",
+            20, "and its job is done")
         for subject, record, data in records:
             assert app.get(subject, record).json == data
     app.close()
@@ -302,7 +334,7 @@ def rekey(deployment, key: str) -> None:
     officer.close()
 
 
-@pytest.mark.parametrize("point", ["rekey.after-hsm", "rekey.before-commit"])
+@pytest.mark.parametrize("point", ["rekey.after-hsm", "rekey.before-commit", "job.page-moved", "job.before-end", "job.ended"])
 def test_a_rekey_dies_at(own, point):
     app = own.client("app", timeout=20)
     app.patient = True
@@ -321,10 +353,52 @@ def test_a_rekey_dies_at(own, point):
     app.close()
 
 
+WITHOUT = POLICY.replace(', "spiffe://test.ward/app2"]', "]")
+
+
+def apply(own, text: str) -> None:
+    officer_a, officer_b = own.client("officer-a", timeout=5), own.client("officer-b", timeout=5)
+    try:
+        now = officer_a.admin.ShowPolicy(admin_pb2.ShowPolicyRequest(header=header()), timeout=5).policy
+        asked = admin_pb2.ApplyPolicyRequest(header=header(reason="because"), text=text.encode(), base_version=now.version)
+        officer_b.approve(officer_a.submit(officer_a.admin.ApplyPolicy(asked, timeout=5).proposal))
+    finally:
+        officer_a.close()
+        officer_b.close()
+
+
+def may_generate(own, who: str) -> bool:
+    client = own.client(who)
+    try:
+        return bool(client.generate("app/demo"))
+    except ItemRefused as error:
+        assert error.code == grpc.StatusCode.PERMISSION_DENIED.value[0], error
+        return False
+    finally:
+        client.close()
+
+
+@pytest.mark.parametrize("point", POLICY_CHANGE)
+def test_a_change_of_policy_dies_at(own, point):
+    assert WITHOUT != POLICY
+    for _ in range(ROUNDS):
+        before, allowed = own.postgres.sql("SELECT count(*) FROM ward.policy"), may_generate(own, "app2")
+        die_at(own, point, lambda allowed=allowed: apply(own, WITHOUT if allowed else POLICY))
+        done = point.endswith(DONE)
+        assert may_generate(own, "app2") == (allowed != done), "its caller was told nothing, so it is in force wholly or not at all"
+        assert int(own.postgres.sql("SELECT count(*) FROM ward.policy")) == int(before) + done
+        assert own.postgres.sql("SELECT count(*) FROM ward.policy WHERE ceased_us = 0") == "1"
+    if not may_generate(own, "app2"):
+        apply(own, POLICY)
+
+
 def test_the_log_tells_all_of_it(own):
     entries = log.verify(own.client("auditor", timeout=30), own.genesis["log_vkey"])
     taken_up = [entry for entry in entries if entry["action"] == "system.recover"]
     assert {entry["detail"]["recovered"] for entry in taken_up if entry["outcome"] == "allowed"} == {"finished", "undone"}
+    moved = [(entry["object"], entry["detail"]["version"]) for entry in entries
+             if entry["action"] == "system.rewrap" and entry.get("detail", {}).get("job") == "done"]
+    assert len(moved) == len(set(moved)), "of no version it is said twice that nothing is left below it"
     made = [(entry["detail"]["key_id"], entry["detail"]["to_version"]) for entry in entries
             if entry["outcome"] == "allowed" and "to_version" in entry.get("detail", {})]
     assert len(made) == len(set(made)), "no version is told of twice"
