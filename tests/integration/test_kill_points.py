@@ -70,7 +70,7 @@ def active(own, key: str) -> int:
 
 def reconciled(own) -> None:
     """No intent is left, and the token holds exactly the keys that the database names."""
-    wait_until(lambda: intents(own) == 0, 20, "what the crash left is taken up")
+    wait_until(lambda: intents(own) == 0, 60, "what the crash left is taken up")
     assert set(own.token.keys()) == set(versions(own))
 
 
@@ -81,14 +81,14 @@ def die_at(own, point: str, act) -> None:
     daemon.start(environment={"WARD_FAILPOINT": point if "=" in point else f"{point}=kill"})
     with contextlib.suppress(grpc.RpcError):
         act()
-    wait_until(lambda: not daemon.running(), 10, f"{point} kills the daemon")
+    wait_until(lambda: not daemon.running(), 30, f"{point} kills the daemon")
     assert daemon.process.returncode == -9
     daemon.kill()
     daemon.start()
 
 
 def rotate(own, key: str) -> None:
-    officer_a, officer_b = own.client("officer-a", timeout=5), own.client("officer-b", timeout=5)
+    officer_a, officer_b = own.client("officer-a", timeout=30), own.client("officer-b", timeout=30)
     try:
         officer_b.approve(officer_a.submit(officer_a.propose_rotation(key)))
     finally:
@@ -98,9 +98,9 @@ def rotate(own, key: str) -> None:
 
 @pytest.mark.parametrize("point", ROTATION)
 def test_a_rotation_dies_at(own, point):
-    app = own.client("app", timeout=10)
-    app.patient = True
+    app = own.client("app", timeout=30)
     kept = [app.generate("app/demo")]
+    app.close()
     for _ in range(ROUNDS):
         before = active(own, "app/demo")
         begun = int(own.postgres.sql("SELECT count(*) FROM ward.proposal WHERE state = 4"))
@@ -113,10 +113,11 @@ def test_a_rotation_dies_at(own, point):
             assert after == before + 1, "an approved rotation is finished"
         else:
             assert after == before
+        app = own.client("app", timeout=30)  # the connection of before may not know yet that it is dead
         kept.append(app.generate("app/demo"))
         for plaintext, wrapped in kept:
             assert app.unwrap(wrapped) == plaintext
-    app.close()
+        app.close()
 
 
 def execute_by_hand(own, key: str) -> None:
@@ -160,7 +161,7 @@ def test_a_creation_dies_at(own, point):
         key = "app/born-" + "".join(c if c.isalnum() else "-" for c in point) + f"-{number}"
 
         def create(key=key) -> None:
-            officer = own.client("officer-a", timeout=5)
+            officer = own.client("officer-a", timeout=30)
             try:
                 officer.create_key(key)
             finally:
@@ -265,14 +266,14 @@ def test_the_scheduling_of_a_destruction_dies_at(own, old_versions, point):
 
 def test_recovery_itself_dies_and_is_taken_up_again(own):
     for _ in range(ROUNDS):
-        officer = own.client("officer-a", timeout=5)
+        officer = own.client("officer-a", timeout=30)
         key = f"app/twice-{intents(own)}-{len(versions(own))}"
         daemon = own.daemons[0]
         daemon.stop()
         daemon.start(environment={"WARD_FAILPOINT": "making.proven=kill"})
         with contextlib.suppress(grpc.RpcError):
             officer.create_key(key)
-        wait_until(lambda: not daemon.running(), 10, "dies in the middle")
+        wait_until(lambda: not daemon.running(), 30, "dies in the middle")
         daemon.kill()
         for point in ("administrative.before-commit=kill", "recover.object-undone=kill", "administrative.before-commit=kill@2"):
             daemon.spawn(environment={"WARD_FAILPOINT": point})
@@ -291,7 +292,7 @@ def test_another_daemon_takes_over_what_one_left(own):
     before = active(own, "app/other")
     with contextlib.suppress(grpc.RpcError):
         rotate(own, "app/other")
-    wait_until(lambda: not first.running(), 10, "it dies")
+    wait_until(lambda: not first.running(), 30, "it dies")
     first.kill()
     assert intents(own) == 1
     second = own.daemon("node-2")
@@ -312,6 +313,7 @@ def test_a_rewrap_dies_at(own, point):
     records = [(f"subject-{n}", f"record-{point}-{n}", b'{"resourceType":"Patient","n":%d}' % n) for n in range(8)]
     for subject, record, data in records:
         app.put(subject, record, data)
+    app.close()
     for _ in range(ROUNDS):
         die_at(own, f"{point}=kill", lambda: (rotate(own, "phi/records"), wait_until(
             lambda: not own.daemons[0].running(), 20, "the rewrap begins")))
@@ -322,9 +324,10 @@ def test_a_rewrap_dies_at(own, point):
         wait_until(lambda newest=newest: own.postgres.sql(
             f"SELECT state FROM ward.job WHERE target_version = {newest} AND kek = (SELECT id FROM ward.kek WHERE name = 'phi/records')") == "2",
             20, "and its job is done")
+        app = own.client("app", timeout=30)
         for subject, record, data in records:
             assert app.get(subject, record).json == data
-    app.close()
+        app.close()
 
 
 def rekey(deployment, key: str) -> None:
@@ -357,11 +360,11 @@ WITHOUT = POLICY.replace(', "spiffe://test.ward/app2"]', "]")
 
 
 def apply(own, text: str) -> None:
-    officer_a, officer_b = own.client("officer-a", timeout=5), own.client("officer-b", timeout=5)
+    officer_a, officer_b = own.client("officer-a", timeout=30), own.client("officer-b", timeout=30)
     try:
-        now = officer_a.admin.ShowPolicy(admin_pb2.ShowPolicyRequest(header=header()), timeout=5).policy
+        now = officer_a.admin.ShowPolicy(admin_pb2.ShowPolicyRequest(header=header()), timeout=30).policy
         asked = admin_pb2.ApplyPolicyRequest(header=header(reason="because"), text=text.encode(), base_version=now.version)
-        officer_b.approve(officer_a.submit(officer_a.admin.ApplyPolicy(asked, timeout=5).proposal))
+        officer_b.approve(officer_a.submit(officer_a.admin.ApplyPolicy(asked, timeout=30).proposal))
     finally:
         officer_a.close()
         officer_b.close()

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Runs each test file in a pytest process of its own, so that nothing of one can bring down another; two at a
-time, since most of them mostly wait.
+time for each core, since most of them mostly wait, and the longest first. WARD_TEST_JOBS says otherwise.
 
 usage: run_files.py RESULTS FILE...
 
@@ -25,7 +25,8 @@ import xml.etree.ElementTree as xml
 LIMIT_SECONDS = 600  # of one file; then SIGABRT, so that every thread says where it is
 PR_SET_CHILD_SUBREAPER = 36
 MOST_LINES = 20  # of the errors of one file
-JOBS = 2
+JOBS = int(os.environ.get("WARD_TEST_JOBS", 2 * (os.cpu_count() or 1)))
+LONGEST = ("test_kill_points", "test_edited_rows", "test_quickstart", "test_policy_change", "test_connections", "test_revocation")
 
 
 def say(text: str) -> None:
@@ -54,7 +55,7 @@ def run(file: str, log: pathlib.Path, junit: pathlib.Path) -> int:
     with open(log, "wb") as out:
         process = subprocess.Popen([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--tb=short",
                                     f"--junitxml={junit}", file], stdin=subprocess.DEVNULL, stdout=out, stderr=out,
-                                   env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"})
+                                   env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "WARD_TEMPLATES": str(log.parent / "templates")})
     try:
         process.returncode = wait(process.pid, LIMIT_SECONDS)
     except TimeoutError:
@@ -155,9 +156,10 @@ def main() -> None:
         one(pathlib.Path(sys.argv[2]), sys.argv[3])
         return
     pathlib.Path(sys.argv[1]).mkdir(parents=True, exist_ok=True)
+    files = sorted(sys.argv[2:], key=lambda file: pathlib.Path(file).stem not in LONGEST)
     with concurrent.futures.ThreadPoolExecutor(JOBS) as pool:
         runs = [pool.submit(subprocess.run, [sys.executable, __file__, "--one", sys.argv[1], file], stdin=subprocess.DEVNULL,
-                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False) for file in sys.argv[2:]]
+                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False) for file in files]
         for done in concurrent.futures.as_completed(runs):
             print(done.result().stdout, end="", flush=True)
 

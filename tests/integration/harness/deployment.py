@@ -6,7 +6,7 @@ import pathlib
 import shutil
 import tempfile
 
-from . import client, daemon, pki, token
+from . import client, daemon, pki, template, token
 from .postgres import Postgres
 
 TRUST = "spiffe://test.ward/"
@@ -115,7 +115,7 @@ class Deployment:
 
     NAMES = ("app", "app2", "writer", "provisioner", "officer-a", "officer-a2", "officer-b", "auditor", "stranger")
 
-    def __init__(self, initialise: bool = True, policy: str = POLICY):
+    def __init__(self, initialise: bool = True, policy: str = POLICY, copied: bool = True):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="ward-", dir="/tmp"))
         self.folder.chmod(0o711)
         self.daemons, self.clients = [], []
@@ -127,10 +127,13 @@ class Deployment:
         self.policy.write_text(policy)
         self.policy_sha256 = hashlib.sha256(policy.encode()).hexdigest()
         self.module = token.module()
-        self.token = token.Token(self.folder / "hsm")
-        self.postgres = Postgres(self.folder / "pg")
+        source = None  # of token and database, which take long to make
+        if initialise and copied and policy == POLICY:  # others are used once
+            source = template.of(policy, self.binary("wardd"), lambda: Deployment(copied=False))
+        self.token = token.Token(self.folder / "hsm", source and source.hsm)
+        self.postgres = Postgres(self.folder / "pg", source and source.pg)
         try:
-            self.genesis = daemon.genesis(self) if initialise else None
+            self.genesis = source.genesis if source else daemon.genesis(self) if initialise else None
         except BaseException:
             self.close()  # nobody else has it yet
             raise

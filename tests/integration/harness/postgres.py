@@ -7,7 +7,7 @@ import shutil
 import signal
 import subprocess
 
-from . import processes
+from . import processes, template
 
 BIN = pathlib.Path("/usr/lib/postgresql/15/bin")
 SETTINGS = """
@@ -24,10 +24,20 @@ restart_after_crash = on
 
 
 class Postgres:
-    def __init__(self, folder: pathlib.Path):
+    def __init__(self, folder: pathlib.Path, source: pathlib.Path = None):
+        """source: the folder of another cluster, which does not run, of which this is to be a copy."""
         self.folder = folder
         self.data = folder / "data"
         self.user = "postgres" if processes.is_root() else pwd.getpwuid(os.geteuid()).pw_name
+        if source:
+            template.copy(source, folder)
+            self._write("postgresql.conf", SETTINGS.format(socket=folder))
+            self.start()
+        else:
+            self._make()
+
+    def _make(self) -> None:
+        folder = self.folder
         folder.mkdir()
         if processes.is_root():
             shutil.chown(folder, "postgres")

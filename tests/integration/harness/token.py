@@ -6,6 +6,8 @@ import pathlib
 import secrets
 import subprocess
 
+from . import template
+
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 
 
@@ -17,15 +19,22 @@ def module() -> str:
 
 
 class Token:
-    def __init__(self, folder: pathlib.Path):
+    def __init__(self, folder: pathlib.Path, source: pathlib.Path = None):
+        """source: the folder of another token, of which this is to be a copy."""
         self.folder = folder
         self.tokens = folder / "tokens"
-        self.tokens.mkdir(parents=True)
+        if source:
+            template.copy(source, folder)
+        else:
+            self.tokens.mkdir(parents=True)
         self.conf = folder / "softhsm2.conf"
         self.conf.write_text(f"directories.tokendir = {self.tokens}\nobjectstore.backend = file\nlog.level = ERROR\n"
                              "slots.removable = false\n")
-        self.pin = secrets.token_hex(8)
         self.pin_file = folder / "pin"
+        if source:
+            self.pin = self.pin_file.read_text().strip()
+            return
+        self.pin = secrets.token_hex(8)
         self.pin_file.touch(mode=0o600)
         self.pin_file.write_text(self.pin + "\n")
         subprocess.run([ROOT / "deploy/lib/init_token.py", "ward", self.pin_file], env=self.environment(), check=True)
