@@ -158,7 +158,7 @@ static bool under_way(struct ward_store_reader *reader, const struct ward_id *ke
     return false;
 }
 
-static void rotate(struct ward_pipeline *pipeline, const struct ward_rotate_due *due)
+static ward_status rotate(struct ward_pipeline *pipeline, const struct ward_rotate_due *due)
 {
     static const char *const told[] = {
         [WARD_ROTATION_BUDGET] = "a key version reached its limit of wraps and is rotated",
@@ -166,21 +166,29 @@ static void rotate(struct ward_pipeline *pipeline, const struct ward_rotate_due 
         [WARD_ROTATION_COMPROMISED] = "a compromised key version is followed by a new one",
     };
     struct ward_request *request;
-    if (!ward_ok(ward_internal_new(&ward_op_rotate_due, sizeof(*due), SMALL_ARENA, &request))) {
-        return;
-    }
+    WARD_TRY(ward_internal_new(&ward_op_rotate_due, sizeof(*due), SMALL_ARENA, &request));
     *(struct ward_rotate_due *)request->in = *due;
     ward_status status = ward_internal_run(pipeline, request);
     ward_log_status(ward_ok(status) ? WARD_LOG_INFO : WARD_LOG_WARN, told[due->reason], status);
     ward_request_free(request);
+    return status;
 }
 
-/* One that failed is not tried again at once. */
+/* One that failed is not tried again at once; sooner where HSM or database only were away, or where
+ * somebody else may have begun it. */
 static bool may_try(const struct ward_pipeline *pipeline, const struct ward_rotate_due *due)
 {
     const struct ward_kek_ref ref = {due->key, due->from_version};
     return pipeline->budget == NULL ||
            ward_budget_try_rotation(pipeline->budget, &ref, ward_monotonic_us(pipeline->clock));
+}
+
+static void try_soon(const struct ward_pipeline *pipeline, const struct ward_rotate_due *due)
+{
+    const struct ward_kek_ref ref = {due->key, due->from_version};
+    if (pipeline->budget != NULL) {
+        ward_budget_rotation_soon(pipeline->budget, &ref);
+    }
 }
 
 static void trim(const struct ward_pipeline *pipeline, struct ward_state *state,
@@ -202,8 +210,8 @@ void ward_rotation_tick(struct ward_pipeline *pipeline, struct ward_store_reader
         struct ward_rotate_due due;
         if (is_due(pipeline, &state->keys[i], &due) && may_try(pipeline, &due)) {
             tried++;
-            if (!under_way(reader, &due.key)) {
-                rotate(pipeline, &due);
+            if (under_way(reader, &due.key) || rotate(pipeline, &due).code == WARD_E_UNAVAILABLE) {
+                try_soon(pipeline, &due);
             }
         }
     }

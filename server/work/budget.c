@@ -9,6 +9,7 @@
 #define FIRST_BLOCK 1024u /* doubles with each block: a key that is hardly used wastes little */
 #define TABLE_MIN 64u
 #define ROTATION_PAUSE_US (60LL * 1000000)
+#define ROTATION_SOON_US (2LL * 1000000)
 
 struct entry {
     struct ward_kek_ref key; /* version 0: the slot is free */
@@ -368,6 +369,16 @@ bool ward_budget_try_rotation(struct ward_budget *budget, const struct ward_kek_
     }
     (void)pthread_mutex_unlock(&budget->lock);
     return now;
+}
+
+void ward_budget_rotation_soon(struct ward_budget *budget, const struct ward_kek_ref *key)
+{
+    (void)pthread_mutex_lock(&budget->lock);
+    struct entry *entry = find(budget, key);
+    if (entry != NULL && entry->rotation_tried_us != INT64_MIN) {
+        entry->rotation_tried_us -= ROTATION_PAUSE_US - ROTATION_SOON_US;
+    }
+    (void)pthread_mutex_unlock(&budget->lock);
 }
 
 bool ward_budget_reached(struct ward_budget *budget)

@@ -73,6 +73,8 @@ uint64_t ward_budget_total(struct ward_budget *budget, const struct ward_kek_ref
 /* Whether a rotation that is due may be tried now; true at most once a minute for each version. */
 bool ward_budget_try_rotation(struct ward_budget *budget, const struct ward_kek_ref *key,
                               int64_t now_us);
+/* It could not be tried after all, or what it needs was away: true again in some seconds. */
+void ward_budget_rotation_soon(struct ward_budget *budget, const struct ward_kek_ref *key);
 /* Has a version come to its soft limit since this was last asked? Then nobody need wait for the
  * next look at what is due. */
 bool ward_budget_reached(struct ward_budget *budget);

@@ -41,7 +41,7 @@ hsm:
   pin_file: {s.get("pin_file", d.token.pin_file)}
   helper: {s.get("helper", d.binary("ward-hsm"))}
   workers: {s.get("workers", 1)}
-  deadline_ms: {s.get("deadline_ms", 2000)}
+  deadline_ms: {s.get("deadline_ms", 10000)}
   working_copies: true
 {s.get("hsm", "")}
 policy:
