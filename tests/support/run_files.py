@@ -16,6 +16,7 @@ import ctypes
 import os
 import pathlib
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -162,6 +163,7 @@ def main() -> None:
                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False) for file in files]
         for done in concurrent.futures.as_completed(runs):
             print(done.result().stdout, end="", flush=True)
+    shutil.rmtree(pathlib.Path(sys.argv[1]) / "templates", ignore_errors=True)  # the files' common copies of a deployment
 
 
 if __name__ == "__main__":
