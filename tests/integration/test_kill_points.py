@@ -121,7 +121,7 @@ def test_a_rotation_dies_at(own, point):
 
 
 def execute_by_hand(own, key: str) -> None:
-    officer_a, officer_b = own.client("officer-a", timeout=5), own.client("officer-b", timeout=5)
+    officer_a, officer_b = own.client("officer-a", timeout=30), own.client("officer-b", timeout=30)
     try:
         opened = officer_a.submit(officer_a.propose_rotation(key))
         assert officer_b.approve(opened).state == "approved"
@@ -134,13 +134,14 @@ def execute_by_hand(own, key: str) -> None:
 @pytest.mark.parametrize("point", EXECUTION)
 def test_what_is_executed_by_hand_dies_at(own, point):
     """It ran once, or it waits for somebody to execute it as before."""
-    officer = own.client("officer-b", timeout=20)
-    officer.patient = True
     for _ in range(ROUNDS):
+        officer = own.client("officer-b", timeout=30)
         key = f"by-hand/{own.genesis['deployment'][:8]}-{len(versions(own))}"
         officer.create_key(key)
+        officer.close()
         die_at(own, point, lambda key=key: execute_by_hand(own, key))
         reconciled(own)
+        officer = own.client("officer-b", timeout=30)
         shown = officer.show(own.postgres.sql("SELECT id FROM ward.proposal ORDER BY created_us DESC LIMIT 1"))
         ran = active(own, key) == 2
         assert shown.state == ("executed" if ran else "approved")
@@ -152,7 +153,7 @@ def test_what_is_executed_by_hand_dies_at(own, point):
         else:
             assert officer.execute(shown).state == "executed"
         assert active(own, key) == 2
-    officer.close()
+        officer.close()
 
 
 @pytest.mark.parametrize("point", CREATION)
