@@ -345,16 +345,18 @@ def test_a_rekey_dies_at(own, point):
     records = [(f"subject-{n}", f"record-{point}-{n}", b'{"resourceType":"Patient","n":%d}' % n) for n in range(8)]
     for subject, record, data in records:
         app.put(subject, record, data)
+    app.close()
     for _ in range(ROUNDS):
         die_at(own, f"{point}=kill", lambda: (rekey(own, "phi/records"), wait_until(
-            lambda: not own.daemons[0].running(), 20, "the rekey begins")))
+            lambda: not own.daemons[0].running(), 60, "the rekey begins")))
         wait_until(lambda: own.postgres.sql(
             "SELECT count(*) FROM ward.subject_key s JOIN ward.job j ON j.kek = s.kek WHERE j.kind = 2 AND j.state = 1 "
-            "OR j.kind = 2 AND s.run < j.target_version") == "0", 20, "the rekey is resumed, and ends")
+            "OR j.kind = 2 AND s.run < j.target_version") == "0", 60, "the rekey is resumed, and ends")
         assert own.postgres.sql("SELECT DISTINCT state FROM ward.job WHERE kind = 2") == "2"
+        app = own.client("app", timeout=30)
         for subject, record, data in records:
             assert app.get(subject, record).json == data
-    app.close()
+        app.close()
 
 
 WITHOUT = POLICY.replace(', "spiffe://test.ward/app2"]', "]")
