@@ -154,7 +154,7 @@ enum ward_read_kind {
     WARD_READ_POLICIES,       /* all versions, ascending */
     WARD_READ_KEY_USE,        /* what each version of a KEK was used for, over all nodes */
     WARD_READ_EMERGENCIES,    /* a page, newest first */
-    WARD_READ_NODES,          /* every daemon that ever sent a heartbeat, by name */
+    WARD_READ_NODES,          /* every daemon that ever sent a heartbeat, by name, and the time */
     WARD_READ_JOBS,           /* those that run or are stuck, or all of one KEK */
     /* Three that write, durably, each in a transaction of its own. */
     WARD_READ_RESERVE,   /* takes a block of a version's wraps; NOT_FOUND: no such version */
@@ -333,6 +333,7 @@ struct ward_read {
         struct {
             const struct ward_store_node *nodes;
             size_t n;
+            int64_t now_us; /* by the database's clock */
         } nodes;
         struct {
             bool open;       /* only those that nobody closed and that have not expired by now_us */

@@ -70,14 +70,19 @@ ward_status ward_failpoint(const char *name)
     return WARD_OK;
 }
 
-static int64_t wall_us(const struct ward_clock *clock)
+int64_t ward_failpoint_offset_us(void)
 {
     static atomic_llong offset_s = -1;
     if (offset_s < 0) {
         const char *text = getenv("WARD_CLOCK_OFFSET_S");
         offset_s = text == NULL ? 0 : strtoll(text, NULL, 10);
     }
-    return ward_clock_system.wall_us(clock) + offset_s * 1000000;
+    return offset_s * 1000000;
+}
+
+static int64_t wall_us(const struct ward_clock *clock)
+{
+    return ward_clock_system.wall_us(clock) + ward_failpoint_offset_us();
 }
 
 static int64_t monotonic_us(const struct ward_clock *clock)

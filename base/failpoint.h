@@ -15,6 +15,9 @@
 ward_status ward_failpoint(const char *name);
 /* The system's clocks, the wall clock WARD_CLOCK_OFFSET_S seconds ahead. */
 const struct ward_clock *ward_failpoint_clock(void);
+/* By how much: what the database says of the time moves with it, as the hosts of a deployment do.
+ */
+int64_t ward_failpoint_offset_us(void);
 #else
 static inline ward_status ward_failpoint(const char *name)
 {
@@ -24,6 +27,10 @@ static inline ward_status ward_failpoint(const char *name)
 static inline const struct ward_clock *ward_failpoint_clock(void)
 {
     return &ward_clock_system;
+}
+static inline int64_t ward_failpoint_offset_us(void)
+{
+    return 0;
 }
 #endif
 

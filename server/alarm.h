@@ -10,9 +10,11 @@
 #include "base/buffer.h"
 
 /* X(ENUM, "kind", "what is logged") */
-#define WARD_ALARMS(X)                                         \
-    X(EMERGENCY, "emergency", "ALARM emergency access opened") \
-    X(COMPROMISE, "compromise", "ALARM a key version is said to be compromised")
+#define WARD_ALARMS(X)                                                           \
+    X(EMERGENCY, "emergency", "ALARM emergency access opened")                   \
+    X(COMPROMISE, "compromise", "ALARM a key version is said to be compromised") \
+    X(CLOCK, "clock",                                                            \
+      "ALARM this daemon's clock differs from the database's: no key version is destroyed")
 
 enum ward_alarm {
     WARD_ALARM_NONE,

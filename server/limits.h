@@ -33,6 +33,9 @@
 #define WARD_JOB_LEASE_US (10LL * 1000000)
 #define WARD_JOB_RETRY_US (600LL * 1000000)  /* a job that is stuck is tried again */
 #define WARD_INTENT_AGE_US (300LL * 1000000) /* another node's intent is left alone for so long */
+/* Between this daemon's clock and the database's, before it destroys nothing: synchronised hosts
+ * are within a second, and a daemon that was not heard of for as long counts as dead. */
+#define WARD_CLOCKS_APART_US (60LL * 1000000)
 #define WARD_REPLAY_KEPT_US (24LL * 3600 * 1000000) /* answers of changes that were named */
 
 #endif

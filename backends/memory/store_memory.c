@@ -19,6 +19,7 @@ struct memory {
     struct ward_memory_state state;
     struct ward_arena *rows;
     const struct ward_store_writer *locked_by;
+    const struct ward_clock *clock;
     bool down;
     uint64_t commits;
     ward_memory_fault *fault;
@@ -143,6 +144,9 @@ static ward_status read_all(struct ward_store_reader *reader, struct ward_read *
     WARD_ENSURE(!memory->down, WARD_E_UNAVAILABLE);
     for (size_t i = 0; i < n; i++) {
         ward_memory_answer(&memory->state, reads[i]);
+        if (reads[i]->kind == WARD_READ_NODES) {
+            reads[i]->nodes.now_us = ward_wall_us(memory->clock);
+        }
     }
     return WARD_OK;
 }
@@ -293,6 +297,7 @@ ward_status ward_store_memory_open(struct ward_store **ret)
     (void)pthread_mutex_init(&memory->mutex, NULL);
     memory->base.ops = &ops;
     memory->state.rows = memory->rows;
+    memory->clock = &ward_clock_system;
     *ret = &memory->base;
     return WARD_OK;
 }
@@ -302,6 +307,12 @@ void ward_store_memory_set_fault(struct ward_store *store, ward_memory_fault *fa
     ward_auto(unlockp) struct memory *memory = lock(store);
     memory->fault = fault;
     memory->fault_arg = arg;
+}
+
+void ward_store_memory_set_clock(struct ward_store *store, const struct ward_clock *clock)
+{
+    ward_auto(unlockp) struct memory *memory = lock(store);
+    memory->clock = clock;
 }
 
 void ward_store_memory_set_down(struct ward_store *store, bool down)

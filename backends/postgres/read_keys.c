@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Versions of the policy, what keys were used for and what they hold, and which daemons live. */
 #include "backends/postgres/reads.h"
+#include "base/failpoint.h"
 
 ward_status ward_pg_send_keys(struct ward_pg_conn *conn, const struct ward_read *read)
 {
@@ -99,8 +100,12 @@ static ward_status take_held(struct ward_read *r, struct ward_pg_row *row, int n
     return ward_pg_row_status(row);
 }
 
+/* One row without a name where there are no nodes: each row has the time. */
 static ward_status take_nodes(struct ward_read *r, struct ward_pg_row *row, int n)
 {
+    WARD_ENSURE(n > 0, WARD_E_INTERNAL);
+    r->nodes.now_us = ward_pg_i64(row, 3) + ward_failpoint_offset_us();
+    n = PQgetisnull(row->result, 0, 0) ? 0 : n;
     struct ward_store_node *nodes = WARD_ARENA_ARRAY(r->arena, struct ward_store_node, n);
     WARD_ENSURE(nodes != NULL, WARD_E_EXHAUSTED);
     for (; row->row < n; row->row++) {

@@ -209,7 +209,10 @@ static const struct statement statements[WARD_PG_STATEMENTS] = {
          "ORDER BY e.opened_us DESC, e.id DESC LIMIT $6::integer",
          R},
     [WARD_PG_READ_NODES] = {"read_nodes",
-                            "SELECT name, epoch, seen_us FROM ward.node ORDER BY name", R},
+                            "SELECT n.name, n.epoch, n.seen_us, "
+                            "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint "
+                            "FROM (SELECT) one LEFT JOIN ward.node n ON true ORDER BY n.name",
+                            R},
     [WARD_PG_READ_JOBS_OPEN] = {"read_jobs_open",
                                 JOB_COLUMNS "WHERE j.state IN (1, 3) ORDER BY j.created_us, j.id",
                                 R},

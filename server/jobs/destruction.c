@@ -73,20 +73,15 @@ static ward_status no_intent(struct ward_store_reader *reader, const struct ward
     return WARD_OK;
 }
 
-static ward_status all_let_go(struct ward_store_reader *reader, uint64_t epoch, int64_t now_us)
+static bool all_let_go(const struct ward_read *nodes, uint64_t epoch, int64_t now_us)
 {
-    ward_auto(ward_arena_freep) struct ward_arena *arena = NULL;
-    WARD_TRY(ward_arena_new(SMALL_ARENA, &arena));
-    struct ward_read nodes = {.kind = WARD_READ_NODES, .arena = arena}, *reads[] = {&nodes};
-    WARD_TRY(ward_store_read(reader, reads, 1));
-    WARD_TRY(nodes.status);
-    for (size_t i = 0; i < nodes.nodes.n; i++) {
-        const struct ward_store_node *node = &nodes.nodes.nodes[i];
+    for (size_t i = 0; i < nodes->nodes.n; i++) {
+        const struct ward_store_node *node = &nodes->nodes.nodes[i];
         if (node->seen_us > now_us - WARD_NODE_LIVES_US && node->epoch < epoch) {
-            return WARD_REFUSAL(WARD_E_STATE, "key: a daemon may still hold a copy of the version");
+            return false;
         }
     }
-    return WARD_OK;
+    return true;
 }
 
 static bool is_of(const struct ward_store_proposal *row, struct ward_arena *arena,
@@ -235,29 +230,88 @@ static ward_status try_version(struct ward_pipeline *pipeline, struct ward_kek *
     return destroy(pipeline, &due);
 }
 
+static bool one_is_pending(const struct ward_state *state)
+{
+    for (size_t k = 0; k < state->n_keys; k++) {
+        for (size_t v = 0; v < state->keys[k].n_versions; v++) {
+            if (state->keys[k].versions[v].state == WARD_KEY_PENDING_DESTRUCTION) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+/* Tells of a clock that is wrong while officers still wait, and once. */
+static bool clocks_agree(struct ward_pipeline *pipeline, const struct ward_read *nodes,
+                         int64_t now_us, struct ward_destruction_memory *memory)
+{
+    bool agree = ward_destroying_clocks_agree(now_us, nodes->nodes.now_us);
+    if (!agree && !memory->told_of_clock) {
+        ward_alarm_raise(&pipeline->alarms, WARD_ALARM_CLOCK, NULL);
+    }
+    memory->told_of_clock = !agree;
+    return agree;
+}
+
+/* What one look goes by: the state, which daemons live, and the earlier of the two clocks. */
+struct look {
+    const struct ward_state *state;
+    const struct ward_read *nodes;
+    int64_t now_us;
+};
+
+static void look_at(struct ward_pipeline *pipeline, struct ward_kek *kek,
+                    struct ward_store_reader *reader, const atomic_bool *stopping,
+                    const struct look *look, const struct ward_key *key,
+                    struct ward_destruction_memory *memory)
+{
+    for (size_t v = 0; v < key->n_versions && !*stopping; v++) {
+        const struct ward_key_version *version = &key->versions[v];
+        const struct ward_kek_ref ref = {key->id, version->version};
+        bool due = version->state == WARD_KEY_PENDING_DESTRUCTION && version->due_us != 0 &&
+                   version->due_us <= look->now_us;
+        /* Daemons let go within a second or two, this one among them. */
+        if (!due || !all_let_go(look->nodes, look->state->epoch, look->now_us) ||
+            !may_try(memory, &ref, ward_monotonic_us(pipeline->clock))) {
+            continue;
+        }
+        ward_status status =
+            try_version(pipeline, kek, reader, stopping, look->state, key, version->version);
+        ward_log_status(ward_ok(status) ? WARD_LOG_INFO : WARD_LOG_WARN,
+                        "a key version whose waiting is over is destroyed", status);
+    }
+}
+
+static ward_status look_at_all(struct ward_pipeline *pipeline, struct ward_kek *kek,
+                               struct ward_store_reader *reader, const atomic_bool *stopping,
+                               const struct ward_state *state,
+                               struct ward_destruction_memory *memory)
+{
+    ward_auto(ward_arena_freep) struct ward_arena *arena = NULL;
+    WARD_TRY(ward_arena_new(SMALL_ARENA, &arena));
+    struct ward_read nodes = {.kind = WARD_READ_NODES, .arena = arena}, *reads[] = {&nodes};
+    WARD_TRY(ward_store_read(reader, reads, 1));
+    WARD_TRY(nodes.status);
+    int64_t now_us = ward_wall_us(pipeline->clock), database_us = nodes.nodes.now_us;
+    if (!clocks_agree(pipeline, &nodes, now_us, memory)) {
+        return WARD_OK;
+    }
+    const struct look look = {state, &nodes, now_us < database_us ? now_us : database_us};
+    for (size_t k = 0; k < state->n_keys && !*stopping; k++) {
+        look_at(pipeline, kek, reader, stopping, &look, &state->keys[k], memory);
+    }
+    return WARD_OK;
+}
+
 void ward_destruction_tick(struct ward_pipeline *pipeline, struct ward_kek *kek,
                            struct ward_store_reader *reader, const atomic_bool *stopping,
                            struct ward_destruction_memory *memory)
 {
     struct ward_state *state = ward_state_slot_get(pipeline->states);
-    int64_t now_us = ward_wall_us(pipeline->clock);
-    for (size_t k = 0; k < state->n_keys; k++) {
-        const struct ward_key *key = &state->keys[k];
-        for (size_t v = 0; v < key->n_versions && !*stopping; v++) {
-            const struct ward_key_version *version = &key->versions[v];
-            const struct ward_kek_ref ref = {key->id, version->version};
-            bool due = version->state == WARD_KEY_PENDING_DESTRUCTION && version->due_us != 0 &&
-                       version->due_us <= now_us;
-            /* Daemons let go within a second or two, this one among them. */
-            if (!due || !ward_ok(all_let_go(reader, state->epoch, now_us)) ||
-                !may_try(memory, &ref, ward_monotonic_us(pipeline->clock))) {
-                continue;
-            }
-            ward_status status =
-                try_version(pipeline, kek, reader, stopping, state, key, version->version);
-            ward_log_status(ward_ok(status) ? WARD_LOG_INFO : WARD_LOG_WARN,
-                            "a key version whose waiting is over is destroyed", status);
-        }
+    if (one_is_pending(state)) {
+        /* A database that is away is looked at again in a second. */
+        (void)look_at_all(pipeline, kek, reader, stopping, state, memory);
     }
     ward_state_unref(state);
 }

@@ -21,6 +21,7 @@ struct ward_destruction_memory {
         int64_t not_before_us; /* monotonic */
     } tried[WARD_DESTRUCTIONS_REMEMBERED];
     size_t next;
+    bool told_of_clock; /* since the clocks agreed last */
 };
 
 /* One look at all versions. `stopping` may become true meanwhile. */

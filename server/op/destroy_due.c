@@ -69,7 +69,6 @@ static ward_status check_nodes(const struct ward_request *request, int64_t now_u
 {
     const struct ward_destroy_due *in = request->in;
     const struct ward_read *nodes = request->reads[READ_NODES];
-    WARD_TRY(nodes->status);
     for (size_t i = 0; i < nodes->nodes.n; i++) {
         const struct ward_store_node *node = &nodes->nodes.nodes[i];
         if (node->seen_us > now_us - WARD_NODE_LIVES_US && node->epoch < in->epoch) {
@@ -83,6 +82,8 @@ static ward_status finish_checks(struct ward_request *request, struct ward_worke
 {
     struct ward_destroying *destroying = request->work;
     const struct ward_read *proposal = request->reads[READ_PROPOSAL];
+    WARD_TRY(ward_destroying_check_clocks(request->reads[READ_NODES],
+                                          ward_wall_us(worker->pipeline->clock), destroying));
     if (proposal->status.code == WARD_E_NOT_FOUND) {
         return WARD_REFUSAL(WARD_E_STATE, "proposal: no officer agreed to it");
     }

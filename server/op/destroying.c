@@ -4,6 +4,7 @@
 
 #include "base/failpoint.h"
 #include "policy/key_state.h"
+#include "server/limits.h"
 #include "server/work/batch.h"
 #include "server/work/worker.h"
 
@@ -36,6 +37,26 @@ ward_status ward_destroying_check_due(const struct ward_destroying *destroying)
         return WARD_REFUSAL(WARD_E_STATE, "key: the version's waiting is not over");
     }
     return WARD_OK;
+}
+
+bool ward_destroying_clocks_agree(int64_t now_us, int64_t database_us)
+{
+    return now_us - database_us <= WARD_CLOCKS_APART_US &&
+           database_us - now_us <= WARD_CLOCKS_APART_US;
+}
+
+ward_status ward_destroying_check_clocks(const struct ward_read *nodes, int64_t now_us,
+                                         struct ward_destroying *destroying)
+{
+    WARD_TRY(nodes->status);
+    if (!ward_destroying_clocks_agree(now_us, nodes->nodes.now_us)) {
+        return WARD_REFUSAL(
+            WARD_E_STATE, "key: this daemon's clock differs from the database's by over a minute");
+    }
+    if (nodes->nodes.now_us < destroying->now_us) {
+        destroying->now_us = nodes->nodes.now_us;
+    }
+    return ward_destroying_check_due(destroying);
 }
 
 /* ---- what officers agreed to ---- */

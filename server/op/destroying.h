@@ -36,6 +36,13 @@ struct ward_destroying {
 ward_status ward_destroying_begin(const struct ward_state *state, const struct ward_kek_ref *ref,
                                   int64_t now_us, struct ward_destroying *ret);
 ward_status ward_destroying_check_due(const struct ward_destroying *destroying);
+/* Within WARD_CLOCKS_APART_US of each other. */
+bool ward_destroying_clocks_agree(int64_t now_us, int64_t database_us);
+/* One clock alone could be weeks ahead, so the database's is the second witness: STATE unless both
+ * agree and the waiting is over by both. `nodes`: a WARD_READ_NODES; now_us: this daemon's time
+ * when it was answered. What is checked later goes by the earlier of the two. */
+ward_status ward_destroying_check_clocks(const struct ward_read *nodes, int64_t now_us,
+                                         struct ward_destroying *destroying);
 /* Did officers agree to destroy this very version, so long ago that it is due by what they signed?
  * STATE or DENIED otherwise. */
 ward_status ward_destroying_check_votes(struct ward_request *request, struct ward_worker *worker,

@@ -13,6 +13,7 @@
 #define CHECKPOINT_LOST_US (3600 * SECOND_US)
 #define CERTIFICATE "certificate"
 #define NODES "daemons"
+#define CLOCK "clock"
 #define AUDIT "audit-log"
 #define REVIEWS "reviews"
 #define QUORUM "quorum"
@@ -77,6 +78,23 @@ static ward_status check_nodes(struct ward_diagnosis *diagnosis, const struct wa
         }
     }
     return ward_diagnosis_well(diagnosis, NODES, "every daemon was heard of within the minute");
+}
+
+/* A clock that is wrong makes times in entries wrong, and would end a waiting too early. */
+static ward_status check_clock(struct ward_diagnosis *diagnosis, const struct ward_read *nodes)
+{
+    WARD_TRY(nodes->status);
+    int64_t ahead_us = diagnosis->now_us - nodes->nodes.now_us;
+    if (!ward_destroying_clocks_agree(diagnosis->now_us, nodes->nodes.now_us)) {
+        WARD_TRY(ward_diagnosis_add(
+            diagnosis, CLOCK, WARD_FINDING_GAP,
+            "set the clock of the host that is wrong, and have NTP keep it",
+            "this daemon's clock is %lld seconds %s the database's: it destroys no key version",
+            (long long)((ahead_us < 0 ? -ahead_us : ahead_us) / SECOND_US),
+            ahead_us < 0 ? "behind" : "ahead of"));
+    }
+    return ward_diagnosis_well(diagnosis, CLOCK,
+                               "this daemon's clock is within a minute of the database's");
 }
 
 /* When the entry was written; false where that cannot be read. */
@@ -145,6 +163,7 @@ ward_status ward_diagnose_daemon(struct ward_diagnosis *diagnosis, const struct 
     WARD_TRY(ward_diagnosis_well(diagnosis, "database",
                                  "fsync, synchronous_commit and full_page_writes are on, or it is "
                                  "not written to"));
+    WARD_TRY(check_clock(diagnosis, nodes));
     WARD_TRY(check_nodes(diagnosis, nodes));
     return check_checkpoint(diagnosis, checkpoint, uncovered);
 }

@@ -13,7 +13,7 @@ struct recover_notes {
     bool begun, finishes;
 };
 
-enum { READ_ROWS, READ_PROPOSAL };
+enum { READ_ROWS, READ_PROPOSAL, READ_NODES };
 
 static ward_status decide(struct ward_request *request)
 {
@@ -41,19 +41,21 @@ static ward_status read(struct ward_request *request, struct ward_digest *digest
 {
     (void)digest;
     const struct ward_recover_destroying *in = request->in;
-    struct ward_read *rows, *proposal;
+    struct ward_read *rows, *proposal, *nodes;
     WARD_TRY(ward_request_add_read(request, WARD_READ_ROWS, &rows));
     rows->rows.kek = in->intent.kek;
     WARD_TRY(ward_request_add_read(request, WARD_READ_PROPOSAL, &proposal));
     proposal->proposal.id = in->intent.proposal;
-    return WARD_OK;
+    return ward_request_add_read(request, WARD_READ_NODES, &nodes);
 }
 
 static ward_status still_allowed(struct ward_request *request, struct ward_worker *worker,
                                  struct ward_destroying *destroying)
 {
     const struct ward_read *proposal = request->reads[READ_PROPOSAL];
-    WARD_TRY(ward_destroying_check_due(destroying)); /* another daemon's clock may be ahead */
+    /* The clock of whoever began it may have been ahead, and so may this one. */
+    WARD_TRY(ward_destroying_check_clocks(request->reads[READ_NODES],
+                                          ward_wall_us(worker->pipeline->clock), destroying));
     WARD_TRY(proposal->status);
     WARD_TRY(ward_destroying_check_rows(request->reads[READ_ROWS], destroying));
     return ward_destroying_check_votes(request, worker, &proposal->proposal.proposal, destroying);

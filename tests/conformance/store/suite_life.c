@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The whole life of a key and of a policy, what keys were used for, and which daemons live. */
+#include "base/clock.h"
 #include "tests/conformance/store/store_fixture.h"
+
+#define MINUTE_US (60LL * 1000000)
 
 /* ---- a version's states ---- */
 
@@ -459,6 +462,8 @@ static void daemons_tell_the_epoch_that_they_have_in_force(void **state)
     struct ward_read all = {.kind = WARD_READ_NODES};
     assert_ok(read_one(fx, &all));
     assert_int_equal(all.nodes.n, 0);
+    int64_t apart_us = all.nodes.now_us - ward_wall_us(&ward_clock_system);
+    assert_true(apart_us > -MINUTE_US && apart_us < MINUTE_US);
     beat(fx, "node-b", 3, 100);
     beat(fx, "node-a", 2, 90);
     beat(fx, "node-b", 4, 200);
@@ -471,6 +476,7 @@ static void daemons_tell_the_epoch_that_they_have_in_force(void **state)
     assert_bytes(all.nodes.nodes[1].name, "node-b");
     assert_int_equal(all.nodes.nodes[1].epoch, 4);
     assert_int_equal(all.nodes.nodes[1].seen_us, 200);
+    assert_true(all.nodes.now_us > 200);
     assert_head_unmoved(fx);
 }
 

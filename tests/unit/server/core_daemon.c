@@ -269,6 +269,7 @@ void core_world_init(struct core_world *world)
     core_person_init(&world->auditor, &world->ca, NULL, DOMAIN "auditor", 30);
     core_person_init(&world->stranger, &world->ca, NULL, DOMAIN "stranger", 30);
     assert_ok(ward_store_memory_open(&world->store));
+    ward_store_memory_set_clock(world->store, &world->clock.base);
     assert_ok(fake_kek_open(&world->kek));
     genesis(world);
 }

@@ -213,6 +213,73 @@ static void a_daemon_that_was_not_seen_for_a_minute_is_not_waited_for(void **sta
     destruction_goes();
 }
 
+static unsigned long long clock_alarms(void)
+{
+    return atomic_load(&fx.node.pipeline.alarms.raised[WARD_ALARM_CLOCK]);
+}
+
+static void a_daemon_whose_clock_alone_is_ahead_destroys_nothing(void **state)
+{
+    (void)state;
+    const struct destruction_agreement agreement = destruction_good();
+    destruction_schedule(&agreement);
+    ward_store_memory_set_clock(fx.world.store, &ward_clock_system);
+    destruction_stays();
+    assert_int_equal(clock_alarms(), 0);
+    destruction_pass_days(31);
+    destruction_stays();
+    destruction_stays();
+    assert_int_equal(clock_alarms(), 1); /* not at each look */
+    ward_store_memory_set_clock(fx.world.store, &fx.world.clock.base);
+    destruction_goes();
+    assert_int_equal(clock_alarms(), 1);
+}
+
+static void a_database_whose_clock_alone_is_ahead_destroys_nothing(void **state)
+{
+    (void)state;
+    const struct destruction_agreement agreement = destruction_good();
+    struct ward_clock database;
+    ward_clock_fake(&database, destruction_now_us() + 31 * DAY_US);
+    destruction_schedule(&agreement);
+    ward_store_memory_set_clock(fx.world.store, &database);
+    destruction_stays();
+    assert_int_equal(clock_alarms(), 1);
+}
+
+/* The request looks itself: whoever sends it may have looked at another time. */
+static ward_status ask_for_it(void)
+{
+    struct ward_request *request =
+        core_request(&fx.world, NULL, &ward_op_destroy_due, sizeof(struct ward_destroy_due));
+    struct ward_destroy_due *due = request->in;
+    *due = (struct ward_destroy_due){
+        .ref = fx.old, .proposal = fx.agreed, .epoch = ward_state_slot_epoch(&fx.node.states)};
+    return core_run_free(&fx.node, request);
+}
+
+static void both_clocks_are_looked_at_before_the_intent(void **state)
+{
+    (void)state;
+    const struct destruction_agreement agreement = destruction_good();
+    struct ward_clock database;
+    destruction_schedule(&agreement);
+    int64_t due_us = destruction_now_us() + 30 * DAY_US;
+    ward_store_memory_set_clock(fx.world.store, &ward_clock_system);
+    destruction_pass_days(31);
+    assert_code(ask_for_it(), WARD_E_STATE);
+    /* They agree, and by one of them the waiting is not over. */
+    atomic_store(&fx.world.clock.ahead_us, 30 * DAY_US + 5 * 1000000LL);
+    ward_clock_fake(&database, due_us - 10 * 1000000LL);
+    ward_store_memory_set_clock(fx.world.store, &database);
+    assert_code(ask_for_it(), WARD_E_STATE);
+    destruction_stays();
+    assert_int_equal(clock_alarms(), 0);
+    ward_store_memory_set_clock(fx.world.store, &fx.world.clock.base);
+    assert_ok(ask_for_it());
+    assert_false(destruction_is_there());
+}
+
 static void a_key_that_was_in_use_lately_stays(void **state)
 {
     (void)state;
@@ -250,6 +317,9 @@ int main(void)
         T(a_device_that_is_away_is_waited_for),
         T(every_daemon_that_lives_must_have_let_go),
         T(a_daemon_that_was_not_seen_for_a_minute_is_not_waited_for),
+        T(a_daemon_whose_clock_alone_is_ahead_destroys_nothing),
+        T(a_database_whose_clock_alone_is_ahead_destroys_nothing),
+        T(both_clocks_are_looked_at_before_the_intent),
         T(a_key_that_was_in_use_lately_stays),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

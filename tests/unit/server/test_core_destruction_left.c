@@ -121,6 +121,19 @@ static void a_forged_intent_destroys_nothing(void **state)
     assert_true(destruction_is_there());
 }
 
+static void a_clock_that_is_ahead_finishes_nothing_of_another(void **state)
+{
+    (void)state;
+    const struct destruction_agreement agreement = destruction_good();
+    destruction_schedule(&agreement);
+    destruction_pass_days(31);
+    ward_store_memory_set_clock(fx.world.store, &ward_clock_system);
+    begin(WARD_KEY_DEACTIVATED);
+    recovers("undone");
+    assert_true(destruction_is_there());
+    assert_int_equal(destruction_state(), WARD_KEY_PENDING_DESTRUCTION);
+}
+
 static void recovery_waits_for_the_device(void **state)
 {
     (void)state;
@@ -239,6 +252,7 @@ int main(void)
         T(what_was_destroyed_in_the_device_is_told),
         T(what_is_not_agreed_to_any_more_is_undone),
         T(a_forged_intent_destroys_nothing),
+        T(a_clock_that_is_ahead_finishes_nothing_of_another),
         T(recovery_waits_for_the_device),
         T(who_slept_since_the_intent_destroys_nothing),
         T(idle_workers_let_go_of_what_is_of_no_use),

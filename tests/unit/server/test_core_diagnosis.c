@@ -321,6 +321,19 @@ static void a_daemon_that_is_silent_is_named(void **state)
     finds(WARD_FINDING_OK, NULL, NULL); /* put out of service */
 }
 
+static void a_clock_that_is_wrong_is_told(void **state)
+{
+    (void)state;
+    struct ward_clock database;
+    ward_clock_fake(&database, now_us() - 10 * 60 * 1000000LL);
+    ward_store_memory_set_clock(world.store, &database);
+    finds(WARD_FINDING_GAP, "clock", "ahead of the database's");
+    ward_clock_fake(&database, now_us() + 10 * 60 * 1000000LL);
+    finds(WARD_FINDING_GAP, "clock", "behind the database's");
+    ward_store_memory_set_clock(world.store, &world.clock.base);
+    finds(WARD_FINDING_OK, NULL, NULL);
+}
+
 static void many_orphans_are_counted(void **state)
 {
     (void)state;
@@ -361,6 +374,7 @@ int main(void)
         T(how_the_daemon_was_set_up_is_told),
         T(a_checkpoint_is_late_when_entries_wait_for_it),
         T(a_daemon_that_is_silent_is_named),
+        T(a_clock_that_is_wrong_is_told),
         T(many_orphans_are_counted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
