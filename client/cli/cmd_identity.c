@@ -125,7 +125,9 @@ static int sign(struct cli *cli, ward_proposals *take_proposals, const char *act
                 const char *meaning, const struct whom *whom)
 {
     (void)fprintf(stderr, "%s\n", meaning);
-    int exit = cli_propose(cli, take_proposals->items[0], action, whom->object, whom->wait);
+    const struct cli_asked asked = {
+        .action = action, .object = whom->object, .reason = whom->reason, .wait = whom->wait};
+    int exit = cli_propose(cli, take_proposals->items[0], &asked);
     ward_proposals_free(take_proposals);
     return exit;
 }

@@ -4,35 +4,46 @@
 #include "client/cli/cmd_key.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "client/cli/proposal.h"
+
+#define ROTATION_DAYS_DEFAULT 365
+#define ROTATION_DAYS_MAX 36500
 
 /* ---- create, rotate ---- */
 
 /* The key, or the proposal that waits and what it will bring about; takes keys. */
-static int finish_guarded(struct cli *cli, ward_keys *keys, const char *action, const char *name,
-                          const char *meaning, bool wait)
+static int finish_guarded(struct cli *cli, ward_keys *keys, const struct cli_asked *asked,
+                          const char *meaning)
 {
     if (keys->proposal != NULL) {
         (void)fprintf(stderr, "%s\n", meaning);
     }
-    int exit = keys->proposal != NULL ? cli_propose(cli, keys->proposal, action, name, wait)
+    int exit = keys->proposal != NULL ? cli_propose(cli, keys->proposal, asked)
                                       : cli_key_print(cli, keys->items[0], NULL, NULL);
     ward_keys_free(keys);
     return exit;
+}
+
+/* As proposals have it: the number of ward.v1.KeyPurpose. Another word than these two was refused.
+ */
+static uint64_t purpose_number(const char *purpose)
+{
+    return strcmp(purpose, "records") == 0 ? 2 : 1;
 }
 
 static int run_create(struct cli *cli, int argc, char **argv)
 {
     struct cli_texts names = {.n = 0};
     const char *purpose = NULL, *reason = NULL;
-    uint64_t days = 0;
+    uint64_t days = ROTATION_DAYS_DEFAULT;
     bool wait = false;
     const struct cli_option options[] = {
         {"purpose", CLI_TEXT, &purpose, "PURPOSE",
          "data-keys: wraps keys given to applications; records: wraps patients' keys", 0, 0, true},
         {"rotation-days", CLI_NUMBER, &days, "DAYS", "Rotates by itself after so many days (365)",
-         1, 36500, false},
+         1, ROTATION_DAYS_MAX, false},
         {"reason", CLI_TEXT, &reason, "TEXT", "Why; officers read it", 0, 0, false},
         {"wait", CLI_FLAG, &wait, NULL, "If it needs approval, wait for it", 0, 0, false},
     };
@@ -49,8 +60,14 @@ static int run_create(struct cli *cli, int argc, char **argv)
                         &error) != WARD_RC_OK) {
         return cli_fail_call("creating the key", &error);
     }
-    return finish_guarded(cli, keys, "key.create", names.texts[0],
-                          "The key will be made in the HSM, and can never leave it.", wait);
+    const struct cli_asked asked = {
+        .action = "key.create",
+        .object = names.texts[0],
+        .reason = reason,
+        .numbers = {{"purpose", purpose_number(purpose)}, {"rotation_period_days", days}},
+        .wait = wait};
+    return finish_guarded(cli, keys, &asked,
+                          "The key will be made in the HSM, and can never leave it.");
 }
 
 static int run_rotate(struct cli *cli, int argc, char **argv)
@@ -76,10 +93,11 @@ static int run_rotate(struct cli *cli, int argc, char **argv)
     if (ward_rotate_key(cli->client, &call, names.texts[0], &keys, &error) != WARD_RC_OK) {
         return cli_fail_call("rotating the key", &error);
     }
-    return finish_guarded(cli, keys, "key.rotate", names.texts[0],
+    const struct cli_asked asked = {
+        .action = "key.rotate", .object = names.texts[0], .reason = reason, .wait = wait};
+    return finish_guarded(cli, keys, &asked,
                           "A new version will wrap from then on. What older ones wrapped still "
-                          "opens, and stored rows move to the new one by themselves.",
-                          wait);
+                          "opens, and stored rows move to the new one by themselves.");
 }
 
 static const struct cli_verb verbs[] = {

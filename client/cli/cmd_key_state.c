@@ -38,31 +38,6 @@ static int read_version(const char *text, uint32_t *ret)
     return CLI_DONE;
 }
 
-static bool says(const struct cli_proposal *proposal, const char *name, uint64_t value)
-{
-    int64_t number = -1;
-    return ward_proposal_number(proposal->parsed.parameters, proposal->parsed.n_parameters, name,
-                                &number) &&
-           number >= 0 && (uint64_t)number == value;
-}
-
-/* Whatever was asked by number is in the payload as that number. */
-static int compare(const struct asked *asked, const ward_proposal_info *info)
-{
-    struct cli_proposal proposal;
-    int exit = cli_proposal_open(WARD_BYTES(info->payload, info->payload_size), &proposal);
-    if (exit != CLI_DONE) {
-        return exit;
-    }
-    bool same = (asked->version == 0 || says(&proposal, "version", asked->version)) &&
-                (asked->number == NULL || says(&proposal, asked->number, asked->value));
-    cli_proposal_close(&proposal);
-    return same ? CLI_DONE
-                : cli_fail(CLI_FAILED, "It was not signed, so it cannot run.",
-                           "Tell your security team: the daemon did not propose what was asked.",
-                           "the proposal is not about what was asked");
-}
-
 /* The daemon's answer to the request; takes proposals. */
 static int finish(struct cli *cli, const struct asked *asked, ward_rc rc, ward_proposals *proposals,
                   const ward_error *error)
@@ -70,11 +45,21 @@ static int finish(struct cli *cli, const struct asked *asked, ward_rc rc, ward_p
     if (rc != WARD_RC_OK) {
         return cli_fail_call(asked->tried, error);
     }
-    int exit = compare(asked, proposals->items[0]);
-    if (exit == CLI_DONE) {
-        (void)fprintf(stderr, "%s\n", asked->meaning);
-        exit = cli_propose(cli, proposals->items[0], asked->action, asked->name, asked->wait);
+    struct cli_asked compared = {.action = asked->action,
+                                 .object = asked->name,
+                                 .reason = asked->reason,
+                                 .wait = asked->wait};
+    size_t n = 0;
+    if (asked->version != 0) {
+        compared.numbers[n].name = "version";
+        compared.numbers[n++].number = asked->version;
     }
+    if (asked->number != NULL) {
+        compared.numbers[n].name = asked->number;
+        compared.numbers[n].number = asked->value;
+    }
+    (void)fprintf(stderr, "%s\n", asked->meaning);
+    int exit = cli_propose(cli, proposals->items[0], &compared);
     ward_proposals_free(proposals);
     return exit;
 }

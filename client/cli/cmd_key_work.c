@@ -304,7 +304,9 @@ int cli_key_rekey(struct cli *cli, int argc, char **argv)
         return cli_fail_call("rekeying the key's records", &error);
     }
     if (job->proposal != NULL) {
-        exit = cli_propose(cli, job->proposal, "key.rekey", name, wait);
+        const struct cli_asked asked = {
+            .action = "key.rekey", .object = name, .reason = reason, .wait = wait};
+        exit = cli_propose(cli, job->proposal, &asked);
         ward_key_job_free(job);
         job = NULL;
         return exit == CLI_DONE && wait ? finish(cli, &rekey, name, wait, NULL) : exit;

@@ -267,7 +267,12 @@ static int propose(struct cli *cli, const char *reason, uint32_t base, struct wa
     (void)snprintf(object, sizeof(object), "policy#%u", base + 1);
     int exit = check_draft(proposals->items[0], text);
     if (exit == CLI_DONE) {
-        exit = cli_propose(cli, proposals->items[0], "policy.apply", object, wait);
+        const struct cli_asked asked = {.action = "policy.apply",
+                                        .object = object,
+                                        .reason = reason,
+                                        .numbers = {{"from_version", base}},
+                                        .wait = wait};
+        exit = cli_propose(cli, proposals->items[0], &asked);
     }
     ward_proposals_free(proposals);
     return exit;

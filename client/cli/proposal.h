@@ -45,10 +45,22 @@ int cli_sign(const struct cli_profile *profile, struct ward_bytes payload,
 int cli_sign_bytes(const struct cli_profile *profile, struct ward_bytes bytes, uint8_t *out,
                    size_t *ret_size);
 
-/* After create or rotate answered with a proposal: checks that it is what was asked for, signs it
- * as the proposer, submits it, and tells what the colleagues have to do. wait: until it is decided.
- * Returns the exit code: CLI_WAITS, or after waiting CLI_DONE when it was executed. */
-int cli_propose(struct cli *cli, const ward_proposal_info *info, const char *action,
-                const char *object, bool wait);
+/* What was asked for. The daemon makes the proposal, so each member is held against the payload's
+ * own bytes before they are signed. */
+#define CLI_ASKED_MAX 2
+struct cli_asked {
+    const char *action, *object;
+    const char *reason; /* NULL: none */
+    struct {
+        const char *name; /* of a parameter; NULL: nothing more was asked */
+        uint64_t number;
+    } numbers[CLI_ASKED_MAX];
+    bool wait; /* until it is decided */
+};
+
+/* Checks that the proposal is what was asked for, signs it as the proposer, submits it, and tells
+ * what the colleagues have to do. Returns the exit code: CLI_WAITS, or after waiting CLI_DONE when
+ * it was executed. */
+int cli_propose(struct cli *cli, const ward_proposal_info *info, const struct cli_asked *asked);
 
 #endif

@@ -249,27 +249,59 @@ static int submit(struct cli *cli, const struct cli_proposal *proposal, bool wai
     return exit;
 }
 
-int cli_propose(struct cli *cli, const ward_proposal_info *info, const char *action,
-                const char *object, bool wait)
+static bool says_numbers(const struct ward_proposal *proposal, const struct cli_asked *asked)
+{
+    for (size_t i = 0; i < CLI_ASKED_MAX && asked->numbers[i].name != NULL; i++) {
+        int64_t number = -1;
+        if (!ward_proposal_number(proposal->parameters, proposal->n_parameters,
+                                  asked->numbers[i].name, &number) ||
+            number < 0 || (uint64_t)number != asked->numbers[i].number) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static int compare(const struct cli_proposal *proposal, const ward_proposal_info *info,
+                   const struct cli_asked *asked)
+{
+    static const char consequence[] = "It was not signed, so it cannot run.";
+    static const char advice[] =
+        "Tell your security team: the daemon did not propose what was asked.";
+    const struct ward_proposal *parsed = &proposal->parsed;
+    const char *reason = asked->reason == NULL ? "" : asked->reason;
+    if (strcmp(proposal->id, info->id) != 0 ||
+        !ward_bytes_eq(parsed->action, ward_bytes_str(asked->action)) ||
+        !ward_bytes_eq(parsed->object, ward_bytes_str(asked->object))) {
+        return cli_fail(CLI_FAILED, consequence, advice, "the proposal is not %s of %s",
+                        asked->action, asked->object);
+    }
+    if (!says_numbers(parsed, asked)) {
+        return cli_fail(CLI_FAILED, consequence, advice,
+                        "the proposal is not about what was asked");
+    }
+    if (!ward_bytes_eq(parsed->reason, ward_bytes_str(reason))) {
+        return cli_fail(CLI_FAILED, consequence, advice,
+                        "the proposal gives another reason than was given");
+    }
+    return CLI_DONE;
+}
+
+int cli_propose(struct cli *cli, const ward_proposal_info *info, const struct cli_asked *asked)
 {
     struct cli_proposal proposal;
     int exit = cli_proposal_open(WARD_BYTES(info->payload, info->payload_size), &proposal);
     if (exit != CLI_DONE) {
         return exit;
     }
-    if (strcmp(proposal.id, info->id) != 0 ||
-        !ward_bytes_eq(proposal.parsed.action, ward_bytes_str(action)) ||
-        !ward_bytes_eq(proposal.parsed.object, ward_bytes_str(object))) {
-        exit = cli_fail(CLI_FAILED, "It was not signed, so it cannot run.",
-                        "Tell your security team: the daemon did not propose what was asked.",
-                        "the proposal is not %s of %s", action, object);
-    } else {
+    exit = compare(&proposal, info, asked);
+    if (exit == CLI_DONE) {
         struct ward_buffer text;
         ward_buffer_init(&text, PAE_MAX);
         cli_proposal_render(&proposal, ward_wall_us(&ward_clock_system), &text);
         (void)fwrite(text.data, 1, text.size, stderr);
         ward_buffer_fini(&text);
-        exit = submit(cli, &proposal, wait);
+        exit = submit(cli, &proposal, asked->wait);
     }
     cli_proposal_close(&proposal);
     return exit;

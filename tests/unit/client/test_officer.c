@@ -16,7 +16,9 @@
 #define CREATED_US INT64_C(1790000000000000)
 
 struct daemon {
-    const char *object, *reason; /* what the proposal says */
+    const char *action, *object, *reason; /* what the proposal says */
+    struct ward_proposal_param parameters[4];
+    size_t n_parameters;
     bool garbled, another_id; /* the payload is not canonical; Show answers with another proposal */
     bool hardware;            /* it asks for signatures made in hardware */
     const char *states[4];    /* what Show says, in turn; the last one again and again */
@@ -49,7 +51,7 @@ static void pack(const void *message, struct ward_buffer *out)
 static void make_payload(struct daemon *daemon)
 {
     struct ward_proposal proposal = {
-        .action = WARD_BYTES_LITERAL("key.rotate"),
+        .action = ward_bytes_str(daemon->action),
         .object = ward_bytes_str(daemon->object),
         .proposer = WARD_BYTES_LITERAL("spiffe://test.ward/alice"),
         .person = WARD_BYTES_LITERAL("alice"),
@@ -59,6 +61,9 @@ static void make_payload(struct daemon *daemon)
         .reason = ward_bytes_str(daemon->reason),
         .n_consequences = 1,
     };
+    for (size_t i = 0; i < daemon->n_parameters; i++) {
+        proposal.parameters[proposal.n_parameters++] = daemon->parameters[i];
+    }
     proposal.consequences[0] = (struct ward_proposal_param){WARD_BYTES_LITERAL("rows"), {0}, 4711};
     if (daemon->hardware) {
         proposal.terms[proposal.n_terms++] = (struct ward_proposal_param){
@@ -107,16 +112,26 @@ static void take_signature(struct daemon *daemon, struct ward_bytes message)
     ward__v1__approve_request__free_unpacked(request, NULL);
 }
 
+/* With what was done or a proposal, and all of them are laid out alike. */
+static bool answers_with_outcome(const char *path)
+{
+    return strcmp(path, "/ward.v1.Keys/CreateKey") == 0 ||
+           strcmp(path, "/ward.v1.Keys/RotateKey") == 0 ||
+           strcmp(path, "/ward.v1.Keys/RekeyKey") == 0;
+}
+
 static void handle(void *context, const struct stub_call *call, struct stub_reply *reply)
 {
     struct daemon *daemon = context;
-    if (strcmp(call->path, "/ward.v1.Keys/RotateKey") == 0) {
+    if (answers_with_outcome(call->path)) {
         Ward__V1__Proposal proposal;
         fill(daemon, "draft", &proposal);
         Ward__V1__RotateKeyResponse response = WARD__V1__ROTATE_KEY_RESPONSE__INIT;
         response.outcome_case = WARD__V1__ROTATE_KEY_RESPONSE__OUTCOME_PROPOSAL;
         response.proposal = &proposal;
         pack(&response, &reply->answer);
+    } else if (strstr(call->path, ".Approvals/") == NULL) { /* laid out as Show's answer */
+        answer_proposal(daemon, "draft", &reply->answer);
     } else if (strcmp(call->path, "/ward.v1.Approvals/Submit") == 0) {
         daemon->submitted++;
         take_signature(daemon, call->message);
@@ -158,7 +173,8 @@ static int drop_folder(void **state)
 static int start(void **state)
 {
     struct rig *rig = *state;
-    rig->daemon = (struct daemon){.object = "phi/records", .reason = "yearly", .states = {"open"}};
+    rig->daemon = (struct daemon){
+        .action = "key.rotate", .object = "phi/records", .reason = "yearly", .states = {"open"}};
     ward_buffer_init(&rig->daemon.payload, 65536);
     make_payload(&rig->daemon);
     rig->server = stub_start(&rig->pki, handle, &rig->daemon);
@@ -204,7 +220,7 @@ static bool signed_by(const struct rig *rig, const struct pki_person *person,
 static void rotate(struct rig *rig, struct ran *ran)
 {
     run_ward(rig->folder, ran, "--config", rig->profiles, "--profile", "alice", "key", "rotate",
-             "phi/records", NULL);
+             "phi/records", "--reason", "yearly", NULL);
 }
 
 static void approve(struct rig *rig, struct ran *ran)
@@ -245,6 +261,128 @@ static void a_proposal_for_another_key_is_not_signed(void **state)
     ran_fini(&ran);
 }
 
+/* Every command that signs what the daemon proposes, and what it asks for. */
+static const struct commanded {
+    const char *noun, *verb, *object;
+    const char *more[4]; /* of the command line; NULL ends them */
+    const char *action, *proposed;
+    struct {
+        const char *name;
+        int64_t number;
+    } parameters[2];
+} commands[] = {
+#define KEY "key"
+#define NAME "phi/records"
+#define WHO "spiffe://test.ward/eve"
+    {KEY,
+     "create",
+     NAME,
+     {"--purpose", "records", "--rotation-days", "90"},
+     "key.create",
+     NAME,
+     {{"purpose", 2}, {"rotation_period_days", 90}}},
+    {KEY,
+     "create",
+     NAME,
+     {"--purpose", "data-keys"},
+     "key.create",
+     NAME,
+     {{"purpose", 1}, {"rotation_period_days", 365}}},
+    {KEY, "rotate", NAME, {NULL}, "key.rotate", NAME, {{NULL}}},
+    {KEY, "rekey", NAME, {NULL}, "key.rekey", NAME, {{NULL}}},
+    {KEY,
+     "change",
+     NAME,
+     {"--rotation-days", "90"},
+     "key.change",
+     NAME,
+     {{"rotation_period_days", 90}}},
+    {KEY, "disable", NAME, {NULL}, "key.disable", NAME, {{NULL}}},
+    {KEY, "enable", NAME, {NULL}, "key.enable", NAME, {{NULL}}},
+    {KEY, "suspend", NAME, {"2"}, "key.suspend", NAME, {{"version", 2}}},
+    {KEY, "resume", NAME, {"2"}, "key.resume", NAME, {{"version", 2}}},
+    {KEY, "deactivate", NAME, {"2"}, "key.deactivate", NAME, {{"version", 2}}},
+    {KEY, "compromise", NAME, {"2"}, "key.compromise", NAME, {{"version", 2}}},
+    {KEY,
+     "schedule-destroy",
+     NAME,
+     {"2", "--days", "8"},
+     "key.destroy",
+     NAME,
+     {{"version", 2}, {"waiting_days", 8}}},
+    {KEY, "cancel-destroy", NAME, {"2"}, "key.cancel-destroy", NAME, {{"version", 2}}},
+    {"identity", "revoke", WHO, {NULL}, "identity.revoke", "identity:" WHO, {{NULL}}},
+    {"identity", "unrevoke", WHO, {NULL}, "identity.unrevoke", "identity:" WHO, {{NULL}}},
+};
+
+static void tell_truth(struct daemon *daemon, const struct commanded *commanded)
+{
+    daemon->action = commanded->action;
+    daemon->object = commanded->proposed;
+    daemon->reason = "yearly";
+    daemon->n_parameters = 0;
+    for (size_t i = 0; i < 2 && commanded->parameters[i].name != NULL; i++) {
+        daemon->parameters[daemon->n_parameters++] =
+            (struct ward_proposal_param){.name = ward_bytes_str(commanded->parameters[i].name),
+                                         .number = commanded->parameters[i].number};
+    }
+}
+
+static void is_signed(struct rig *rig, const struct commanded *commanded, bool expected)
+{
+    struct ran ran;
+    unsigned before = rig->daemon.submitted;
+    const char *const *more = commanded->more;
+    make_payload(&rig->daemon);
+    run_ward(rig->folder, &ran, "--config", rig->profiles, "--profile", "alice", commanded->noun,
+             commanded->verb, commanded->object, "--reason", "yearly", more[0], more[1], more[2],
+             more[3], NULL);
+    if (ran.exit != (expected ? CLI_WAITS : CLI_FAILED) ||
+        rig->daemon.submitted - before != expected) {
+        fail_msg("%s %s: exit %d, %s", commanded->noun, commanded->verb, ran.exit,
+                 expected ? "not signed" : "signed");
+    }
+    if (!expected) {
+        assert_true(says(&ran.err, "the proposal "));
+        assert_true(says(&ran.err, "It was not signed, so it cannot run."));
+    }
+    ran_fini(&ran);
+}
+
+static void no_command_signs_another_thing_than_was_asked(void **state)
+{
+    struct rig *rig = *state;
+    struct daemon *daemon = &rig->daemon;
+    for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+        const struct commanded *commanded = &commands[i];
+        tell_truth(daemon, commanded);
+        is_signed(rig, commanded, true);
+        for (size_t p = 0; p < daemon->n_parameters; p++) {
+            daemon->parameters[p].number++;
+            is_signed(rig, commanded, false);
+            daemon->parameters[p].number--;
+        }
+        daemon->reason = "to widen what it does";
+        is_signed(rig, commanded, false);
+        tell_truth(daemon, commanded);
+        daemon->action = "policy.apply";
+        is_signed(rig, commanded, false);
+        tell_truth(daemon, commanded);
+        daemon->object = "phi/other";
+        is_signed(rig, commanded, false);
+    }
+}
+
+static void a_parameter_that_is_missing_is_not_signed(void **state)
+{
+    struct rig *rig = *state;
+    tell_truth(&rig->daemon, &commands[0]);
+    rig->daemon.n_parameters = 1;
+    is_signed(rig, &commands[0], false);
+    rig->daemon.n_parameters = 0;
+    is_signed(rig, &commands[0], false);
+}
+
 static void a_payload_that_is_not_canonical_is_not_signed(void **state)
 {
     struct rig *rig = *state;
@@ -268,7 +406,7 @@ static void waiting_ends_as_it_was_decided(void **state)
     rig->daemon.states[0] = "open";
     rig->daemon.states[1] = "executed";
     run_ward(rig->folder, &ran, "--config", rig->profiles, "--profile", "alice", "key", "rotate",
-             "phi/records", "--wait", NULL);
+             "phi/records", "--reason", "yearly", "--wait", NULL);
     assert_int_equal(ran.exit, CLI_DONE);
     assert_true(says(&ran.out, "\"state\":\"executed\""));
     ran_fini(&ran);
@@ -276,7 +414,7 @@ static void waiting_ends_as_it_was_decided(void **state)
     rig->daemon.states[0] = "rejected";
     rig->daemon.states[1] = NULL;
     run_ward(rig->folder, &ran, "--config", rig->profiles, "--profile", "alice", "key", "rotate",
-             "phi/records", "--wait", NULL);
+             "phi/records", "--reason", "yearly", "--wait", NULL);
     assert_int_equal(ran.exit, CLI_FAILED);
     ran_fini(&ran);
 }
@@ -493,6 +631,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(a_rotation_is_signed_submitted_and_waits),
         CASE(a_proposal_for_another_key_is_not_signed),
+        CASE(no_command_signs_another_thing_than_was_asked),
+        CASE(a_parameter_that_is_missing_is_not_signed),
         CASE(a_payload_that_is_not_canonical_is_not_signed),
         CASE(waiting_ends_as_it_was_decided),
         CASE(an_approval_is_signed_over_what_was_shown),
