@@ -273,9 +273,11 @@ def test_an_item_that_fails_the_whole_call_is_named_too(line):
     assert found["BadRequest"].field_violations[0].field == "count"
 
 
-def test_a_refusal_by_policy_says_no_more_than_its_message(line):
-    found = details(line.call(DESCRIBE, wire.message(keys_pb2.DescribeKeyRequest(name="app/demo").SerializeToString())))
-    assert set(found) == {"ErrorInfo"} and found["ErrorInfo"].reason == "DENIED" and not found["ErrorInfo"].ListFields()[2:]
+@pytest.mark.parametrize("name", ["app/demo", "app/nobody-made-it"])
+def test_a_refusal_by_policy_names_action_and_rule_and_nothing_more(line, name):
+    found = details(line.call(DESCRIBE, wire.message(keys_pb2.DescribeKeyRequest(name=name).SerializeToString())))
+    assert set(found) == {"ErrorInfo"} and found["ErrorInfo"].reason == "DENIED"
+    assert dict(found["ErrorInfo"].metadata) == {"action": "key.describe", "rule": "default-deny"}
 
 
 def test_success_has_no_details(line):
