@@ -14,6 +14,7 @@
 #include "server/app_parts.h"
 #include "server/jobs/internal.h"
 #include "server/limits.h"
+#include "server/net/tls.h"
 #include "server/op/system.h"
 #include "server/patience.h"
 
@@ -122,7 +123,7 @@ static ward_status start_edges(struct ward_app *app)
 
 /* The CAs of clients, and their revocation lists, a second time: TLS has them for handshakes, we
  * for votes out of the database. */
-static ward_status load_trust(struct ward_app *app)
+static ward_status load_trust(const struct ward_app *app, struct ward_trust **ret)
 {
     ward_auto(ward_arena_freep) struct ward_arena *arena = NULL;
     struct ward_bytes pem, lists = {0};
@@ -131,8 +132,7 @@ static ward_status load_trust(struct ward_app *app)
     if (app->config->tls_client_crl != NULL) {
         WARD_TRY(ward_config_read_file(app->config->tls_client_crl, CLIENT_CRL_MAX, arena, &lists));
     }
-    return app->trust == NULL ? ward_trust_new(pem, lists, &app->trust)
-                              : ward_trust_replace(app->trust, pem, lists);
+    return ward_trust_new(pem, lists, ret);
 }
 
 static ward_status open_parts(struct ward_app *app)
@@ -149,7 +149,7 @@ static ward_status open_parts(struct ward_app *app)
     struct ward_rpc_handler handler;
     ward_app_handler(app, &handler);
     WARD_TRY(ward_rpc_new(&rpc, &handler, &app->rpc));
-    WARD_TRY(load_trust(app));
+    WARD_TRY(load_trust(app, &app->trust));
     WARD_TRY(ward_policy_chain_init(&app->policies, config->policy_genesis_sha256, app->trust));
     const struct ward_budget_limits wraps = {config->wrap_soft_limit, config->wrap_hard_limit,
                                              config->wrap_block};
@@ -240,14 +240,26 @@ ward_status ward_app_start(const struct ward_config *config, struct ward_app **r
     return WARD_OK;
 }
 
+/* All or nothing: votes are held against the same CAs and lists as handshakes. */
+static ward_status reload_certificates(struct ward_app *app)
+{
+    struct ward_tls *tls = NULL;
+    struct ward_trust *trust = NULL;
+    WARD_TRY(ward_rpc_read_certificates(app->rpc, &tls));
+    ward_status status = load_trust(app, &trust);
+    if (!ward_ok(status)) {
+        ward_tls_free(tls);
+        return status;
+    }
+    ward_trust_replace(app->trust, trust);
+    ward_rpc_use_certificates(app->rpc, tls);
+    return WARD_OK;
+}
+
 void ward_app_reload(struct ward_app *app, const struct ward_config *config)
 {
-    (void)config;
     ward_log_level_set(config->log_level);
-    ward_status status = ward_rpc_reload(app->rpc);
-    if (ward_ok(status)) {
-        status = load_trust(app);
-    }
+    ward_status status = reload_certificates(app);
     if (ward_ok(status)) {
         ward_log(WARD_LOG_INFO, "certificates and operational settings were read anew");
     } else {

@@ -117,17 +117,14 @@ void ward_trust_free(struct ward_trust *trust)
     }
 }
 
-ward_status ward_trust_replace(struct ward_trust *trust, struct ward_bytes pem,
-                               struct ward_bytes lists)
+void ward_trust_replace(struct ward_trust *trust, struct ward_trust *take_fresh)
 {
-    ward_auto(free_store) X509_STORE *store = NULL;
-    WARD_TRY(load(pem, lists, &store));
     (void)pthread_mutex_lock(&trust->lock);
     X509_STORE *old = trust->authorities;
-    trust->authorities = store;
+    trust->authorities = take_fresh->authorities;
     (void)pthread_mutex_unlock(&trust->lock);
-    store = old;
-    return WARD_OK;
+    take_fresh->authorities = old;
+    ward_trust_free(take_fresh);
 }
 
 static X509_STORE *current(struct ward_trust *trust)

@@ -13,9 +13,9 @@ struct ward_trust;
  * NULL: none are looked at. INVALID when there is no CA, or something does not parse. */
 ward_status ward_trust_new(struct ward_bytes pem, struct ward_bytes lists, struct ward_trust **ret);
 void ward_trust_free(struct ward_trust *trust);
-/* Other CAs and lists from now on; on failure the old ones stay. */
-ward_status ward_trust_replace(struct ward_trust *trust, struct ward_bytes pem,
-                               struct ward_bytes lists);
+/* The CAs and lists of take_fresh, which is freed, from now on. It cannot fail, so that what else
+ * has to change with them can be made ready first. */
+void ward_trust_replace(struct ward_trust *trust, struct ward_trust *take_fresh);
 /* OK when the certificate (DER) is a client's, valid now, one of the CAs issued it and none revoked
  * it; DENIED otherwise, and when trust is NULL. A list that is out of date still revokes. */
 ward_status ward_trust_check(struct ward_trust *trust, struct ward_bytes der);

@@ -206,19 +206,26 @@ void ward_tls_free(struct ward_tls *tls)
     free(tls);
 }
 
-ward_status ward_tls_reload(struct ward_tls *tls)
+ward_status ward_tls_again(const struct ward_tls *tls, struct ward_tls **ret)
 {
-    SSL_CTX *fresh = NULL;
-    int64_t crl_end_us;
-    WARD_TRY(context_new(tls, &fresh, &crl_end_us));
+    const struct ward_tls_files files = {.certificate_file = tls->certificate_file,
+                                         .key_file = tls->key_file,
+                                         .client_ca_file = tls->client_ca_file,
+                                         .client_crl_file = tls->client_crl_file,
+                                         .tls_1_2 = tls->tls_1_2};
+    return ward_tls_new(&files, ret);
+}
+
+void ward_tls_replace(struct ward_tls *tls, struct ward_tls *take_fresh)
+{
     (void)pthread_mutex_lock(&tls->lock);
     SSL_CTX *old = tls->current;
-    tls->current = fresh;
-    tls->crl_end_us = crl_end_us;
+    tls->current = take_fresh->current;
+    tls->crl_end_us = take_fresh->crl_end_us;
     tls->generation++;
     (void)pthread_mutex_unlock(&tls->lock);
-    SSL_CTX_free(old); /* open connections hold their own reference */
-    return WARD_OK;
+    take_fresh->current = old; /* open connections hold their own reference */
+    ward_tls_free(take_fresh);
 }
 
 int64_t ward_tls_crl_end_us(struct ward_tls *tls)

@@ -23,8 +23,11 @@ struct ward_tls;
  * certificates", "client_crl_file: not readable PEM revocation lists". */
 ward_status ward_tls_new(const struct ward_tls_files *files, struct ward_tls **ret);
 void ward_tls_free(struct ward_tls *tls);
-/* Any thread. On failure the old context stays. */
-ward_status ward_tls_reload(struct ward_tls *tls);
+/* The same files read anew, as a context of its own that nobody uses yet. INVALID as above. */
+ward_status ward_tls_again(const struct ward_tls *tls, struct ward_tls **ret);
+/* What take_fresh read is in force from now on; it is freed. Any thread. It cannot fail, so that
+ * what else has to change with it can be made ready first. */
+void ward_tls_replace(struct ward_tls *tls, struct ward_tls *take_fresh);
 /* UTC, microseconds: when the first of the revocation lists is out of date, and handshakes are
  * refused; INT64_MAX without lists. */
 int64_t ward_tls_crl_end_us(struct ward_tls *tls);

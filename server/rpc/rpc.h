@@ -61,8 +61,11 @@ unsigned ward_rpc_port(const struct ward_rpc *rpc);
 ward_status ward_rpc_start(struct ward_rpc *rpc); /* starts the loop threads */
 /* Any thread: answers move to the loops of their origins, which encode, write and free them. */
 void ward_rpc_complete(struct ward_rpc *rpc, struct ward_list *requests);
-/* New connections use the new files; on failure the old ones stay in force. */
-ward_status ward_rpc_reload(struct ward_rpc *rpc);
+/* The certificates' files read anew, not in force yet; to be freed with ward_tls_free, or used. */
+struct ward_tls;
+ward_status ward_rpc_read_certificates(const struct ward_rpc *rpc, struct ward_tls **ret);
+/* New connections use them, and open ones are held against them. It cannot fail. */
+void ward_rpc_use_certificates(struct ward_rpc *rpc, struct ward_tls *take_fresh);
 /* Any thread, once what still_welcome looks at has changed: every loop asks it for each open
  * connection, within its next turn, and closes those that it refuses. */
 void ward_rpc_recheck(struct ward_rpc *rpc);

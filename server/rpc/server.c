@@ -321,12 +321,16 @@ void ward_rpc_recheck(struct ward_rpc *rpc)
     }
 }
 
-ward_status ward_rpc_reload(struct ward_rpc *rpc)
+ward_status ward_rpc_read_certificates(const struct ward_rpc *rpc, struct ward_tls **ret)
 {
-    WARD_TRY(ward_tls_reload(rpc->tls));
+    return ward_tls_again(rpc->tls, ret);
+}
+
+void ward_rpc_use_certificates(struct ward_rpc *rpc, struct ward_tls *take_fresh)
+{
+    ward_tls_replace(rpc->tls, take_fresh);
     warn_of_lists(rpc);
     ward_rpc_recheck(rpc); /* who is on the new list, or whose CA has gone */
-    return WARD_OK;
 }
 
 static bool busy(const struct ward_rpc *rpc)

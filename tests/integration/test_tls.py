@@ -266,6 +266,33 @@ def test_certificates_change_under_load_and_no_call_fails(own):
     assert not failures and len(serials) == 10 and calls[0] > 50
 
 
+def test_certificates_change_all_together_or_not_at_all(own):
+    """OpenSSL reads past any text before a CA; the daemon's own reading has a bound, and fails after it."""
+    cas = own.folder / "large.pem"
+    cas.write_bytes(own.authority.pem)
+    restart(own, client_ca=cas)
+    pem, key = own.folder / "wardd.pem", own.folder / "wardd.key"
+    good_pem, good_key = pem.read_bytes(), key.read_bytes()
+    context = wire.context(own, own.identities["app"])
+
+    def serial() -> int:
+        with wire.connect(own.daemons[0], context) as sock:
+            return x509.load_der_x509_certificate(sock.getpeercert(binary_form=True)).serial_number
+    before, fresh = serial(), own.authority.server()
+    try:
+        fresh.write(own.folder, "wardd")
+        cas.write_bytes(b"# the hospital's own\n" * 60000 + own.authority.pem)
+        reload(own)
+        assert "the old ones stay in force" in own.daemons[0].log_tail(1000)
+        assert serial() == before
+        cas.write_bytes(own.authority.pem)
+        reload(own)
+        assert serial() == fresh.certificate.serial_number
+    finally:
+        pem.write_bytes(good_pem)
+        key.write_bytes(good_key)
+
+
 def test_a_key_that_does_not_fit_is_not_taken(own):
     restart(own)
     pem, key = own.folder / "wardd.pem", own.folder / "wardd.key"

@@ -94,7 +94,11 @@ static void on_unidentified(void *context, unsigned handshakes_failed, unsigned 
 static void wait_for_end(const sigset_t *signals)
 {
     for (int number = 0; sigwait(signals, &number) == 0 && number == SIGHUP;) {
-        ward_status status = ward_rpc_reload(echo.rpc);
+        struct ward_tls *fresh = NULL;
+        ward_status status = ward_rpc_read_certificates(echo.rpc, &fresh);
+        if (ward_ok(status)) {
+            ward_rpc_use_certificates(echo.rpc, fresh);
+        }
         printf("reload %s\n", ward_ok(status) ? "done" : status.at);
     }
 }

@@ -409,7 +409,9 @@ static void a_vote_row_under_an_expired_certificate_does_not_count(void **state)
 static void list(struct ward_bytes certificate)
 {
     char *pem = core_ca_pem(&world.ca), *lists = core_ca_list(&world.ca, certificate, 30);
-    assert_ok(ward_trust_replace(world.trust, ward_bytes_str(pem), ward_bytes_str(lists)));
+    struct ward_trust *fresh = NULL;
+    assert_ok(ward_trust_new(ward_bytes_str(pem), ward_bytes_str(lists), &fresh));
+    ward_trust_replace(world.trust, fresh);
     free(pem);
     free(lists);
 }

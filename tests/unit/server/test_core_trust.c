@@ -40,6 +40,15 @@ static struct ward_trust *trust_in(const char *text)
     return trust;
 }
 
+/* As a reload does it: made ready first, then taken. */
+static ward_status replace(struct ward_trust *trust, struct ward_bytes cas, struct ward_bytes lists)
+{
+    struct ward_trust *fresh = NULL;
+    WARD_TRY(ward_trust_new(cas, lists, &fresh));
+    ward_trust_replace(trust, fresh);
+    return WARD_OK;
+}
+
 static ward_status check(struct ward_trust *trust, const struct core_ca *issuer, int days)
 {
     struct core_person person;
@@ -101,10 +110,10 @@ static void cas_are_replaced_as_a_whole(void **state)
 {
     (void)state;
     struct ward_trust *trust = trust_in(pem);
-    assert_ok(ward_trust_replace(trust, ward_bytes_str(other_pem), (struct ward_bytes){0}));
+    assert_ok(replace(trust, ward_bytes_str(other_pem), (struct ward_bytes){0}));
     assert_ok(check(trust, &other, 10));
     assert_code(check(trust, &ca, 10), WARD_E_DENIED);
-    assert_refused(ward_trust_replace(trust, WARD_BYTES_LITERAL("nothing"), (struct ward_bytes){0}),
+    assert_refused(replace(trust, WARD_BYTES_LITERAL("nothing"), (struct ward_bytes){0}),
                    "client_ca: no certificate in it");
     assert_ok(check(trust, &other, 10));
     ward_trust_free(trust);
@@ -156,7 +165,7 @@ static void list(struct listed *listed, const struct core_ca *by, bool names, in
     if (listed->trust == NULL) {
         assert_ok(ward_trust_new(ward_bytes_str(pem), lists, &listed->trust));
     } else {
-        assert_ok(ward_trust_replace(listed->trust, ward_bytes_str(pem), lists));
+        assert_ok(replace(listed->trust, ward_bytes_str(pem), lists));
     }
     free(text);
 }
@@ -234,9 +243,8 @@ static void a_list_that_does_not_parse_changes_nothing(void **state)
     static const char *const bad[] = {"", "no list",
                                       "-----BEGIN X509 CRL-----\nMIIB\n-----END X509 CRL-----\n"};
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-        assert_refused(
-            ward_trust_replace(listed.trust, ward_bytes_str(pem), ward_bytes_str(bad[i])),
-            "client_crl: not readable PEM revocation lists");
+        assert_refused(replace(listed.trust, ward_bytes_str(pem), ward_bytes_str(bad[i])),
+                       "client_crl: not readable PEM revocation lists");
     }
     assert_code(check_now(&listed, &listed.on), WARD_E_DENIED);
     assert_ok(check_now(&listed, &listed.off));
