@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* See the header. The audit entry has who and what; here nothing of a request is said but whose it
- * was, and that is a name out of a certificate that we trust. */
+ * was, and that is a name out of a certificate that we trust, or of which certificate. */
 #include "server/alarm.h"
 
 #include "base/log.h"
@@ -13,16 +13,27 @@ static const struct {
 #undef WARD_ALARM_ROW
 };
 
-void ward_alarm_raise(struct ward_alarms *alarms, enum ward_alarm alarm, const char *who)
+const char *ward_alarm_kind(enum ward_alarm alarm)
+{
+    return alarms_known[alarm].kind;
+}
+
+const char *ward_alarm_text(enum ward_alarm alarm)
+{
+    return alarms_known[alarm].text;
+}
+
+void ward_alarm_raise(struct ward_alarms *alarms, enum ward_alarm alarm, const char *name,
+                      const char *text)
 {
     if (alarm == WARD_ALARM_NONE) {
         return;
     }
     atomic_fetch_add_explicit(&alarms->raised[alarm], 1, memory_order_relaxed);
-    if (who == NULL) {
+    if (text == NULL) {
         ward_log(WARD_LOG_WARN, alarms_known[alarm].text);
     } else {
-        ward_log_text(WARD_LOG_WARN, alarms_known[alarm].text, "identity", who);
+        ward_log_text(WARD_LOG_WARN, alarms_known[alarm].text, name, text);
     }
 }
 

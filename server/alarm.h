@@ -10,11 +10,20 @@
 #include "base/buffer.h"
 
 /* X(ENUM, "kind", "what is logged") */
-#define WARD_ALARMS(X)                                                           \
-    X(EMERGENCY, "emergency", "ALARM emergency access opened")                   \
-    X(COMPROMISE, "compromise", "ALARM a key version is said to be compromised") \
-    X(CLOCK, "clock",                                                            \
-      "ALARM this daemon's clock differs from the database's: no key version is destroyed")
+#define WARD_ALARMS(X)                                                                           \
+    X(EMERGENCY, "emergency", "ALARM emergency access opened")                                   \
+    X(COMPROMISE, "compromise", "ALARM a key version is said to be compromised")                 \
+    X(CLOCK, "clock",                                                                            \
+      "ALARM this daemon's clock differs from the database's: no key version is destroyed")      \
+    X(CERTIFICATE, "certificate",                                                                \
+      "ALARM the daemon's certificate ends: put a new chain in tls.certificate, with its key, "  \
+      "and send SIGHUP")                                                                         \
+    X(CLIENT_CA, "client_ca",                                                                    \
+      "ALARM a CA of clients ends, and whom it vouches for is not let in from then on: add its " \
+      "successor to tls.client_ca, certify its clients anew, and send SIGHUP")                   \
+    X(CLIENT_CRL, "client_crl",                                                                  \
+      "ALARM a revocation list ends, and nobody is let in from then on: put a newer one in "     \
+      "tls.client_crl and send SIGHUP")
 
 enum ward_alarm {
     WARD_ALARM_NONE,
@@ -28,8 +37,13 @@ struct ward_alarms {
     atomic_ullong raised[WARD_ALARM_COUNT];
 };
 
-/* NONE: nothing happens. Any thread. who: the identity of its certificate; may be NULL. */
-void ward_alarm_raise(struct ward_alarms *alarms, enum ward_alarm alarm, const char *who);
+/* NONE: nothing happens. Any thread. name, text: of whom or of what, such as an identity; text may
+ * be NULL. */
+void ward_alarm_raise(struct ward_alarms *alarms, enum ward_alarm alarm, const char *name,
+                      const char *text);
+/* Constant. */
+const char *ward_alarm_kind(enum ward_alarm alarm);
+const char *ward_alarm_text(enum ward_alarm alarm);
 /* ward_alarms_total, one line a kind. */
 void ward_alarms_write(const struct ward_alarms *alarms, struct ward_buffer *out);
 

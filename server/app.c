@@ -106,6 +106,7 @@ static ward_status start_edges(struct ward_app *app)
                                           .refresh = ward_app_refresh,
                                           .in_force = ward_app_in_force,
                                           .look = ward_app_look,
+                                          .endings = ward_app_endings,
                                           .context = app,
                                           .unidentified = ward_app_take_unidentified,
                                           .rewrap_share = app->config->rewrap_share};

@@ -125,6 +125,12 @@ void ward_app_look(void *context, struct ward_store_reader *reader)
     ward_state_unref(state);
 }
 
+void ward_app_endings(void *context, struct ward_endings *ret)
+{
+    struct ward_app *app = context;
+    ward_rpc_endings(app->rpc, ret);
+}
+
 /* ---- what a diagnosis asks ---- */
 
 /* On a connection of its own: nobody asks often. */

@@ -24,6 +24,26 @@ static void write_keys(struct ward_app *app, struct ward_buffer *out)
     ward_state_unref(state);
 }
 
+/* Of each kind what ends first, in seconds since 1970. */
+static void write_endings(struct ward_app *app, struct ward_buffer *out)
+{
+    static const char *const what[WARD_ENDING_OF_COUNT] = {
+        [WARD_ENDING_OF_CERTIFICATE] = "certificate",
+        [WARD_ENDING_OF_CLIENT_CA] = "client_ca",
+        [WARD_ENDING_OF_CLIENT_CRL] = "client_crl",
+    };
+    struct ward_endings endings;
+    bool first = true;
+    ward_rpc_endings(app->rpc, &endings);
+    for (enum ward_ending_of of = 0; of < WARD_ENDING_OF_COUNT; of++) {
+        if (endings.n[of] > 0) {
+            ward_metrics_what_line(out, "ward_certificate_not_after_seconds", first, what[of],
+                                   (double)(endings.of[of][0].end_us / 1000000));
+            first = false;
+        }
+    }
+}
+
 static void write_jobs(struct ward_app *app, struct ward_buffer *out)
 {
     struct ward_job_stats stats;
@@ -80,6 +100,7 @@ void ward_app_write_metrics(void *context, struct ward_buffer *out)
     ward_metrics_line(out, "ward_connections_dead_total", "counter", (double)rpc.dead);
     ward_metrics_line(out, "ward_held_bytes", "gauge", (double)rpc.held_bytes);
     write_keys(app, out);
+    write_endings(app, out);
     ward_alarms_write(&app->pipeline.alarms, out);
     ward_metrics_line(out, "ward_queue_work", "gauge",
                       (double)ward_queue_size(&app->pipeline.work));

@@ -62,6 +62,7 @@ void ward_app_take_unidentified(void *context, unsigned *ret_handshakes, unsigne
 void ward_app_rolled_back(void *context, uint64_t size, uint64_t acknowledged);
 void ward_app_stop_edited(void *context);
 void ward_app_altered(void *context, ward_status status);
+void ward_app_endings(void *context, struct ward_endings *ret);
 void ward_app_look(void *context, struct ward_store_reader *reader);
 
 /* app_metrics.c */

@@ -19,6 +19,15 @@ void ward_metrics_line(struct ward_buffer *out, const char *name, const char *ty
     ward_buffer_printf(out, "# TYPE %s %s\n%s %.17g\n", name, type, name, value);
 }
 
+void ward_metrics_what_line(struct ward_buffer *out, const char *name, bool first, const char *what,
+                            double value)
+{
+    if (first) {
+        ward_buffer_printf(out, "# TYPE %s gauge\n", name);
+    }
+    ward_buffer_printf(out, "%s{what=\"%s\"} %.17g\n", name, what, value);
+}
+
 /* Names of keys need no escaping: [a-z0-9._/-]. */
 void ward_metrics_key_line(struct ward_buffer *out, const char *name, bool first,
                            struct ward_bytes key, uint32_t version, double value)

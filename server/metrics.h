@@ -22,6 +22,9 @@ void ward_metrics_stop(struct ward_metrics *metrics); /* NULL is fine */
 /* A gauge's lines, one for each key version; the TYPE line comes with the first. */
 void ward_metrics_key_line(struct ward_buffer *out, const char *name, bool first,
                            struct ward_bytes key, uint32_t version, double value);
+/* A gauge's lines, one for each of several constant names; the TYPE line comes with the first. */
+void ward_metrics_what_line(struct ward_buffer *out, const char *name, bool first, const char *what,
+                            double value);
 /* One gauge or counter with its TYPE line. */
 void ward_metrics_line(struct ward_buffer *out, const char *name, const char *type, double value);
 

@@ -82,7 +82,8 @@ struct ward_request {
     size_t first_item, n_items;  /* this step's slice of the worker's batch */
     struct ward_budget_ask *ask; /* of this step, in the arena: it had to wait for wraps; or NULL */
 
-    enum ward_alarm alarm; /* raised when its rows are durable */
+    enum ward_alarm alarm;  /* raised when its rows are durable */
+    const char *alarm_text; /* of what, in the arena; NULL: of whoever asked */
 
     /* What the audit entry says; filled by the operation. */
     enum ward_action action;

@@ -248,7 +248,7 @@ static bool clocks_agree(struct ward_pipeline *pipeline, const struct ward_read 
 {
     bool agree = ward_destroying_clocks_agree(now_us, nodes->nodes.now_us);
     if (!agree && !memory->told_of_clock) {
-        ward_alarm_raise(&pipeline->alarms, WARD_ALARM_CLOCK, NULL);
+        ward_alarm_raise(&pipeline->alarms, WARD_ALARM_CLOCK, NULL, NULL);
     }
     memory->told_of_clock = !agree;
     return agree;

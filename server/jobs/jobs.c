@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "server/jobs/destruction.h"
+#include "server/jobs/endings.h"
 #include "server/jobs/follow.h"
 #include "server/jobs/internal.h"
 #include "server/jobs/pager.h"
@@ -43,6 +44,7 @@ struct ward_jobs {
     struct ward_throttled throttled[WARD_THROTTLED_TOLD_MAX];
     uint64_t trimmed_epoch, told_epoch, reviews_epoch;
     atomic_uint_fast64_t unreviewed;
+    struct ward_endings_told endings_told;
     unsigned told_tick;
     int64_t started_wall_us; /* no intent of ours that is still under way is older */
 };
@@ -193,6 +195,17 @@ static void beat(struct ward_jobs *jobs, unsigned tick)
     ward_state_unref(state);
 }
 
+/* ---- certificates ---- */
+
+static void look_at_endings(struct ward_jobs *jobs)
+{
+    struct ward_endings endings;
+    if (jobs->config.endings != NULL) {
+        jobs->config.endings(jobs->config.context, &endings);
+        ward_endings_tick(jobs->config.pipeline, &endings, &jobs->endings_told);
+    }
+}
+
 static bool wraps_reached(const struct ward_jobs *jobs)
 {
     struct ward_budget *budget = jobs->config.pipeline->budget;
@@ -204,6 +217,7 @@ static void *tick(void *argument)
     struct ward_jobs *jobs = argument;
     sign_checkpoint(jobs); /* so that whoever asks first finds one */
     ward_recovery_tick(jobs->config.pipeline, jobs->reader, &jobs->started_wall_us);
+    look_at_endings(jobs);
     for (unsigned n = 1; !jobs->stopping; n++) {
         pause_ms(TICK_MS);
         bool second = n % (WARD_CHECKPOINT_MS / TICK_MS) == 0;
@@ -215,6 +229,7 @@ static void *tick(void *argument)
         }
         if (second) {
             beat(jobs, n);
+            look_at_endings(jobs);
         }
         if (n % PURGE_TICKS == 0) {
             purge(jobs);

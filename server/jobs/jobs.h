@@ -6,6 +6,7 @@
  *                  rotation of a version that is old enough, has wrapped as often as it should, or
  *                  is compromised
  *                  destruction of a version whose waiting is over
+ *                  an alarm where a certificate or a revocation list ends
  *                  a heartbeat, when the epoch has moved, or ten seconds after the last
  *   every 5 s      the kept answers of changes go when they are a day old
  *   every 10 s     the summary of attempts without an identity, when there were any
@@ -16,6 +17,7 @@
 #ifndef WARD_SERVER_JOBS_JOBS_H
 #define WARD_SERVER_JOBS_JOBS_H
 
+#include "server/net/endings.h"
 #include "server/rpc/pipeline.h"
 #include "server/work/committer.h"
 
@@ -34,6 +36,8 @@ struct ward_jobs_config {
     void (*in_force)(void *context);
     /* Every 5 s, from the same thread: do the rows still add up? NULL: nothing. */
     void (*look)(void *context, struct ward_store_reader *reader);
+    /* When certificates and revocation lists end. NULL: nothing is known of them. */
+    void (*endings)(void *context, struct ward_endings *ret);
     void *context;
     void (*unidentified)(void *context, unsigned *ret_handshakes,
                          unsigned *ret_requests); /* takes the counts */

@@ -5,12 +5,12 @@
 
 #include <pthread.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
 
+#include "server/net/tls_endings.h"
 #include "server/net/tls_known.h"
 
 #define CHAIN_DEPTH_MAX 4
@@ -18,10 +18,11 @@
 #define CRL_FLAGS (X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL)
 
 struct ward_tls {
-    pthread_mutex_t lock; /* over current, generation, crl_end_us */
+    pthread_mutex_t lock; /* over current, generation, crl_end_us, endings */
     SSL_CTX *current;
     unsigned generation;
     int64_t crl_end_us;
+    struct ward_endings endings;
     char *certificate_file, *key_file, *client_ca_file, *client_crl_file;
     bool tls_1_2;
 };
@@ -102,20 +103,13 @@ static ward_status load(SSL_CTX *context, const struct ward_tls *tls)
     return WARD_OK;
 }
 
-static int64_t microseconds(const ASN1_TIME *time)
-{
-    struct tm parts = {0};
-    return time != NULL && ASN1_TIME_to_tm(time, &parts) == 1 ? (int64_t)timegm(&parts) * 1000000
-                                                              : 0;
-}
-
 /* A list without an end would be in force for ever: it counts as one that has ended. */
 static bool add_crls(X509_STORE *store, BIO *in, int64_t *ret_end_us)
 {
     unsigned n = 0;
     for (X509_CRL *crl = PEM_read_bio_X509_CRL(in, NULL, NULL, NULL); crl != NULL;
          crl = PEM_read_bio_X509_CRL(in, NULL, NULL, NULL)) {
-        int64_t end_us = microseconds(X509_CRL_get0_nextUpdate(crl));
+        int64_t end_us = ward_tls_time_us(X509_CRL_get0_nextUpdate(crl));
         *ret_end_us = end_us < *ret_end_us ? end_us : *ret_end_us;
         bool added = X509_STORE_add_crl(store, crl) == 1;
         X509_CRL_free(crl);
@@ -142,7 +136,8 @@ static ward_status load_crls(SSL_CTX *context, const char *path, int64_t *ret_en
     return WARD_OK;
 }
 
-static ward_status context_new(const struct ward_tls *tls, SSL_CTX **ret, int64_t *ret_crl_end_us)
+static ward_status context_new(const struct ward_tls *tls, SSL_CTX **ret, int64_t *ret_crl_end_us,
+                               struct ward_endings *ret_endings)
 {
     ERR_clear_error();
     SSL_CTX *context = SSL_CTX_new(TLS_server_method());
@@ -159,6 +154,9 @@ static ward_status context_new(const struct ward_tls *tls, SSL_CTX **ret, int64_
     }
     if (ward_ok(status)) {
         status = ward_tls_known_attach(context, *ret_crl_end_us);
+    }
+    if (ward_ok(status)) {
+        status = ward_tls_endings_read(context, ret_endings);
     }
     ERR_clear_error();
     if (!ward_ok(status)) {
@@ -182,7 +180,7 @@ ward_status ward_tls_new(const struct ward_tls_files *files, struct ward_tls **r
     ward_status status = WARD_STATUS(WARD_E_EXHAUSTED);
     if (tls->certificate_file != NULL && tls->key_file != NULL && tls->client_ca_file != NULL &&
         (tls->client_crl_file != NULL || files->client_crl_file == NULL)) {
-        status = context_new(tls, &tls->current, &tls->crl_end_us);
+        status = context_new(tls, &tls->current, &tls->crl_end_us, &tls->endings);
     }
     if (!ward_ok(status)) {
         ward_tls_free(tls);
@@ -222,6 +220,7 @@ void ward_tls_replace(struct ward_tls *tls, struct ward_tls *take_fresh)
     SSL_CTX *old = tls->current;
     tls->current = take_fresh->current;
     tls->crl_end_us = take_fresh->crl_end_us;
+    tls->endings = take_fresh->endings;
     tls->generation++;
     (void)pthread_mutex_unlock(&tls->lock);
     take_fresh->current = old; /* open connections hold their own reference */
@@ -239,9 +238,16 @@ int64_t ward_tls_crl_end_us(struct ward_tls *tls)
 int64_t ward_tls_certificate_end_us(struct ward_tls *tls)
 {
     (void)pthread_mutex_lock(&tls->lock);
-    int64_t end_us = microseconds(X509_get0_notAfter(SSL_CTX_get0_certificate(tls->current)));
+    int64_t end_us = ward_tls_time_us(X509_get0_notAfter(SSL_CTX_get0_certificate(tls->current)));
     (void)pthread_mutex_unlock(&tls->lock);
     return end_us;
+}
+
+void ward_tls_endings(struct ward_tls *tls, struct ward_endings *ret)
+{
+    (void)pthread_mutex_lock(&tls->lock);
+    *ret = tls->endings;
+    (void)pthread_mutex_unlock(&tls->lock);
 }
 
 SSL *ward_tls_session(struct ward_tls *tls, int fd, unsigned *ret_generation)
@@ -397,6 +403,6 @@ ward_status ward_tls_peer(const SSL *session, X509 **ret_certificate, int64_t *r
     X509 *certificate = SSL_get0_peer_certificate(session);
     WARD_ENSURE(certificate != NULL, WARD_E_UNAUTHENTICATED);
     *ret_certificate = certificate;
-    *ret_not_after_us = microseconds(X509_get0_notAfter(certificate));
+    *ret_not_after_us = ward_tls_time_us(X509_get0_notAfter(certificate));
     return WARD_OK;
 }

@@ -9,6 +9,7 @@
 
 #include "base/bytes.h"
 #include "base/status.h"
+#include "server/net/endings.h"
 
 struct ward_tls_files {
     const char *certificate_file, *key_file, *client_ca_file; /* PEM */
@@ -33,6 +34,8 @@ void ward_tls_replace(struct ward_tls *tls, struct ward_tls *take_fresh);
 int64_t ward_tls_crl_end_us(struct ward_tls *tls);
 /* When our own certificate ends. */
 int64_t ward_tls_certificate_end_us(struct ward_tls *tls);
+/* Of all that is in force, our own chain, the CAs of clients and their lists. Any thread. */
+void ward_tls_endings(struct ward_tls *tls, struct ward_endings *ret);
 
 enum ward_tls_result {
     WARD_TLS_DONE,

@@ -6,6 +6,7 @@
 #include "backends/kek.h"
 #include "backends/store.h"
 #include "base/merkle.h"
+#include "server/request.h"
 
 struct ward_sign_checkpoint {
     struct ward_merkle tree;
@@ -74,6 +75,13 @@ struct ward_rotate_due {
     enum ward_rotation_reason reason;
     uint64_t wraps;   /* BUDGET */
     int64_t age_days; /* PERIOD */
+};
+
+/* A certificate, or a revocation list, is near its end, or behind it. */
+struct ward_ending_alarm {
+    enum ward_alarm alarm;
+    uint8_t sha256[32];
+    int64_t end_us; /* 0: it has no date that can be read */
 };
 
 struct ward_attestation;

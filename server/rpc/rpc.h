@@ -5,6 +5,7 @@
 #ifndef WARD_SERVER_RPC_RPC_H
 #define WARD_SERVER_RPC_RPC_H
 
+#include "server/net/endings.h"
 #include "server/net/settings.h"
 #include "server/request.h"
 
@@ -57,6 +58,8 @@ ward_status ward_rpc_new(const struct ward_rpc_config *config,
                          const struct ward_rpc_handler *handler, struct ward_rpc **ret);
 /* UTC, microseconds: when the daemon's own certificate ends. */
 int64_t ward_rpc_certificate_end_us(const struct ward_rpc *rpc);
+/* When that, the CAs of clients and their revocation lists end. Any thread. */
+void ward_rpc_endings(const struct ward_rpc *rpc, struct ward_endings *ret);
 unsigned ward_rpc_port(const struct ward_rpc *rpc);
 ward_status ward_rpc_start(struct ward_rpc *rpc); /* starts the loop threads */
 /* Any thread: answers move to the loops of their origins, which encode, write and free them. */

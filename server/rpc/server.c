@@ -277,6 +277,11 @@ int64_t ward_rpc_certificate_end_us(const struct ward_rpc *rpc)
     return ward_tls_certificate_end_us(rpc->tls);
 }
 
+void ward_rpc_endings(const struct ward_rpc *rpc, struct ward_endings *ret)
+{
+    ward_tls_endings(rpc->tls, ret);
+}
+
 unsigned ward_rpc_port(const struct ward_rpc *rpc)
 {
     return ward_listener_port(rpc->listener);

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which TLS is spoken, whose certificates are no longer good, and files that change under load."""
 import datetime
+import json
 import pathlib
+import re
 import ssl
 import subprocess
 import threading
@@ -9,6 +11,7 @@ import threading
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.x509.oid import ExtendedKeyUsageOID
 from harness import pki, wire
 from harness.client import header
 from harness.deployment import TRUST
@@ -159,6 +162,46 @@ def test_a_list_out_of_date_at_start_is_told_at_start(own):
     restart(own, f"  client_crl: {path}")
     assert "tls.client_crl is out of date" in own.daemons[0].log_tail(3000)
     assert not talks(own, "app")
+
+
+def test_what_ends_soon_is_told_once_for_each_file(own, listed):
+    daemon = own.daemons[0]
+    log = own.client("auditor")
+
+    def entries() -> list:
+        return [entry["detail"] for entry in map(json.loads, log.leaves()) if entry["action"] == "system.alarm"]
+
+    before = len(entries())
+
+    def alarms() -> dict:
+        told = entries()[before:]
+        assert len({entry["alarm"] for entry in told}) == len(told), told  # once each
+        return {entry["alarm"]: entry for entry in told}
+
+    def gauge(what: str) -> float:
+        return float(re.search(rf'^ward_certificate_not_after_seconds{{what="{what}"}} (\S+)$', daemon.metrics(), re.M).group(1))
+
+    leaf = own.authority.issue(common="wardd", usage=ExtendedKeyUsageOID.SERVER_AUTH, dns=["localhost"], addresses=["127.0.0.1"],
+                               start=-60, days=66)
+    leaf.write(own.folder, "wardd")
+    listed.write_bytes(revocation_list(own.authority, begin=-40 * 24 * HOUR, end=12 * HOUR))
+    reload(own)
+    wait_until(lambda: len(alarms()) == 2, 60, "certificate and list are told")
+    told = alarms()
+    assert 5 * 86400 < told["certificate"]["seconds_left"] <= 6 * 86400
+    assert 11 * 3600 < told["client_crl"]["seconds_left"] <= 12 * 3600
+    for entry in told.values():
+        assert "send SIGHUP" in entry["text"]
+        wait_until(lambda line=f'"{entry["text"]}"': line in daemon.log.read_text(), 30, "the operator's log has it too")
+    end = leaf.certificate.not_valid_after.replace(tzinfo=datetime.timezone.utc).timestamp()
+    assert gauge("certificate") == end and gauge("client_ca") > end > gauge("client_crl")
+    wait_until(lambda: 'ward_alarms_total{kind="client_crl"} 1\n' in daemon.metrics(), 30, "the alarm is counted")
+    reload(own)  # the same files: no news
+    own.authority.server().write(own.folder, "wardd")
+    listed.write_bytes(revocation_list(own.authority))
+    reload(own)
+    assert set(alarms()) == {"certificate", "client_crl"}
+    log.close()
 
 
 def test_a_list_of_another_ca_does_for_nobody(own, listed):
