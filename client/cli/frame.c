@@ -135,6 +135,25 @@ int cli_fail_call(const char *tried, const ward_error *error)
 
 /* ---- connecting ---- */
 
+static void warn_of_profile(const struct cli_profile *profile)
+{
+    char end[WARD_TIME_TEXT_SIZE];
+    int64_t end_us;
+    if (cli_profile_key_is_open(profile->key)) {
+        (void)cli_fail(CLI_DONE, "Who reads this key can act in your name.", "chmod 600 it.",
+                       "warning: others may read %s", profile->key);
+    }
+    enum ward_ending_step step =
+        cli_profile_certificate_ending(profile->certificate, &ward_clock_system, &end_us);
+    if (step != WARD_ENDING_FAR) {
+        ward_time_print(end_us, end);
+        (void)cli_fail(CLI_DONE, "The daemon lets nobody in whose certificate has ended.",
+                       "Have a new one made, with the same identity, and put it in its place.",
+                       "warning: the certificate of profile \"%s\" %s at %s", profile->name,
+                       step == WARD_ENDING_OVER ? "ended" : "ends", end);
+    }
+}
+
 int cli_load_profile(struct cli *cli)
 {
     char path[CLI_PATH_MAX], text[8192];
@@ -157,10 +176,7 @@ int cli_load_profile(struct cli *cli)
         return cli_fail(CLI_USAGE, "Without a profile it is not known whom to call, and as whom.",
                         "Give --profile NAME and --config FILE, or set WARD_CONFIG.", "%s", text);
     }
-    if (cli_profile_key_is_open(cli->profile.key)) {
-        (void)cli_fail(CLI_DONE, "Who reads this key can act in your name.", "chmod 600 it.",
-                       "warning: others may read %s", cli->profile.key);
-    }
+    warn_of_profile(&cli->profile);
     return CLI_DONE;
 }
 

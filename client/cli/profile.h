@@ -15,6 +15,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/clock.h"
+#include "base/ending.h"
+
 #define CLI_PATH_MAX 4096
 
 struct cli_profile {
@@ -30,5 +33,10 @@ bool cli_profile_load(const char *path, const char *name, struct cli_profile *re
 bool cli_profile_default_path(char path[static CLI_PATH_MAX]);
 /* Others than its owner may read the file. */
 bool cli_profile_key_is_open(const char *path);
+/* How near its end the first certificate of a PEM file is, and when that is, UTC in microseconds.
+ * FAR where the file holds none. */
+enum ward_ending_step cli_profile_certificate_ending(const char *path,
+                                                     const struct ward_clock *clock,
+                                                     int64_t *ret_end_us);
 
 #endif

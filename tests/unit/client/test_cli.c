@@ -347,6 +347,57 @@ static void bad_profiles_are_refused_with_what_is_wrong(void **state)
 
 /* ---- signing ---- */
 
+/* Alice's certificate once more, with other dates, as NAME. */
+static void certify(const struct rig *rig, const char *name, int begin_days, int end_days)
+{
+    X509 *certificate = X509_dup(rig->pki.alice.certificate);
+    FILE *file = fopen(in_folder(rig->folder, name), "w");
+    assert_true(certificate != NULL && file != NULL);
+    bool good = X509_time_adj_ex(X509_getm_notBefore(certificate), begin_days, 0, NULL) != NULL &&
+                X509_time_adj_ex(X509_getm_notAfter(certificate), end_days, 3600, NULL) != NULL &&
+                X509_sign(certificate, rig->pki.ca.key, EVP_sha256()) > 0 &&
+                PEM_write_X509(file, certificate) == 1;
+    assert_true(good);
+    (void)fclose(file);
+    X509_free(certificate);
+}
+
+static enum ward_ending_step ending(const struct rig *rig, const char *name, int days_ahead,
+                                    int64_t *ret_end_us)
+{
+    struct ward_clock clock;
+    ward_clock_fake(&clock, ward_wall_us(&ward_clock_system) + days_ahead * 86400LL * 1000000);
+    return cli_profile_certificate_ending(in_folder(rig->folder, name), &clock, ret_end_us);
+}
+
+static void what_is_no_certificate_ends_nowhere(void **state)
+{
+    const struct rig *rig = *state;
+    int64_t end_us = -1;
+    file_write(in_folder(rig->folder, "junk.pem"),
+               ward_bytes_str("-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"));
+    static const char *const names[] = {"nowhere.pem", "junk.pem", "alice.key", "."};
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        assert_int_equal(ending(rig, names[i], 0, &end_us), WARD_ENDING_FAR);
+        assert_int_equal(end_us, 0);
+    }
+}
+
+static void a_certificates_end_is_seen_as_it_comes(void **state)
+{
+    const struct rig *rig = *state;
+    int64_t end_us = 0;
+    certify(rig, "year.pem", -300, 65);
+    assert_int_equal(ending(rig, "year.pem", 0, &end_us), WARD_ENDING_FAR);
+    assert_int_equal(ending(rig, "year.pem", 36, &end_us), WARD_ENDING_MONTH);
+    assert_int_equal(ending(rig, "year.pem", 59, &end_us), WARD_ENDING_WEEK);
+    assert_int_equal(ending(rig, "year.pem", 65, &end_us), WARD_ENDING_DAY);
+    assert_int_equal(ending(rig, "year.pem", 66, &end_us), WARD_ENDING_OVER);
+    assert_int_equal(ending(rig, "year.pem", -3000, &end_us), WARD_ENDING_FAR);
+    certify(rig, "week.pem", -1, 5); /* renewed by a machine */
+    assert_int_equal(ending(rig, "week.pem", 0, &end_us), WARD_ENDING_FAR);
+}
+
 static void a_signature_is_over_the_decision_too(void **state)
 {
     struct rig *rig = *state;
@@ -451,6 +502,46 @@ static void an_unreachable_daemon_is_exit_code_3(void **state)
            in_folder(rig->folder, "far.yaml"), "key", "list");
 }
 
+/* How often the text stands there. */
+static unsigned times(const struct ward_buffer *buffer, const char *text)
+{
+    unsigned n = 0;
+    const uint8_t *at = buffer->data, *end = at + buffer->size;
+    while ((at = memmem(at, (size_t)(end - at), text, strlen(text))) != NULL) {
+        at += strlen(text);
+        n++;
+    }
+    return n;
+}
+
+static void a_certificate_that_ends_is_told_once_and_never_among_the_output(void **state)
+{
+    const struct rig *rig = *state;
+    static const struct {
+        const char *name, *words;
+        int end_days;
+    } cases[] = {{"soon.pem", "warning: the certificate of profile \"a\" ends at", 6},
+                 {"gone.pem", "warning: the certificate of profile \"a\" ended at", -6},
+                 {"fine.pem", NULL, 60}};
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char profiles[300];
+        struct ran ran;
+        certify(rig, cases[i].name, -300, cases[i].end_days);
+        (void)snprintf(profiles, sizeof(profiles),
+                       "profiles:\n- {name: a, server: '127.0.0.1:1', ca: ca.pem, certificate: %s, "
+                       "key: alice.key}\n",
+                       cases[i].name);
+        file_write(in_folder(rig->folder, "ends.yaml"), ward_bytes_str(profiles));
+        run_ward(rig->folder, &ran, "--output", "json", "--config",
+                 in_folder(rig->folder, "ends.yaml"), "key", "list", NULL);
+        expect(rig, &ran, CLI_UNREACHABLE, "could not be reached");
+        assert_int_equal(times(&ran.err, "warning: the certificate"), cases[i].words != NULL);
+        assert_true(cases[i].words == NULL || says(&ran.err, cases[i].words));
+        assert_int_equal(ran.out.size, 0);
+        ran_fini(&ran);
+    }
+}
+
 static void errors_tell_what_to_do(void **state)
 {
     const struct rig *rig = *state;
@@ -478,10 +569,13 @@ int main(void)
         cmocka_unit_test(ndjson_is_taken_line_by_line),
         cmocka_unit_test(paths_of_a_profile_are_relative_to_its_file),
         cmocka_unit_test(bad_profiles_are_refused_with_what_is_wrong),
+        cmocka_unit_test(what_is_no_certificate_ends_nowhere),
+        cmocka_unit_test(a_certificates_end_is_seen_as_it_comes),
         cmocka_unit_test(a_signature_is_over_the_decision_too),
         cmocka_unit_test(help_and_version_succeed),
         cmocka_unit_test(misuse_is_exit_code_2),
         cmocka_unit_test(an_unreachable_daemon_is_exit_code_3),
+        cmocka_unit_test(a_certificate_that_ends_is_told_once_and_never_among_the_output),
         cmocka_unit_test(errors_tell_what_to_do),
     };
     return cmocka_run_group_tests(tests, make_folder, drop_folder);
