@@ -164,6 +164,26 @@ static void a_certificate_is_revoked_and_its_identity_goes_on(void **state)
     core_person_fini(&spare);
 }
 
+/* Neither a new certificate and key nor a policy that calls somebody else by it. */
+static void a_revoked_identity_is_given_to_nobody_again(void **state)
+{
+    (void)state;
+    static const char persons[] = "persons:\n";
+    struct core_person heir;
+    char text[8192];
+    const char *at = strstr(core_policy, persons) + strlen(persons);
+    revoke(&world.officer_a, (struct whom){.identity = DOMAIN "app"});
+    int size =
+        snprintf(text, sizeof(text), "%.*s  - name: heir\n    identities: [\"" DOMAIN "app\"]\n%s",
+                 (int)(at - core_policy), core_policy, at);
+    assert_in_range(size, 1, sizeof(text) - 1);
+    core_world_set_policy(&world, text);
+    core_node_refresh_now(&node);
+    core_person_init(&heir, &world.ca, NULL, DOMAIN "app", 30);
+    refused(core_generate(&world, &heir, "app/key", 1, 1), WARD_E_DENIED, "identity: revoked");
+    core_person_fini(&heir);
+}
+
 static void an_officer_may_revoke_himself(void **state)
 {
     (void)state;
@@ -540,6 +560,7 @@ int main(void)
         T(an_identity_is_revoked_by_one_signature),
         T(what_cannot_even_be_decoded_says_no_more_to_the_revoked),
         T(a_certificate_is_revoked_and_its_identity_goes_on),
+        T(a_revoked_identity_is_given_to_nobody_again),
         T(an_officer_may_revoke_himself),
         T(a_submitted_revocation_is_not_submitted_again),
         T(a_revocation_needs_its_proposers_signature),
