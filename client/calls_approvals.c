@@ -87,6 +87,7 @@ ward_proposal_info *ward_proposal_view(struct ward_arena *arena, const Ward__V1_
         .may_approve = (const char *const *)proposal->may_approve,
         .n_may_approve = proposal->n_may_approve,
         .waits_for_you = proposal->waits_for_you,
+        .cannot_run = proposal->cannot_run,
     };
     return info;
 }

@@ -67,6 +67,11 @@ static size_t group_of(const ward_proposal_info *info)
     return group;
 }
 
+static bool waits_for_review(const ward_proposal_info *info)
+{
+    return strcmp(info->review, "pending") == 0;
+}
+
 static void row_json(struct cli_doc *doc, const ward_proposal_info *info,
                      const struct cli_proposal *proposal, const char *words)
 {
@@ -80,6 +85,7 @@ static void row_json(struct cli_doc *doc, const ward_proposal_info *info,
     cli_doc_text(doc, "proposal", proposal->id);
     cli_doc_text(doc, "state", info->state);
     cli_doc_text(doc, "waits_for_you", info->waits_for_you);
+    cli_doc_text(doc, "cannot_run", info->cannot_run);
     cli_doc_text(doc, "review", info->review);
     ward_json_member(&doc->json, "action", proposal->parsed.action);
     ward_json_member(&doc->json, "object", proposal->parsed.object);
@@ -96,9 +102,11 @@ static void row_json(struct cli_doc *doc, const ward_proposal_info *info,
 static void row_table(struct cli_table *table, const ward_proposal_info *info,
                       const struct cli_proposal *proposal, const char *words)
 {
-    char state[64];
-    bool pending = strcmp(info->review, "pending") == 0;
-    (void)snprintf(state, sizeof(state), "%.32s%s", info->state, pending ? ", unreviewed" : "");
+    char state[256];
+    bool stale = info->cannot_run[0] != 0;
+    (void)snprintf(state, sizeof(state), stale ? "stale: %.200s" : "%.32s%s",
+                   stale ? info->cannot_run : info->state,
+                   waits_for_review(info) ? ", unreviewed" : "");
     cli_table_text(table, groups[group_of(info)].words);
     cli_table_text(table, proposal->id);
     cli_table_text(table, state);
@@ -124,6 +132,9 @@ static int print_row(const ward_proposal_info *info, struct cli_doc *doc, struct
     char words[CLI_EXPIRY_SIZE] = "";
     if (!is_over(info)) {
         cli_expiry_words(proposal.parsed.expires_us, ward_wall_us(&ward_clock_system), words);
+    }
+    if (doc == NULL && waits_for_review(info)) {
+        (void)snprintf(words, sizeof(words), "waits for review");
     }
     if (doc != NULL) {
         row_json(doc, info, &proposal, words);

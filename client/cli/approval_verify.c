@@ -373,7 +373,7 @@ static int print_text(struct check *check)
 {
     struct ward_buffer out;
     ward_buffer_init(&out, FINDINGS_MAX * 4);
-    cli_proposal_render(&check->proposal, ward_wall_us(&ward_clock_system), &out);
+    cli_proposal_render(&check->proposal, ward_wall_us(&ward_clock_system), NULL, &out);
     ward_buffer_printf(&out, "Signatures (times are the daemon's):\n");
     for (size_t i = 0; i < check->file.n; i++) {
         const struct cli_approval_signature *signature = &check->file.signatures[i];

@@ -18,6 +18,7 @@ static void standing_json(struct cli_doc *doc, const ward_proposal_info *info)
 {
     cli_doc_text(doc, "review", info->review);
     cli_doc_text(doc, "waits_for_you", info->waits_for_you);
+    cli_doc_text(doc, "cannot_run", info->cannot_run);
     ward_json_member_int(&doc->json, "approvals_missing", info->approvals_missing);
     ward_json_name(&doc->json, "missing_of");
     ward_json_object(&doc->json);
@@ -61,10 +62,29 @@ static int show_json(const ward_proposal_info *info, const struct cli_proposal *
     return cli_doc_end(&doc) ? CLI_DONE : CLI_FAILED;
 }
 
+/* What ran, or never will, has no time left. */
+static const char *over_of(const ward_proposal_info *info)
+{
+    static const char *const decided[][2] = {
+        {"executed", "no more: it was executed"},
+        {"rejected", "no more: it was rejected"},
+        {"withdrawn", "no more: it was withdrawn"},
+    };
+    if (strcmp(info->review, "pending") == 0) {
+        return "no more: it waits for review";
+    }
+    for (size_t i = 0; i < sizeof(decided) / sizeof(decided[0]); i++) {
+        if (strcmp(info->state, decided[i][0]) == 0) {
+            return decided[i][1];
+        }
+    }
+    return NULL;
+}
+
 static void render(const ward_proposal_info *info, const struct cli_proposal *proposal,
                    struct ward_buffer *out)
 {
-    cli_proposal_render(proposal, ward_wall_us(&ward_clock_system), out);
+    cli_proposal_render(proposal, ward_wall_us(&ward_clock_system), over_of(info), out);
     ward_buffer_printf(out, "  %-14s ", "state");
     cli_escape(ward_bytes_str(info->state), out);
     ward_buffer_add_u8(out, '\n');
@@ -151,12 +171,13 @@ static bool confirmed(const char *verb)
 }
 
 static int print_decided(const struct cli *cli, const struct cli_proposal *proposal,
-                         const ward_proposal_info *info)
+                         const ward_proposal_info *info, enum ward_decision_kind kind)
 {
     if (!cli->json) {
         struct ward_buffer text;
         ward_buffer_init(&text, RENDER_MAX);
-        ward_buffer_printf(&text, "Signed. Proposal %s is %s.\n", proposal->id, info->state);
+        ward_buffer_printf(&text, "Signed. Proposal %s is %s.\n", proposal->id,
+                           kind == WARD_DECISION_REVIEW ? "reviewed" : info->state);
         cli_proposal_render_standing(info, proposal->id, &text);
         bool written = cli_write(ward_buffer_view(&text));
         ward_buffer_fini(&text);
@@ -198,7 +219,7 @@ static int sign_and_send(struct cli *cli, const struct cli_proposal *proposal,
     if (rc != WARD_RC_OK) {
         return cli_fail_call(deciding->gerund, &error);
     }
-    exit = print_decided(cli, proposal, decided->items[0]);
+    exit = print_decided(cli, proposal, decided->items[0], deciding->kind);
     ward_proposals_free(decided);
     return exit;
 }

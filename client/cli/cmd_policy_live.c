@@ -278,6 +278,34 @@ static int propose(struct cli *cli, const char *reason, uint32_t base, struct wa
     return exit;
 }
 
+/* Each names the policy under which it was made, and runs under no other. Whom the list is not for
+ * is told nothing: it is only a word in time. */
+static void warn_of_open(struct cli *cli)
+{
+    char page[256] = "";
+    size_t n = 0;
+    do {
+        ward_proposals *proposals = NULL;
+        ward_error error;
+        if (ward_list_proposals(cli->client, NULL, false, WARD_PAGE_SIZE_MAX, page, &proposals,
+                                &error) != WARD_RC_OK) {
+            return;
+        }
+        for (size_t i = 0; i < proposals->n; i++) {
+            const ward_proposal_info *info = proposals->items[i];
+            n += info->cannot_run[0] == 0 && strcmp(info->state, "draft") != 0;
+        }
+        (void)snprintf(page, sizeof(page), "%s", proposals->next_page);
+        ward_proposals_free(proposals);
+    } while (page[0] != 0);
+    if (n > 0) {
+        (void)fprintf(stderr,
+                      "warning: %zu open proposal%s can never run once this "
+                      "policy is in force, and must be proposed again: `ward approval list`\n",
+                      n, n == 1 ? "" : "s");
+    }
+}
+
 static int apply(struct cli *cli, const char *path, const char *reason, uint64_t base, bool wait)
 {
     struct ward_buffer file, shown;
@@ -297,6 +325,7 @@ static int apply(struct cli *cli, const char *path, const char *reason, uint64_t
     }
     if (exit == CLI_DONE) {
         cli_policy_warn(path, ward_buffer_view(&file));
+        warn_of_open(cli);
         exit = propose(cli, reason, before->items[0]->version, ward_buffer_view(&file), wait);
     }
     ward_policies_free(before);

@@ -90,8 +90,12 @@ void cli_expiry_words(int64_t expires_us, int64_t now_us, char out[static CLI_EX
     }
 }
 
-static void expiry(struct ward_buffer *out, int64_t expires_us, int64_t now_us)
+static void expiry(struct ward_buffer *out, int64_t expires_us, int64_t now_us, const char *over)
 {
+    if (over != NULL) {
+        line(out, "expires", ward_bytes_str(over));
+        return;
+    }
     char time[WARD_TIME_TEXT_SIZE], words[CLI_EXPIRY_SIZE];
     ward_time_print(expires_us, time);
     cli_expiry_words(expires_us, now_us, words);
@@ -121,10 +125,17 @@ void cli_proposal_render_standing(const ward_proposal_info *info, const char *id
                                   struct ward_buffer *out)
 {
     bool open = strcmp(info->state, "open") == 0 || strcmp(info->state, "approved") == 0;
+    bool stale = info->cannot_run[0] != 0;
+    open = open && !stale;
     bool lacks = info->approvals_missing > 0 || info->n_missing_of > 0;
     bool mine = info->waits_for_you[0] != 0, review = info->review[0] != 0;
-    if ((open && lacks) || mine || review) {
+    if ((open && lacks) || mine || review || stale) {
         ward_buffer_printf(out, "As the daemon counts:\n");
+    }
+    if (stale) {
+        ward_buffer_printf(out, "  %-14s ", "stale");
+        cli_escape(ward_bytes_str(info->cannot_run), out);
+        ward_buffer_add_u8(out, '\n');
     }
     if (open && lacks) {
         missing(info, out);
@@ -164,11 +175,12 @@ int cli_proposal_check_key(const struct cli_proposal *proposal, const struct cli
 
 /* ---- what is signed ---- */
 
-void cli_proposal_render(const struct cli_proposal *proposal, int64_t now_us,
+void cli_proposal_render(const struct cli_proposal *proposal, int64_t now_us, const char *over,
                          struct ward_buffer *out)
 {
     const struct ward_proposal *p = &proposal->parsed;
-    char time[WARD_TIME_TEXT_SIZE];
+    char time[WARD_TIME_TEXT_SIZE], policy[2 * sizeof(p->policy) + 1];
+    ward_hex_encode(WARD_BYTES_ARRAY(p->policy), policy);
     ward_time_print(p->created_us, time);
     ward_buffer_printf(out, "Proposal %s\n", proposal->id);
     line(out, "what", p->action);
@@ -181,6 +193,7 @@ void cli_proposal_render(const struct cli_proposal *proposal, int64_t now_us,
     params(out, "consequences", p->consequences, p->n_consequences);
     ward_buffer_printf(out, "  %-14s %u besides the proposer\n", "approvals", p->approvals);
     params(out, "terms", p->terms, p->n_terms);
-    expiry(out, p->expires_us, now_us);
+    expiry(out, p->expires_us, now_us, over);
+    line(out, "under policy", ward_bytes_str(policy));
     line(out, "SHA-256", ward_bytes_str(proposal->digest));
 }

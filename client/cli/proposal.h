@@ -17,8 +17,10 @@ struct cli_proposal {
 /* CLI_DONE, or the exit code of what was said: a payload that is not canonical is never shown. */
 int cli_proposal_open(struct ward_bytes payload, struct cli_proposal *ret);
 void cli_proposal_close(struct cli_proposal *proposal);
-/* What, who, why, its consequences in numbers, until when; for a person. now_us: wall time. */
-void cli_proposal_render(const struct cli_proposal *proposal, int64_t now_us,
+/* What, who, why, its consequences in numbers, until when and under which policy (its SHA-256), for
+ * a person. now_us: wall time. over: said in place of the time left, once it counts no more; NULL:
+ * it counts. */
+void cli_proposal_render(const struct cli_proposal *proposal, int64_t now_us, const char *over,
                          struct ward_buffer *out);
 
 /* What is missing and who may give it, what waits for the caller, whether somebody has reviewed it:

@@ -175,7 +175,7 @@ static bool is_pending(const char *state)
            strcmp(state, "approved") == 0 || strcmp(state, "executing") == 0;
 }
 
-/* Asks once a second until it is decided; the state is copied out. */
+/* Asks once a second until it is decided, or never will be; the state is copied out. */
 static int wait_until_decided(struct cli *cli, const char *id, char state[32])
 {
     for (;;) {
@@ -185,9 +185,15 @@ static int wait_until_decided(struct cli *cli, const char *id, char state[32])
             return cli_fail_call("waiting for approval", &error);
         }
         (void)snprintf(state, 32, "%s", shown->items[0]->state);
+        char why[256];
+        (void)snprintf(why, sizeof(why), "%s", shown->items[0]->cannot_run);
         ward_proposals_free(shown);
         if (!is_pending(state)) {
             return CLI_DONE;
+        }
+        if (why[0] != 0) {
+            return cli_fail(CLI_FAILED, "It will never run; nothing was changed.", NULL,
+                            "proposal %s: %s", id, why);
         }
         struct timespec pause = {.tv_sec = WAIT_POLL_MS / 1000};
         (void)nanosleep(&pause, NULL);
@@ -298,7 +304,7 @@ int cli_propose(struct cli *cli, const ward_proposal_info *info, const struct cl
     if (exit == CLI_DONE) {
         struct ward_buffer text;
         ward_buffer_init(&text, PAE_MAX);
-        cli_proposal_render(&proposal, ward_wall_us(&ward_clock_system), &text);
+        cli_proposal_render(&proposal, ward_wall_us(&ward_clock_system), NULL, &text);
         (void)fwrite(text.data, 1, text.size, stderr);
         ward_buffer_fini(&text);
         exit = submit(cli, &proposal, asked->wait);

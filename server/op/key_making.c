@@ -226,6 +226,15 @@ static ward_status intent(const void *work, const struct ward_state *state,
     return ward_key_making_intent(work, state, batch);
 }
 
+static ward_status stands(struct ward_request *request, const struct ward_proposal *proposal)
+{
+    struct ward_key_making making;
+    ward_status status = ward_key_making_of_proposal(request->state, proposal, &making);
+    return status.code == WARD_E_EXISTS
+               ? WARD_REFUSAL(WARD_E_STATE, "proposal: there is a key of this name already")
+               : status;
+}
+
 static ward_status effect(void *work, struct ward_worker *worker)
 {
     return ward_key_making_effect(work, worker);
@@ -241,8 +250,12 @@ static ward_status tell(const void *work, struct ward_request *request)
     return ward_key_making_tell(work, request);
 }
 
-const struct ward_execution ward_execution_key = {
-    .prepare = prepare, .intent = intent, .effect = effect, .outcome = outcome, .tell = tell};
+const struct ward_execution ward_execution_key = {.prepare = prepare,
+                                                  .stands = stands,
+                                                  .intent = intent,
+                                                  .effect = effect,
+                                                  .outcome = outcome,
+                                                  .tell = tell};
 
 /* ---- as callers see it ---- */
 

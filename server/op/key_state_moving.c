@@ -315,6 +315,12 @@ static ward_status of_proposal(const struct ward_state *state, const struct ward
                : moved_on();
 }
 
+static ward_status stands(struct ward_request *request, const struct ward_proposal *proposal)
+{
+    struct ward_key_moving moving;
+    return of_proposal(request->state, proposal, &moving);
+}
+
 static ward_status read(struct ward_request *request, const struct ward_proposal *proposal)
 {
     const struct ward_key *key = ward_state_key(request->state, proposal->object);
@@ -392,4 +398,4 @@ static ward_status tell(const void *work, struct ward_request *request)
 }
 
 const struct ward_execution ward_execution_key_state = {
-    .read = read, .prepare = prepare, .outcome = outcome, .tell = tell};
+    .read = read, .prepare = prepare, .stands = stands, .outcome = outcome, .tell = tell};

@@ -86,6 +86,7 @@ struct ward_vote_view {
 struct ward_proposal_standing {
     const char *review;        /* "pending", "done", or NULL: it needs none */
     const char *waits_for_you; /* "submit", "approve", "execute", "review" or NULL */
+    const char *cannot_run;    /* why it never will, though nobody has decided it; or NULL */
     uint32_t missing;          /* approvals */
     const struct ward_missing_view {
         struct ward_bytes role;

@@ -133,6 +133,12 @@ static ward_status prepare(struct ward_request *request, const struct ward_propo
     return WARD_OK;
 }
 
+static ward_status stands(struct ward_request *request, const struct ward_proposal *proposal)
+{
+    void *work;
+    return prepare(request, proposal, 0, &work);
+}
+
 static ward_status outcome(const void *work, struct ward_batch *batch)
 {
     const struct ward_revoking *revoking = work;
@@ -162,4 +168,4 @@ static ward_status tell(const void *work, struct ward_request *request)
 }
 
 const struct ward_execution ward_execution_revocation = {
-    .prepare = prepare, .outcome = outcome, .tell = tell};
+    .prepare = prepare, .stands = stands, .outcome = outcome, .tell = tell};

@@ -3,6 +3,7 @@
  * neither hides it from anybody nor makes it look further than it is. */
 #include "server/op/standing.h"
 
+#include "server/op/execution.h"
 #include "server/work/worker.h"
 
 static bool may(const struct ward_request *request, enum ward_action action)
@@ -103,15 +104,31 @@ static ward_status stand_open(struct ward_request *request, struct ward_worker *
     return status;
 }
 
-/* Under a policy that is no more nothing waits: it will never run. */
-static bool is_current(const struct ward_request *request, const struct ward_store_proposal *row,
-                       const struct ward_proposal *proposal, int64_t now_us)
+static bool is_open(const struct ward_store_proposal *row, const struct ward_proposal *proposal,
+                    int64_t now_us)
 {
     bool open = row->state == WARD_PROPOSAL_DRAFT || row->state == WARD_PROPOSAL_OPEN ||
                 row->state == WARD_PROPOSAL_APPROVED;
-    return open && proposal->expires_us > now_us &&
-           memcmp(proposal->policy, ward_policy_hash(request->state->policy),
-                  sizeof(proposal->policy)) == 0;
+    return open && proposal->expires_us > now_us;
+}
+
+/* Under a policy that is no more, and on a key that is otherwise than it was, nothing waits: it
+ * will never run. A refusal that does not speak of the proposal may pass, and says nothing here. */
+static const char *why_not(struct ward_request *request, const struct ward_proposal *proposal)
+{
+    static const char field[] = "proposal: ";
+    const struct ward_execution *execution;
+    if (memcmp(proposal->policy, ward_policy_hash(request->state->policy),
+               sizeof(proposal->policy)) != 0) {
+        return "policy has changed since it was made; propose again";
+    }
+    if (!ward_ok(ward_execution_find(proposal->action, &execution)) || execution->stands == NULL) {
+        return NULL;
+    }
+    ward_status status = execution->stands(request, proposal);
+    const char *text = status.code == WARD_E_STATE ? ward_status_refusal(status) : NULL;
+    return text != NULL && strncmp(text, field, sizeof(field) - 1) == 0 ? text + sizeof(field) - 1
+                                                                        : NULL;
 }
 
 static void stand_reviewed(struct ward_request *request, struct ward_worker *worker,
@@ -139,7 +156,9 @@ ward_status ward_standing_find(struct ward_request *request, struct ward_worker 
         stand_reviewed(request, worker, row, &proposal, ret);
     }
     int64_t now = ward_wall_us(worker->pipeline->clock);
-    return is_current(request, row, &proposal, now)
-               ? stand_open(request, worker, row, &proposal, ret)
-               : WARD_OK;
+    if (!is_open(row, &proposal, now)) {
+        return WARD_OK;
+    }
+    ret->cannot_run = why_not(request, &proposal);
+    return ret->cannot_run == NULL ? stand_open(request, worker, row, &proposal, ret) : WARD_OK;
 }

@@ -193,6 +193,7 @@ static ward_status fill_standing(struct ward_arena *arena,
     out->approvals_missing = view->missing;
     out->review = (char *)(view->review == NULL ? "" : view->review);
     out->waits_for_you = (char *)(view->waits_for_you == NULL ? "" : view->waits_for_you);
+    out->cannot_run = (char *)(view->cannot_run == NULL ? "" : view->cannot_run);
     return WARD_OK;
 }
 

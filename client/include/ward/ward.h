@@ -306,6 +306,7 @@ typedef struct ward_proposal_info {
     const char *const *may_approve; /* persons */
     size_t n_may_approve;
     const char *waits_for_you; /* "submit", "approve", "execute", "review"; "": nothing does */
+    const char *cannot_run;    /* why it never will, though it is open; "": it may */
 } ward_proposal_info;
 
 typedef struct ward_proposals {

@@ -204,6 +204,51 @@ static void the_missing_and_those_who_may_are_told(void **state)
     ward_request_free(request);
 }
 
+/* ---- what can never run ---- */
+
+static void cannot_run(const struct core_person *person, const struct core_proposal *proposal,
+                       const char *why)
+{
+    struct ward_request *request = show(person, proposal);
+    const struct ward_proposal_standing *standing = &view_of(request)->standing;
+    assert_string_equal(view_of(request)->state, "open");
+    assert_string_equal(standing->cannot_run == NULL ? "" : standing->cannot_run, why);
+    if (why[0] != 0) {
+        assert_null(standing->waits_for_you);
+    }
+    ward_request_free(request);
+}
+
+static void a_second_rotation_is_stale_once_the_first_ran(void **state)
+{
+    (void)state;
+    struct core_proposal first, second, elsewhere;
+    propose_and_submit("one/key", &first);
+    propose_and_submit("one/key", &second);
+    propose_and_submit("two/key", &elsewhere);
+    cannot_run(&world.officer_b, &second, "");
+    assert_ok(vote(&world.officer_b, &ward_op_approval_approve, &first));
+    cannot_run(&world.officer_b, &second, "the key has moved on since it was made; propose again");
+    cannot_run(&world.officer_b, &elsewhere, "");
+    refuses(&world.officer_b, &ward_op_approval_approve, &second, WARD_E_STATE,
+            "proposal: the key has moved on since it was made; propose again", "failed");
+}
+
+static void what_was_proposed_under_another_policy_is_stale(void **state)
+{
+    (void)state;
+    struct core_proposal proposal;
+    propose_and_submit("one/key", &proposal);
+    char *changed = malloc(strlen(core_policy) + 32);
+    assert_non_null(changed);
+    (void)snprintf(changed, strlen(core_policy) + 32, "%s# changed\n", core_policy);
+    core_world_set_policy(&world, changed);
+    free(changed);
+    cannot_run(&world.officer_b, &proposal, "policy has changed since it was made; propose again");
+    assert_ok(vote(&world.officer_a, &ward_op_approval_withdraw, &proposal));
+    shows(&world.officer_b, &proposal, "withdrawn", "", "");
+}
+
 /* ---- reviewing ---- */
 
 /* An at-once act of officer_a's, which has run. */
@@ -478,6 +523,8 @@ int main(void)
         T(what_expired_is_over),
         T(a_signature_of_another_decision_withdraws_nothing),
         T(the_missing_and_those_who_may_are_told),
+        T(a_second_rotation_is_stale_once_the_first_ran),
+        T(what_was_proposed_under_another_policy_is_stale),
         T(what_ran_at_once_waits_for_the_review_of_somebody_else),
         T(what_a_quorum_agreed_to_is_not_reviewed),
         T(a_review_written_into_the_database_does_not_count),
