@@ -55,7 +55,8 @@ daemon_running() {
     local pid
     [ -s "$pid_file" ] || return 1
     pid=$(cat "$pid_file")
-    tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null | grep -qF -- "--config $config"
+    [ -r "/proc/$pid/cmdline" ] || return 1
+    { tr '\0' ' ' <"/proc/$pid/cmdline"; } 2>/dev/null | grep -qF -- "--config $config"
 }
 
 # wardd --config FILE was told other things than FILE says now, or was built anew.

@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -89,7 +90,19 @@ def test_stop_ends_every_process_and_start_brings_all_back(quickstart):
     processes.wait_until(lambda: not processes.alive(postmaster), 5, "the database's last process ends")
     assert quickstart("status", check=False).returncode == 1
     quickstart("stop")  # again: nothing to do
-    quickstart()
+    quickstart("up")
+
+
+def test_status_tells_of_a_daemon_that_died_and_up_starts_it(quickstart):
+    quickstart("up")
+    pid = int((quickstart.state / "wardd.pid").read_text())
+    os.kill(pid, signal.SIGKILL)
+    processes.wait_until(lambda: not processes.alive(pid), 10, "it is dead")
+    told = quickstart("status", check=False)
+    assert told.returncode == 1 and "wardd       not running" in told.stdout and "quickstart up" in told.stdout
+    assert "/proc/" not in told.stdout + told.stderr
+    quickstart("up")
+    assert quickstart("status").returncode == 0
 
 
 @pytest.mark.parametrize("arguments", [["nonsense"], ["demo", "--fhir"], ["demo", "--nonsense"], ["stop", "now"]])
