@@ -243,9 +243,10 @@ static int run(struct cli *cli, int argc, char **argv, const char *name, const c
 
 static int run_rotation(struct cli *cli, int argc, char **argv)
 {
-    return run(cli, argc, argv, "rotation",
-               "The life of each key version: made, rotated (why, and by whose approval), no rows "
-               "left below it, destroyed.");
+    return run(
+        cli, argc, argv, "rotation",
+        "The life of each key version: made, rotated (why, with the proposal's reason, and by "
+        "whose approval), no rows left below it, destroyed.");
 }
 
 static int run_access(struct cli *cli, int argc, char **argv)
@@ -257,9 +258,11 @@ static int run_access(struct cli *cli, int argc, char **argv)
 
 static int run_approvals(struct cli *cli, int argc, char **argv)
 {
-    return run(cli, argc, argv, "approvals",
-               "Every proposal: who proposed, who approved, when, what came of it, and whether it "
-               "was reviewed.");
+    return run(
+        cli, argc, argv, "approvals",
+        "Every proposal: who proposed, for what reason, who approved, when, what came of it, "
+        "and whether it was reviewed. Of the reasons of those who rejected, withdrew or "
+        "reviewed the log has only the digests: `ward approval show` has the words.");
 }
 
 static int run_overdue(struct cli *cli, int argc, char **argv)

@@ -145,39 +145,10 @@ static int by_key(const void *left, const void *right)
     return order != 0 ? order : (a->seq > b->seq) - (a->seq < b->seq);
 }
 
-static void make_rotation(struct report_log *log, struct report_table *table)
-{
-    const struct report_event **found =
-        WARD_ARENA_ARRAY(log->arena, const struct report_event *, log->n_events);
-    size_t n = 0;
-    for (size_t i = 0; found != NULL && i < log->n_events; i++) {
-        const struct report_event *event = &log->events[i];
-        if (within(log, event->time_us) && key_event(event).size > 0) {
-            found[n++] = event;
-        }
-    }
-    if (n > 0) {
-        qsort(found, n, sizeof(*found), by_key);
-    }
-    for (size_t i = 0; i < n; i++) {
-        const struct report_event *event = found[i];
-        report_table_cell(table, event->key);
-        report_table_number(table, event->version);
-        report_table_cell(table, event->time);
-        report_table_cell(table, key_event(event));
-        report_table_text(table, how(event));
-        report_table_cell(table, event->why);
-        report_table_cell(table, event->proposer.size > 0 ? event->proposer : event->identity);
-        report_table_cell(table, event->approvers);
-        report_table_cell(table, event->proposal);
-        report_table_number(table, (int64_t)event->seq);
-    }
-}
-
 /* ---- proposals ---- */
 
 struct proposal {
-    struct ward_bytes id, action, object, proposer, approvers, reviewer, closer;
+    struct ward_bytes id, action, object, proposer, approvers, reviewer, closer, reason;
     int64_t proposed_us, signed_us, decided_us, reviewed_us, expires_us;
     const char *state;
     bool touched;    /* in the span */
@@ -274,6 +245,7 @@ static void read_payload(struct report_log *log, struct proposal *to)
             to->expires_us = parsed.expires_us;
             to->action = parsed.action;
             to->object = parsed.object;
+            to->reason = parsed.reason;
         }
     }
     ward_buffer_fini(&file);
@@ -330,6 +302,61 @@ static void make_approvals(struct report_log *log, struct report_table *table)
                                  : wants_review(row)  ? "pending"
                                                       : "");
         report_table_cell(table, row->reviewer);
+        report_table_cell(table, row->reason);
+    }
+}
+
+/* ---- what happened to each key ---- */
+
+/* A rewrap that found nothing below a version says so each time, and the first time counts. */
+static bool said_already(const struct report_event *before, const struct report_event *event)
+{
+    return is(event->action, "system.rewrap") && is(before->action, "system.rewrap") &&
+           before->version == event->version && ward_bytes_eq(before->key, event->key);
+}
+
+static struct ward_bytes reason_of(const struct proposals *proposals, struct ward_bytes id)
+{
+    for (size_t i = proposals->n; i > 0 && id.size > 0; i--) {
+        if (ward_bytes_eq(proposals->items[i - 1].id, id)) {
+            return proposals->items[i - 1].reason;
+        }
+    }
+    return (struct ward_bytes){0};
+}
+
+static void make_rotation(struct report_log *log, struct report_table *table)
+{
+    const struct report_event **found =
+        WARD_ARENA_ARRAY(log->arena, const struct report_event *, log->n_events);
+    struct proposals proposals;
+    collect(log, &proposals);
+    size_t n = 0;
+    for (size_t i = 0; found != NULL && i < log->n_events; i++) {
+        const struct report_event *event = &log->events[i];
+        if (within(log, event->time_us) && key_event(event).size > 0) {
+            found[n++] = event;
+        }
+    }
+    if (n > 0) {
+        qsort(found, n, sizeof(*found), by_key);
+    }
+    for (size_t i = 0; i < n; i++) {
+        const struct report_event *event = found[i];
+        if (i > 0 && said_already(found[i - 1], event)) {
+            continue;
+        }
+        report_table_cell(table, event->key);
+        report_table_number(table, event->version);
+        report_table_cell(table, event->time);
+        report_table_cell(table, key_event(event));
+        report_table_text(table, how(event));
+        report_table_cell(table, event->why);
+        report_table_cell(table, reason_of(&proposals, event->proposal));
+        report_table_cell(table, event->proposer.size > 0 ? event->proposer : event->identity);
+        report_table_cell(table, event->approvers);
+        report_table_cell(table, event->proposal);
+        report_table_number(table, (int64_t)event->seq);
     }
 }
 
@@ -446,11 +473,12 @@ static void make_overdue(struct report_log *log, struct report_table *table)
 
 static const char *const access_columns[] = {"day",     "identity", "action",      "outcome",
                                              "entries", "items",    "emergencies", "first_seen"};
-static const char *const rotation_columns[] = {"key", "version",  "time",      "event",    "how",
-                                               "why", "proposer", "approvers", "proposal", "leaf"};
-static const char *const approvals_columns[] = {"proposal", "action",    "object", "state",
-                                                "proposer", "proposed",  "signed", "approvers",
-                                                "decided",  "closed_by", "review", "reviewer"};
+static const char *const rotation_columns[] = {"key",       "version",  "time",   "event",
+                                               "how",       "why",      "reason", "proposer",
+                                               "approvers", "proposal", "leaf"};
+static const char *const approvals_columns[] = {
+    "proposal",  "action",  "object",    "state",  "proposer", "proposed", "signed",
+    "approvers", "decided", "closed_by", "review", "reviewer", "reason"};
 static const char *const overdue_columns[] = {"what", "object", "since", "days", "proposer"};
 
 #define ROW(name, make)                                                                 \

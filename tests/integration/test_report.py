@@ -16,7 +16,7 @@ ETREAT = {"purpose": "ETREAT"}
 def told(own, tmp_path_factory):
     """A log with something of everything, exported: (deployment, cli, folder, what happened)."""
     officer_a, officer_b = own.client("officer-a"), own.client("officer-b")
-    happened = {"rotated": officer_a.submit(officer_a.propose_rotation("app/demo")).id}
+    happened = {"rotated": officer_a.submit(officer_a.propose_rotation("app/demo", reason="yearly")).id}
     officer_b.approve(officer_a.show(happened["rotated"]))
     happened["rejected"] = officer_b.reject(officer_a.submit(officer_a.propose_rotation("app/other"))).id
     happened["open"] = officer_a.submit(officer_a.propose_rotation("app/other")).id
@@ -42,6 +42,7 @@ def test_rotation_tells_of_each_version_and_by_whom(told):
     assert [(row["version"], row["event"]) for row in found] == [("1", "key.create"), ("2", "key.rotate")]
     assert found[1]["how"] == "approved" and found[1]["approvers"] == "spiffe://test.ward/officer-b"
     assert found[1]["proposer"] == "spiffe://test.ward/officer-a" and found[1]["proposal"] == happened["rotated"]
+    assert found[1]["reason"] == "yearly"
 
 
 def test_access_counts_outcomes_and_emergencies_by_day(told):
@@ -60,6 +61,7 @@ def test_approvals_tell_what_became_of_each(told):
     assert found[happened["rotated"]]["state"] == "executed" and found[happened["rotated"]]["action"] == "key.rotate"
     assert found[happened["rejected"]]["state"] == "rejected" and found[happened["rejected"]]["closed_by"].endswith("officer-b")
     assert found[happened["open"]]["state"] == "open"
+    assert (found[happened["rotated"]]["reason"], found[happened["open"]]["reason"]) == ("yearly", "")
     emergency = found[happened["emergency"]]
     assert (emergency["state"], emergency["action"], emergency["review"]) == ("executed", "emergency.open", "pending")
 
