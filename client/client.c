@@ -74,6 +74,7 @@ struct journey {
         passed_by;   /* passed_by: of attempts, servers not reached while others were */
     uint32_t tried;  /* a bit for each server that failed */
     bool unfinished; /* the last attempt ended before a daemon could be called */
+    bool handed;     /* some attempt gave it to a daemon, which may have done it */
 };
 
 static int64_t now_us(void)
@@ -95,6 +96,8 @@ static void on_done(struct ward_transport_call *call)
     *done = true;
 }
 
+static const char in_doubt[] = "no answer in time; it is not known whether the daemon did it";
+
 static void drive(struct ward_transport *transport, struct ward_transport_call *call,
                   int64_t deadline_us)
 {
@@ -103,8 +106,7 @@ static void drive(struct ward_transport *transport, struct ward_transport_call *
     while (!*done) {
         int64_t left_us = deadline_us - now_us();
         if (left_us <= 0) {
-            ward_transport_cancel(call, WARD_RC_DEADLINE_EXCEEDED,
-                                  "no answer in time; it is not known whether the daemon did it");
+            ward_transport_cancel(call, WARD_RC_DEADLINE_EXCEEDED, in_doubt);
             ward_transport_doubt(transport);
             ward_transport_turn(transport, 0); /* tells it that we no longer wait */
             return;
@@ -154,6 +156,7 @@ static ward_rc attempt(struct journey *journey)
     ward_rc rc = ward_pool_connect(pool, &lease, journey->deadline_us, &call->error);
     journey->unfinished = rc != WARD_RC_OK;
     call->unprocessed = rc != WARD_RC_OK;
+    journey->handed |= rc == WARD_RC_OK;
     if (rc == WARD_RC_OK) {
         call_over(lease.transport, call, journey->deadline_us);
     }
@@ -256,6 +259,9 @@ ward_rc ward_client_call(ward_client *client, const struct ward_method *method,
     struct journey journey = {
         .client = client, .call = &out, .deadline_us = ward_client_deadline_us(client, call)};
     ward_rc rc = transact(&journey);
+    if (rc == WARD_RC_DEADLINE_EXCEEDED && journey.unfinished && journey.handed) {
+        (void)ward_error_set(&out.error, rc, in_doubt);
+    }
     if (rc != WARD_RC_OK) {
         if (error != NULL) {
             *error = out.error;

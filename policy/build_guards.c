@@ -240,8 +240,11 @@ static ward_status read_object(struct ward_build *build, const struct doc_guard 
                                struct ward_guard_rule *guard)
 {
     struct ward_policy *policy = build->policy;
-    if (!ward_action_find(ward_bytes_str(from->action), &guard->action) ||
-        !ward_action_guardable(guard->action)) {
+    if (!ward_action_find(ward_bytes_str(from->action), &guard->action)) {
+        return ward_yaml_refuse(policy->text, from->action, build->error,
+                                "\"%.64s\": no such action", from->action);
+    }
+    if (!ward_action_guardable(guard->action)) {
         return ward_yaml_refuse(policy->text, from->action, build->error,
                                 "\"%.64s\" cannot be guarded: it is no action that an officer "
                                 "proposes, or one that runs at once",

@@ -56,7 +56,9 @@ static void plaintext_cell(struct cli_table *table, const ward_data_keys *keys, 
     size_t size = 0;
     const void *plaintext = ward_data_keys_plaintext(keys, item, i, &size);
     char text[WARD_BASE64_SIZE(64) + 1];
-    if (!show || size == 0 || size > 64) {
+    if (size == 0) { /* asked for without, or refused */
+        (void)snprintf(text, sizeof(text), "-");
+    } else if (!show || size > 64) {
         (void)snprintf(text, sizeof(text), "%zu bytes, not shown", size);
     } else {
         ward_base64_encode(WARD_BYTES(plaintext, size), text);
@@ -212,6 +214,18 @@ static void listing_error(struct listing *listing, ward_rc code, const char *mes
     cli_doc_text(&listing->doc, "error", message);
 }
 
+/* Of what did not open it is not known under which key it was. */
+static void name_cells(struct cli_table *table, const ward_data_keys *keys, size_t i, ward_rc code)
+{
+    if (code != WARD_RC_OK) {
+        cli_table_text(table, "-");
+        cli_table_text(table, "-");
+        return;
+    }
+    cli_table_text(table, ward_data_keys_name(keys, i));
+    cli_table_number(table, ward_data_keys_version(keys, i));
+}
+
 /* ---- unwrap ---- */
 
 static void list_unwrapped(struct listing *listing, const ward_data_keys *keys, size_t i, bool show)
@@ -219,8 +233,7 @@ static void list_unwrapped(struct listing *listing, const ward_data_keys *keys, 
     const char *message = "";
     ward_rc code = ward_data_keys_code(keys, i, &message);
     if (!listing->json) {
-        cli_table_text(&listing->table, ward_data_keys_name(keys, i));
-        cli_table_number(&listing->table, ward_data_keys_version(keys, i));
+        name_cells(&listing->table, keys, i, code);
         plaintext_cell(&listing->table, keys, i, 0, show);
         cli_table_text(&listing->table, message);
         return;

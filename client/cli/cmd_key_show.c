@@ -45,7 +45,7 @@ static void key_json(struct cli_doc *doc, const ward_key_info *key, bool counted
 static int print_versions(const ward_key_info *key)
 {
     static const char *const columns[] = {"VERSION", "STATE", "SINCE",
-                                          "CREATED", "ROWS",  "DESTROYED FROM"};
+                                          "CREATED", "ROWS",  "DESTROY AFTER"};
     struct cli_table table;
     cli_table_begin(&table, columns, sizeof(columns) / sizeof(columns[0]));
     for (size_t i = 0; i < key->n_versions; i++) {
@@ -230,8 +230,8 @@ int cli_key_list(struct cli *cli, int argc, char **argv)
     if (exit != CLI_DONE) {
         return exit;
     }
-    static const char *const columns[] = {"NAME",  "PURPOSE", "ENABLED",        "VERSION",
-                                          "STATE", "ROTATED", "DESTROYED FROM", "BACKEND"};
+    static const char *const columns[] = {"NAME",  "PURPOSE", "ENABLED",       "VERSION",
+                                          "STATE", "ROTATED", "DESTROY AFTER", "BACKEND"};
     struct cli_doc doc;
     struct cli_table table;
     if (cli->json) {

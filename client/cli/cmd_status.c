@@ -7,6 +7,7 @@
 
 struct status {
     bool serving, has_checkpoint;
+    bool not_mine;                     /* this identity may not read checkpoints */
     struct ward_checkpoint checkpoint; /* as the daemon says; `audit verify` is what proves */
     char why_not[504];
 };
@@ -31,6 +32,7 @@ static int ask(struct cli *cli, struct status *status)
         return CLI_DONE;
     }
     if (rc == WARD_RC_PERMISSION_DENIED || rc == WARD_RC_UNAVAILABLE || rc == WARD_RC_NOT_FOUND) {
+        status->not_mine = rc == WARD_RC_PERMISSION_DENIED;
         memcpy(status->why_not, error.message, sizeof(error.message));
         return CLI_DONE;
     }
@@ -49,6 +51,9 @@ static bool print_json(const struct cli *cli, const struct status *status)
         ward_json_member_int(&doc.json, "log_size", (int64_t)status->checkpoint.size);
         ward_json_name(&doc.json, "log_root");
         ward_json_hex(&doc.json, WARD_BYTES_ARRAY(status->checkpoint.root));
+    } else if (status->not_mine) {
+        ward_json_name(&doc.json, "log");
+        ward_json_null(&doc.json);
     }
     return cli_doc_end(&doc);
 }
@@ -64,8 +69,10 @@ static bool print_table(const struct cli *cli, const struct status *status)
         cli_table_text(&table, status->checkpoint.origin);
         cli_table_number(&table, status->checkpoint.size);
     } else {
-        cli_table_text(&table, status->why_not[0] == 0 ? "unreadable checkpoint" : status->why_not);
-        cli_table_text(&table, "");
+        cli_table_text(&table, status->not_mine          ? "-"
+                               : status->why_not[0] == 0 ? "unreadable checkpoint"
+                                                         : status->why_not);
+        cli_table_text(&table, status->not_mine ? "-" : "");
     }
     return cli_table_end(&table);
 }

@@ -61,6 +61,47 @@ struct advice {
     const char *meaning, *advice;
 };
 
+/* What is true of every refusal with this code, and of some more by their text. Better no advice
+ * than one that does not help. */
+static bool begins(const ward_error *error, const char *text)
+{
+    return strncmp(error->message, text, strlen(text)) == 0;
+}
+
+static struct advice advice_of_input(const ward_error *error)
+{
+    if (strstr(error->message, "ciphertext does not open") != NULL) {
+        return (struct advice){"It was altered or cut, was wrapped for another context, or was "
+                               "never wrapped by this deployment.",
+                               "Give the --context that was given at issue."};
+    }
+    bool named = strchr(error->message, ':') != NULL; /* "field: rule" */
+    return (struct advice){"The input was refused; nothing was changed.",
+                           named ? "Correct what is named, and try again." : NULL};
+}
+
+static struct advice advice_of_denial(const ward_error *error)
+{
+    static const char meaning[] = "It is not for this identity to do, or not with this key; the "
+                                  "refusal is in the audit log.";
+    if (begins(error, "policy:")) {
+        return (struct advice){"Policy does not let this identity do that; the refusal is in the "
+                               "audit log.",
+                               "Use another --profile, or ask for the policy to be changed."};
+    }
+    if (begins(error, "approval: the proposer cannot approve") ||
+        begins(error, "approval: already given by this person")) {
+        return (struct advice){meaning, "Another officer can: `ward approval show` names who may."};
+    }
+    if (begins(error, "approval: the proposer cannot review")) {
+        return (struct advice){meaning, "Another officer reviews it."};
+    }
+    if (begins(error, "proposal: only its proposer may withdraw it")) {
+        return (struct advice){meaning, "Another officer stops it with `ward approval reject`."};
+    }
+    return (struct advice){meaning, NULL};
+}
+
 /* What a code means to the person at the terminal. */
 static struct advice advice_of(const ward_error *error)
 {
@@ -69,33 +110,28 @@ static struct advice advice_of(const ward_error *error)
     case WARD_RC_CANCELLED:
         break;
     case WARD_RC_INVALID_ARGUMENT:
-        return (struct advice){"The input was refused; nothing was changed.",
-                               "Correct what is named, and try again."};
+        return advice_of_input(error);
     case WARD_RC_DEADLINE_EXCEEDED:
+        if (!error->answered && strstr(error->message, "no connection") != NULL) {
+            return (struct advice){"The daemon was not reached in time; nothing was sent.",
+                                   "Is it running, and is `server` in the profile right?"};
+        }
         return (struct advice){"It is not known whether the daemon did it.",
                                "Look first, then try again, with --timeout if it needs longer."};
     case WARD_RC_NOT_FOUND:
         return (struct advice){"There is no such thing, or this identity may not see it.",
                                "Look at the name, and at --profile."};
     case WARD_RC_ALREADY_EXISTS:
-        return (struct advice){"It is there already; nothing was changed.",
-                               "Look at what is there. Names are never used twice."};
+        return (struct advice){"It is there already; nothing was changed.", NULL};
     case WARD_RC_PERMISSION_DENIED:
-        return strncmp(error->message, "policy:", 7) == 0
-                   ? (struct advice){"Policy does not let this identity do that; the refusal is in "
-                                     "the audit log.",
-                                     "Use another --profile, or ask for the policy to be changed."}
-                   : (struct advice){"It is not for this identity to do, or not with this key; the "
-                                     "refusal is in the audit log.",
-                                     "Another officer can: `ward approval show` names who may."};
+        return advice_of_denial(error);
     case WARD_RC_RESOURCE_EXHAUSTED:
         return (struct advice){"A limit or a quota was reached; nothing was changed.",
                                "Send less at a time, or wait."};
     case WARD_RC_FAILED_PRECONDITION:
     case WARD_RC_ABORTED:
     case WARD_RC_OUT_OF_RANGE:
-        return (struct advice){"The state of the thing forbids it now; nothing was changed.",
-                               "Look at it with `show`, then try again."};
+        return (struct advice){"As things stand now it cannot be done; nothing was changed.", NULL};
     case WARD_RC_UNIMPLEMENTED:
         return (struct advice){"The daemon does not know this call.",
                                "Compare `ward --version` with the daemon's."};
@@ -294,7 +330,10 @@ static error_t parse_top(int key, char *value, struct argp_state *state)
 static int find_noun(struct cli *cli, int argc, char **argv)
 {
     static const struct argp_option options[] = {
-        {"help", KEY_HELP, NULL, 0, NULL, 0}, {"version", KEY_VERSION, NULL, 0, NULL, 0}, {0}};
+        {"help", KEY_HELP, NULL, 0, NULL, 0},
+        {"usage", KEY_HELP, NULL, 0, NULL, 0}, /* argp's own errors speak of it */
+        {"version", KEY_VERSION, NULL, 0, NULL, 0},
+        {0}};
     const struct argp_child children[] = {{&cli_global_argp, 0, NULL, 0}, {0}};
     const struct argp argp = {.options = options, .parser = parse_top, .children = children};
     struct top top = {.cli = cli};

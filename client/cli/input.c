@@ -40,7 +40,7 @@ static int read_all(int fd, const char *name, struct ward_buffer *out)
                             strerrordesc_np(errno));
         }
     }
-    return cli_fail(CLI_FAILED, NULL, "Split it.", "%s: %zu bytes or more", name, out->max);
+    return cli_fail(CLI_FAILED, NULL, NULL, "%s: too large, %zu bytes or more", name, out->max);
 }
 
 int cli_read(const char *path, struct ward_buffer *out)

@@ -38,7 +38,7 @@ static ward_status check_setup(struct ward_diagnosis *diagnosis, const struct wa
         WARD_TRY(ward_diagnosis_add(
             diagnosis, "memory", WARD_FINDING_WARNING,
             "raise the memlock limit to unlimited (LimitMEMLOCK=infinity)",
-            "only the pool of keys is locked in memory; no swap is on, or it had not started"));
+            "only the pool of keys is locked in memory, and not all of the daemon's"));
     }
     return ward_diagnosis_well(diagnosis, "memory", "all of the daemon's memory is locked");
 }
@@ -161,8 +161,8 @@ ward_status ward_diagnose_daemon(struct ward_diagnosis *diagnosis, const struct 
     }
     /* The committer refuses a database that may forget what it said was written. */
     WARD_TRY(ward_diagnosis_well(diagnosis, "database",
-                                 "fsync, synchronous_commit and full_page_writes are on, or it is "
-                                 "not written to"));
+                                 "fsync, synchronous_commit and full_page_writes are on: what is "
+                                 "said to be written stays written"));
     WARD_TRY(check_clock(diagnosis, nodes));
     WARD_TRY(check_nodes(diagnosis, nodes));
     return check_checkpoint(diagnosis, checkpoint, uncovered);

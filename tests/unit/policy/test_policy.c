@@ -370,7 +370,7 @@ static void a_guard_of_another_action_or_time_is_refused(void **state)
     refused_guard("action: record.get, keys: [\"**\"], approvals: 1", 12, "cannot be guarded");
     refused_guard("action: approval.approve, keys: [\"**\"], approvals: 1", 12,
                   "cannot be guarded");
-    refused_guard("action: rotate, keys: [\"**\"], approvals: 1", 12, "cannot be guarded");
+    refused_guard("action: key.rotat, keys: [\"**\"], approvals: 1", 12, "no such action");
     refused_guard("action: key.rotate, keys: [], approvals: 1", 30, "keys: empty list");
     refused_guard("action: key.rotate, keys: [\"/x\"], approvals: 1", 31, "not a glob");
     refused_guard("action: key.rotate, keys: [a], approvals: 1, expires_hours: 0", 64,
