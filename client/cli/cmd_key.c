@@ -70,6 +70,48 @@ static int run_create(struct cli *cli, int argc, char **argv)
                           "The key will be made in the HSM, and can never leave it.");
 }
 
+/* What the proposal says will come of it. */
+struct rotation {
+    int64_t version, rows;
+};
+
+static int read_rotation(const ward_proposal_info *info, struct rotation *ret)
+{
+    *ret = (struct rotation){0};
+    struct cli_proposal proposal;
+    int exit = cli_proposal_open(WARD_BYTES(info->payload, info->payload_size), &proposal);
+    if (exit != CLI_DONE) {
+        return exit;
+    }
+    const struct ward_proposal *parsed = &proposal.parsed;
+    /* What it does not say stays 0, and is not spoken of. */
+    (void)ward_proposal_number(parsed->consequences, parsed->n_consequences, "new_version",
+                               &ret->version);
+    (void)ward_proposal_number(parsed->consequences, parsed->n_consequences,
+                               "subject_keys_to_rewrap", &ret->rows);
+    cli_proposal_close(&proposal);
+    return CLI_DONE;
+}
+
+/* To standard error, as all that is said on the way: the outcome stands on standard output. */
+static int tell_rotated(struct cli *cli, const char *name, const struct rotation *rotation,
+                        bool wait)
+{
+    if (!wait || rotation->version <= 0 || rotation->version > UINT32_MAX) {
+        return CLI_DONE;
+    }
+    (void)fprintf(stderr, "Version %u of %s wraps from now on.\n", (unsigned)rotation->version,
+                  name);
+    if (rotation->rows <= 0) {
+        return CLI_DONE;
+    }
+    int exit = cli_key_wait_rewrapped(cli, name, (uint32_t)rotation->version);
+    if (exit == CLI_DONE) {
+        (void)fprintf(stderr, "Its stored rows are under it.\n");
+    }
+    return exit;
+}
+
 static int run_rotate(struct cli *cli, int argc, char **argv)
 {
     struct cli_texts names = {.n = 0};
@@ -95,9 +137,22 @@ static int run_rotate(struct cli *cli, int argc, char **argv)
     }
     const struct cli_asked asked = {
         .action = "key.rotate", .object = names.texts[0], .reason = reason, .wait = wait};
-    return finish_guarded(cli, keys, &asked,
-                          "A new version will wrap from then on. What older ones wrapped still "
-                          "opens, and stored rows move to the new one by themselves.");
+    if (keys->proposal == NULL) {
+        return finish_guarded(cli, keys, &asked, NULL);
+    }
+    struct rotation rotation;
+    exit = read_rotation(keys->proposal, &rotation);
+    if (exit != CLI_DONE) {
+        ward_keys_free(keys);
+        return exit;
+    }
+    exit = finish_guarded(
+        cli, keys, &asked,
+        rotation.rows > 0 ? "A new version will wrap from then on. What older ones wrapped still "
+                            "opens, and stored rows move to the new one by themselves."
+                          : "A new version will wrap from then on. What older ones wrapped still "
+                            "opens.");
+    return exit == CLI_DONE ? tell_rotated(cli, names.texts[0], &rotation, wait) : exit;
 }
 
 static const struct cli_verb verbs[] = {

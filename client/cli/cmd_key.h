@@ -21,6 +21,8 @@ int cli_key_usage(struct cli *cli, int argc, char **argv);
  * moved.
  */
 int cli_key_wait(struct cli *cli, const char *name);
+/* The same of the one to this version, which may not have begun yet. */
+int cli_key_wait_rewrapped(struct cli *cli, const char *name, uint32_t version);
 /* Members "rewrap" and "rekey" of the open object, and a line of each for people; neither for a job
  * that never was. */
 void cli_key_jobs_json(struct cli_doc *doc, const ward_key_job *rewrap, const ward_key_job *rekey);

@@ -19,6 +19,7 @@
 /* What a kind of job is called, and how far it is asked. */
 struct kind {
     const char *name, *to, *rows; /* "Rewrap", "to version", "rows" */
+    const char *member;           /* what it is to, in JSON */
     const char *left;             /* of a job that is stuck: rows and what they do */
     const char *doing;            /* for errors */
     ward_rc (*progress)(ward_client *, const ward_call *, const char *, ward_key_job **,
@@ -30,6 +31,7 @@ static const struct kind rewrap = {
     .name = "Rewrap",
     .to = "to version",
     .rows = "rows",
+    .member = "version",
     .left = "rows cannot be moved and still need an older version",
     .doing = "watching the rewrap",
     .progress = ward_rewrap_progress,
@@ -42,6 +44,7 @@ static const struct kind rekey = {
     .name = "Rekey",
     .to = "run",
     .rows = "records",
+    .member = "run",
     .left = "records cannot be moved and stay under old subject keys",
     .doing = "watching the rekey",
     .progress = ward_rekey_progress,
@@ -64,10 +67,10 @@ static bool is(const ward_key_job *job, const char *state)
 
 /* ---- printing ---- */
 
-static void job_json(struct cli_doc *doc, const ward_key_job *job)
+static void job_json(struct cli_doc *doc, const struct kind *kind, const ward_key_job *job)
 {
     cli_doc_text(doc, "state", job->state);
-    ward_json_member_int(&doc->json, "version", job->version);
+    ward_json_member_int(&doc->json, kind->member, job->version);
     ward_json_member_int(&doc->json, "total", (int64_t)job->total);
     ward_json_member_int(&doc->json, "done", (int64_t)job->done);
     ward_json_member_int(&doc->json, "failed", (int64_t)job->failed);
@@ -77,12 +80,12 @@ static void job_json(struct cli_doc *doc, const ward_key_job *job)
     cli_doc_text(doc, "ended", job->ended);
 }
 
-static bool print_json(const char *name, const ward_key_job *job)
+static bool print_json(const struct kind *kind, const char *name, const ward_key_job *job)
 {
     struct cli_doc doc;
     cli_doc_begin(&doc);
     cli_doc_text(&doc, "key", name);
-    job_json(&doc, job);
+    job_json(&doc, kind, job);
     return cli_doc_end(&doc);
 }
 
@@ -108,12 +111,13 @@ bool cli_key_jobs_print(const ward_key_job *rewrapped, const ward_key_job *rekey
     return said && (is(rekeyed, "none") || print_job(&rekey, rekeyed));
 }
 
-static void member_job(struct cli_doc *doc, const char *name, const ward_key_job *job)
+static void member_job(struct cli_doc *doc, const struct kind *kind, const char *name,
+                       const ward_key_job *job)
 {
     if (!is(job, "none")) {
         ward_json_name(&doc->json, name);
         ward_json_object(&doc->json);
-        job_json(doc, job);
+        job_json(doc, kind, job);
         ward_json_object_end(&doc->json);
     }
 }
@@ -121,8 +125,8 @@ static void member_job(struct cli_doc *doc, const char *name, const ward_key_job
 void cli_key_jobs_json(struct cli_doc *doc, const ward_key_job *rewrapped,
                        const ward_key_job *rekeyed)
 {
-    member_job(doc, "rewrap", rewrapped);
-    member_job(doc, "rekey", rekeyed);
+    member_job(doc, &rewrap, "rewrap", rewrapped);
+    member_job(doc, &rekey, "rekey", rekeyed);
 }
 
 /* ---- watching ---- */
@@ -176,7 +180,7 @@ static bool show(struct watch *watch, const ward_key_job *job)
     if (watch->bar) {
         draw(watch, job);
     }
-    return !watch->json || print_json(watch->name, job);
+    return !watch->json || print_json(watch->kind, watch->name, job);
 }
 
 /* Shows the job until it is over; the last one seen is the caller's. */
@@ -233,6 +237,24 @@ int cli_key_wait(struct cli *cli, const char *name)
     return exit;
 }
 
+/* The daemons open it by themselves, a moment after the rotation. */
+int cli_key_wait_rewrapped(struct cli *cli, const char *name, uint32_t version)
+{
+    for (;;) {
+        ward_key_job *job = NULL;
+        ward_error error;
+        if (ward_rewrap_progress(cli->client, NULL, name, &job, &error) != WARD_RC_OK) {
+            return cli_fail_call(rewrap.doing, &error);
+        }
+        bool there = job->version >= version;
+        ward_key_job_free(job);
+        if (there) {
+            return cli_key_wait(cli, name);
+        }
+        pause_a_moment();
+    }
+}
+
 /* Takes the job, which is NULL when only its progress is known; waits for its end, and says it. */
 static int finish(struct cli *cli, const struct kind *kind, const char *name, bool wait,
                   ward_key_job *take_job)
@@ -240,11 +262,27 @@ static int finish(struct cli *cli, const struct kind *kind, const char *name, bo
     struct watch watch = watch_of(cli, kind, name);
     int exit = wait ? follow(cli, &watch, &take_job) : CLI_DONE;
     if (exit == CLI_DONE) {
-        bool said = cli->json ? print_json(name, take_job) : print_job(kind, take_job);
+        bool said = cli->json ? print_json(kind, name, take_job) : print_job(kind, take_job);
         exit = said ? judge(kind, name, take_job) : CLI_FAILED;
     }
     ward_key_job_free(take_job);
     return exit;
+}
+
+/* An earlier one moved them all. Takes the job. */
+static int tell_idle(const struct cli *cli, const char *name, bool wait, ward_key_job *take_job)
+{
+    struct watch watch = watch_of(cli, &rewrap, name);
+    if (wait && watch.bar) {
+        draw(&watch, take_job);
+        (void)fprintf(stderr, "\n");
+    }
+    bool said = cli->json ? print_json(&rewrap, name, take_job)
+                          : cli_print("Rewrap to version %" PRIu32
+                                      ": done before; nothing to do, every row is at it.\n",
+                                      take_job->version);
+    ward_key_job_free(take_job);
+    return said ? CLI_DONE : CLI_FAILED;
 }
 
 int cli_key_rewrap(struct cli *cli, int argc, char **argv)
@@ -271,7 +309,8 @@ int cli_key_rewrap(struct cli *cli, int argc, char **argv)
     if (ward_rewrap_key(cli->client, &call, names.texts[0], &job, &error) != WARD_RC_OK) {
         return cli_fail_call("rewrapping the key's rows", &error);
     }
-    return finish(cli, &rewrap, names.texts[0], wait, job);
+    return is(job, "done") ? tell_idle(cli, names.texts[0], wait, job)
+                           : finish(cli, &rewrap, names.texts[0], wait, job);
 }
 
 int cli_key_rekey(struct cli *cli, int argc, char **argv)
@@ -400,7 +439,10 @@ static int usage_table(const ward_key_usage *use)
     bool said =
         cli_table_end(&table) && (!held || held_table(use)) &&
         cli_print("\nRotates every %" PRIu32 " days%s%s.\n", use->rotation_period_days,
-                  due ? ", next on " : "; none is due by its age", due ? use->next_rotation : "") &&
+                  due ? ", up to a tenth of it early, so that not all keys rotate in one night: "
+                        "next on "
+                      : "; none is due by its age",
+                  due ? use->next_rotation : "") &&
         cli_key_jobs_print(use->rewrap, use->rekey);
     return said ? CLI_DONE : CLI_FAILED;
 }

@@ -10,6 +10,7 @@ struct open_notes {
     const struct ward_key *key;
     struct ward_store_job job;
     bool again;
+    bool idle; /* all rows are there, and a job's full count has said so */
 };
 
 static ward_status make_notes(struct ward_request *request, const struct ward_key *key, bool again)
@@ -147,13 +148,15 @@ static ward_status read_rewrap(struct ward_request *request, struct ward_digest 
 static ward_status finish_rewrap(struct ward_request *request, struct ward_worker *worker)
 {
     struct ward_key_job *in = request->in;
-    const struct open_notes *notes = request->work;
+    struct open_notes *notes = request->work;
     WARD_TRY(finish_open(request, worker));
     WARD_TRY(request->reads[1]->status);
     ward_job_view_of(request->reads[1], WARD_JOB_REWRAP, request->received_wall_us, &in->job);
     bool runs = in->job.version == notes->job.version &&
                 strcmp(in->job.state, ward_job_state_name(WARD_JOB_RUNNING)) == 0;
-    if (!runs) {
+    notes->idle = notes->job.total == 0 && in->job.version == notes->job.version &&
+                  strcmp(in->job.state, ward_job_state_name(WARD_JOB_DONE)) == 0;
+    if (!runs && !notes->idle) {
         uint64_t done = in->job.version == notes->job.version ? in->job.done : 0;
         in->job = (struct ward_job_view){.state = ward_job_state_name(WARD_JOB_RUNNING),
                                          .version = notes->job.version,
@@ -166,10 +169,17 @@ static ward_status finish_rewrap(struct ward_request *request, struct ward_worke
     return WARD_OK;
 }
 
+/* One that found nothing to do leaves what is told of the job that did it. */
+static ward_status commit_rewrap(struct ward_request *request, struct ward_batch *batch)
+{
+    const struct open_notes *notes = request->work;
+    return notes->idle ? WARD_OK : commit_open(request, batch);
+}
+
 const struct ward_op ward_op_key_rewrap = {
     .action = WARD_ACTION_KEY_REWRAP,
     .decide = decide_rewrap,
-    .steps = {{.read = read_rewrap, .finish = finish_rewrap, .commit = commit_open}},
+    .steps = {{.read = read_rewrap, .finish = finish_rewrap, .commit = commit_rewrap}},
     .n_steps = 1,
 };
 

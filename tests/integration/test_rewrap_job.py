@@ -111,7 +111,11 @@ def test_a_broken_row_is_counted_and_keeps_its_version_needed(filled):
     lines = [json.loads(line) for line in ran.stdout.splitlines()]
     assert lines[-1]["state"] == "done" and lines[-1]["done"] == PATIENTS
     assert rows(filled) == {version: PATIENTS}
-    assert cli.json("officer-a", "key", "show", KEY)["rewrap"]["state"] == "done"
+    done = cli.json("officer-a", "key", "show", KEY)["rewrap"]
+    assert done["state"] == "done"
+    again = cli("officer-a", "key", "rewrap", KEY, "--wait", "--output", "table").stdout.decode()
+    assert "nothing to do, every row is at it" in again and f"version {version}" in again
+    assert cli.json("officer-a", "key", "show", KEY)["rewrap"] == done, "what the real run took is still told"
 
 
 def test_a_bar_is_drawn_on_a_terminal(filled):
