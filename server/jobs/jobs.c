@@ -42,8 +42,9 @@ struct ward_jobs {
     uint64_t signed_size;
     unsigned long long overloaded_told;
     struct ward_throttled throttled[WARD_THROTTLED_TOLD_MAX];
-    uint64_t trimmed_epoch, told_epoch, reviews_epoch;
-    atomic_uint_fast64_t unreviewed;
+    uint64_t trimmed_epoch, told_epoch;
+    struct ward_reviews reviews;
+    bool counts_reviews; /* a count is under way */
     struct ward_endings_told endings_told;
     unsigned told_tick;
     int64_t started_wall_us; /* no intent of ours that is still under way is older */
@@ -240,9 +241,9 @@ static void *tick(void *argument)
         if (n % SUMMARY_TICKS == 0) {
             summarise(jobs);
         }
-        if (n % REVIEWS_TICKS == 0) {
-            ward_reviews_tick(jobs->config.pipeline, jobs->reader, &jobs->reviews_epoch,
-                              &jobs->unreviewed);
+        if (n % REVIEWS_TICKS == 0 || jobs->counts_reviews) {
+            jobs->counts_reviews =
+                ward_reviews_tick(jobs->config.pipeline, jobs->reader, &jobs->reviews);
         }
         if (n % RECOVER_TICKS == 0) {
             ward_recovery_tick(jobs->config.pipeline, jobs->reader, NULL);
@@ -301,7 +302,7 @@ void ward_jobs_stop(struct ward_jobs *jobs)
 
 uint64_t ward_jobs_unreviewed(const struct ward_jobs *jobs)
 {
-    return jobs == NULL ? 0 : atomic_load(&jobs->unreviewed);
+    return jobs == NULL ? 0 : atomic_load(&jobs->reviews.unreviewed);
 }
 
 void ward_jobs_stats(const struct ward_jobs *jobs, uint8_t kind, struct ward_job_stats *ret)
