@@ -143,6 +143,25 @@ void ward_log_text(enum ward_log_level level, const char *what, const char *name
     errno = saved;
 }
 
+void ward_log_fields(enum ward_log_level level, const char *what,
+                     const struct ward_log_field *fields, size_t n)
+{
+    if (!wanted(level)) {
+        return;
+    }
+    int saved = errno;
+    struct line line;
+    begin(&line, level, what);
+    for (size_t i = 0; i < n; i++) {
+        if (fields[i].text != NULL) {
+            add_name(&line, fields[i].name);
+            add_text(&line.json, fields[i].text, TEXT_SIZE);
+        }
+    }
+    end(&line);
+    errno = saved;
+}
+
 void ward_log_level_set(enum ward_log_level least)
 {
     atomic_store_explicit(&least_level, (int)least, memory_order_relaxed);

@@ -16,6 +16,11 @@ void ward_log_number(enum ward_log_level level, const char *what, const char *na
                      long long value);
 /* text: only names from our own configuration or files, never of a request. Escaped. */
 void ward_log_text(enum ward_log_level level, const char *what, const char *name, const char *text);
+struct ward_log_field {
+    const char *name, *text; /* text NULL: left out */
+};
+void ward_log_fields(enum ward_log_level level, const char *what,
+                     const struct ward_log_field *fields, size_t n);
 void ward_log_level_set(enum ward_log_level least);
 
 #endif

@@ -23,18 +23,15 @@ const char *ward_alarm_text(enum ward_alarm alarm)
     return alarms_known[alarm].text;
 }
 
-void ward_alarm_raise(struct ward_alarms *alarms, enum ward_alarm alarm, const char *name,
-                      const char *text)
+void ward_alarm_raise(struct ward_alarms *alarms, enum ward_alarm alarm, const char *who,
+                      const char *of)
 {
     if (alarm == WARD_ALARM_NONE) {
         return;
     }
     atomic_fetch_add_explicit(&alarms->raised[alarm], 1, memory_order_relaxed);
-    if (text == NULL) {
-        ward_log(WARD_LOG_WARN, alarms_known[alarm].text);
-    } else {
-        ward_log_text(WARD_LOG_WARN, alarms_known[alarm].text, name, text);
-    }
+    const struct ward_log_field fields[] = {{"identity", who}, {"of", of}};
+    ward_log_fields(WARD_LOG_WARN, alarms_known[alarm].text, fields, 2);
 }
 
 void ward_alarms_write(const struct ward_alarms *alarms, struct ward_buffer *out)

@@ -37,10 +37,10 @@ struct ward_alarms {
     atomic_ullong raised[WARD_ALARM_COUNT];
 };
 
-/* NONE: nothing happens. Any thread. name, text: of whom or of what, such as an identity; text may
- * be NULL. */
-void ward_alarm_raise(struct ward_alarms *alarms, enum ward_alarm alarm, const char *name,
-                      const char *text);
+/* NONE: nothing happens. Any thread. who: the identity of its certificate; of: a key version, a
+ * proposal or a certificate, never a patient. Both may be NULL. */
+void ward_alarm_raise(struct ward_alarms *alarms, enum ward_alarm alarm, const char *who,
+                      const char *of);
 /* Constant. */
 const char *ward_alarm_kind(enum ward_alarm alarm);
 const char *ward_alarm_text(enum ward_alarm alarm);

@@ -83,7 +83,7 @@ struct ward_request {
     struct ward_budget_ask *ask; /* of this step, in the arena: it had to wait for wraps; or NULL */
 
     enum ward_alarm alarm;  /* raised when its rows are durable */
-    const char *alarm_text; /* of what, in the arena; NULL: of whoever asked */
+    const char *alarm_text; /* of what, in the arena; or NULL */
 
     /* What the audit entry says; filled by the operation. */
     enum ward_action action;

@@ -185,20 +185,21 @@ static void report_table(const struct audit_report *report, bool verified, bool 
         }
         (void)cli_table_end(&table);
     }
-    (void)cli_print("%s: %llu entries, %llu rotations, %llu officers' signatures, %zu problems.\n",
+    (void)cli_print("%s: %llu entries, %llu rotations, %llu officers' signatures, %zu problem%s.\n",
                     verified ? "Verified" : "NOT verified",
                     (unsigned long long)report->checkpoint.size,
                     (unsigned long long)report->rotations, (unsigned long long)report->signatures,
-                    report->total);
+                    report->total, report->total == 1 ? "" : "s");
     if (report->recovered > 0) {
         (void)cli_print("%llu of the rotations were finished after a crash; their signatures are "
                         "among those checked.\n",
                         (unsigned long long)report->recovered);
     }
     if (report->at_once > 0) {
-        (void)cli_print("%llu acts ran at once on one officer's signature; %llu were reviewed by "
-                        "another.\n",
-                        (unsigned long long)report->at_once, (unsigned long long)report->reviewed);
+        (void)cli_print("%llu act%s ran at once on one officer's signature; reviewed by another: "
+                        "%llu.\n",
+                        (unsigned long long)report->at_once, report->at_once == 1 ? "" : "s",
+                        (unsigned long long)report->reviewed);
     }
     if (report->at_limit > 0) {
         (void)cli_print("%llu of the rotations were the daemon's own, of versions that had wrapped "

@@ -114,7 +114,8 @@ static int report_on(struct cli *cli, const struct ask *ask, struct report_log *
     if (verified.broken || verified.total > 0) {
         exit = cli_fail(CLI_FAILED, "Of a log that was altered nothing is reported.",
                         "`ward audit verify` says what is wrong with it.",
-                        "the log does not verify: %zu problems", verified.total);
+                        "the log does not verify: %zu problem%s", verified.total,
+                        verified.total == 1 ? "" : "s");
     } else if (!ward_ok(log->status)) {
         exit = cli_fail(CLI_FAILED, NULL, "Ask for a shorter time.", "there is no more memory");
     }

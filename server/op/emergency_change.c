@@ -129,7 +129,11 @@ static ward_status finish_open(struct ward_request *request, struct ward_worker 
     WARD_TRY(draft(request, worker, notes, &view));
     row->id = notes->draft.row.id;
     in->emergency = (struct ward_emergency_view){.row = *row, .open = true};
+    char id[WARD_ID_TEXT_SIZE];
+    ward_id_print(&row->id, id);
     request->alarm = WARD_ALARM_EMERGENCY;
+    request->alarm_text = ward_arena_printf(request->arena, "emergency %s", id);
+    WARD_ENSURE(request->alarm_text != NULL, WARD_E_EXHAUSTED);
     return WARD_OK;
 }
 

@@ -387,6 +387,10 @@ static ward_status tell(const void *work, struct ward_request *request)
     if (moving->command == WARD_KEY_COMMAND_COMPROMISE) {
         ward_request_detail_text(request, "alarm", WARD_BYTES_LITERAL("compromise"));
         request->alarm = WARD_ALARM_COMPROMISE;
+        request->alarm_text =
+            ward_arena_printf(request->arena, "%.*s#%u", (int)moving->key->name.size,
+                              (const char *)moving->key->name.data, moving->version->version);
+        WARD_ENSURE(request->alarm_text != NULL, WARD_E_EXHAUSTED);
     }
     if (moving->command == WARD_KEY_COMMAND_CHANGE) {
         ward_request_detail(request, "rotation_period_days", moving->rotation_period_days);

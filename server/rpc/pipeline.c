@@ -284,21 +284,13 @@ void ward_pipeline_again(struct ward_pipeline *pipeline, struct ward_request *re
     ward_list_push(&routes->commits, &request->link);
 }
 
-static void raise_alarm(struct ward_pipeline *pipeline, const struct ward_request *request)
-{
-    if (request->alarm_text != NULL) {
-        ward_alarm_raise(&pipeline->alarms, request->alarm, "of", request->alarm_text);
-    } else {
-        ward_alarm_raise(&pipeline->alarms, request->alarm, "identity",
-                         request->peer == NULL ? NULL : request->peer->identity);
-    }
-}
-
 void ward_pipeline_done(struct ward_pipeline *pipeline, struct ward_request *request,
                         struct ward_routes *routes)
 {
     if (ward_ok(request->status) && ward_ok(request->told)) {
-        raise_alarm(pipeline, request);
+        ward_alarm_raise(&pipeline->alarms, request->alarm,
+                         request->peer == NULL ? NULL : request->peer->identity,
+                         request->alarm_text);
         pipeline->allowed++;
     } else if (request->refused) {
         pipeline->refused++;

@@ -98,9 +98,10 @@ def test_it_alarms(ward, writer):
     def raised() -> int:
         return int(re.search(r'^ward_alarms_total\{kind="emergency"\} (\d+)$', ward.daemons[0].metrics(), re.M).group(1))
     before = raised()
-    writer.open_emergency("emergency-p1")
+    opened = writer.open_emergency("emergency-p1")
     assert raised() == before + 1
-    assert '"ALARM emergency access opened"' in ward.daemons[0].log_tail()
+    alarm, = [line for line in ward.daemons[0].log_tail().splitlines() if f'"of":"emergency {opened.id}"' in line]
+    assert '"ALARM emergency access opened"' in alarm and "emergency-p1" not in alarm
 
 
 def test_it_outlives_its_daemon_and_holds_at_another(own):

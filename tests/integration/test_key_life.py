@@ -109,7 +109,8 @@ def test_a_compromised_version_is_followed_by_a_new_one(ward, cli, key, app):
     wait_until(lambda: states(cli, key) == [(1, "compromised"), (2, "active")], 20, "the daemon rotates by itself")
     assert app.unwrap(wrapped) == plaintext
     assert app.rewrap(wrapped).version == 2
-    assert "ALARM a key version is said to be compromised" in ward.daemons[0].log_tail(100000)
+    alarm, = [line for line in ward.daemons[0].log_tail(100000).splitlines() if f'"of":"{key}#1"' in line]
+    assert "ALARM a key version is said to be compromised" in alarm and "officer-a" in alarm
 
 
 def test_a_destruction_waits_and_can_be_cancelled(cli, key):

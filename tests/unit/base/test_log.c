@@ -74,6 +74,12 @@ static void an_event_is_one_line_of_json(void **state)
     check_line(logged(), 4);
     assert_bytes(slices[1].value, "\"error\"");
     assert_bytes(slices[3].value, "\"/etc/ward/\\\"x\\\"\"");
+    const struct ward_log_field fields[] = {{"identity", "a"}, {"of", NULL}, {"of", "k#1"}};
+    ward_log_fields(WARD_LOG_WARN, "ALARM", fields, 3);
+    check_line(logged(), 5);
+    assert_bytes(slices[3].value, "\"a\"");
+    assert_bytes(slices[4].name, "of");
+    assert_bytes(slices[4].value, "\"k#1\"");
     ward_status status = WARD_FOREIGN(WARD_E_UNAVAILABLE, WARD_DOMAIN_PKCS11, 0x30);
     status.at = "session.c:7";
     ward_log_status(WARD_LOG_ERROR, "no token", status);
