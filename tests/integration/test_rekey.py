@@ -100,7 +100,7 @@ def test_every_version_moves_and_what_leaked_opens_nothing(filled):
     cli = Cli(filled)
     ran = cli("officer-a", "key", "rekey", KEY, "--wait", "--reason", "its KEK leaked", "--output", "json")
     last = json.loads(ran.stdout.splitlines()[-1])
-    assert last == {**last, "state": "done", "version": 1, "done": PATIENTS * VERSIONS, "total": PATIENTS * VERSIONS, "failed": 0}
+    assert last == {**last, "state": "done", "run": 1, "done": PATIENTS * VERSIONS, "total": PATIENTS * VERSIONS, "failed": 0}
     print(f"\n{last['rows_per_second']} records/s")
     told = assert_ended(filled, 1)
     moved = [item for e in told for item in e.get("items", [])]
@@ -191,7 +191,7 @@ def test_a_record_that_does_not_open_is_counted_and_said(filled):
     ran = cli("officer-a", "key", "rekey", KEY, "--wait", "--output", "json", exit=1)
     last = json.loads(ran.stdout.splitlines()[-1])
     total = number(filled, "SELECT count(*) FROM ward.record")
-    assert last == {**last, "state": "stuck", "left": 1, "done": total - 1, "version": 3}
+    assert last == {**last, "state": "stuck", "left": 1, "done": total - 1, "run": 3}
     wait_until(lambda: "ward_rekey_jobs_stuck 1" in filled.daemons[0].metrics(), 20, "the gauge says so")
     told = pages(log.verify(filled.client("auditor"), filled.genesis["log_vkey"]), 3)
     assert told[-1]["detail"] == {**told[-1]["detail"], "records_left": 1, "old_generations": 1, "job": "stuck"}
