@@ -6,6 +6,7 @@
 
 #include "client/cli/cmd_policy.h"
 #include "policy/cases.h"
+#include "policy/network.h"
 #include "policy/simulate.h"
 
 struct simulating {
@@ -164,6 +165,11 @@ static int read_question(struct question *question, struct ward_simulate_in *in)
     if (question->at != NULL &&
         !ward_policy_time_parse(ward_bytes_str(question->at), &in->ask.now_us)) {
         return cli_fail(CLI_USAGE, NULL, NULL, "--at: not a time such as 2026-01-07T08:00:00Z");
+    }
+    struct ward_address address;
+    if (question->from != NULL && !ward_address_parse(ward_bytes_str(question->from), &address)) {
+        return cli_fail(CLI_USAGE, NULL, NULL,
+                        "--from: not an address such as 192.0.2.7 or 2001:db8::7");
     }
     for (size_t i = 0; i < question->context.n; i++) {
         question->pairs[i] = (struct ward_decide_pair){

@@ -547,6 +547,12 @@ static void errors_tell_what_to_do(void **state)
     const struct rig *rig = *state;
     EXPECT(rig, CLI_FAILED, "cannot open", "open", "/nonexistent");
     EXPECT(rig, CLI_FAILED, "Give the folder of an export.", "audit", "verify", "/nonexistent");
+    static const char *const not_addresses[] = {"banana", "999.1.1.1", "", "10.0.0.0/8", "::1::"};
+    for (size_t i = 0; i < sizeof(not_addresses) / sizeof(not_addresses[0]); i++) {
+        EXPECT(rig, CLI_USAGE, "--from: not an address", "policy", "simulate", "/nonexistent",
+               "--from", not_addresses[i]);
+    }
+    EXPECT(rig, CLI_FAILED, "cannot open", "policy", "simulate", "/nonexistent", "--from", "::1");
     EXPECT(rig, CLI_USAGE, "there is no wrapped key", "data-key", "unwrap");
     EXPECT(rig, CLI_USAGE, "there is no wrapped key", "data-key", "rewrap");
     file_write(in_folder(rig->folder, "w.txt"), ward_bytes_str("ward:1:AAAA\nward:2:xx\n"));
