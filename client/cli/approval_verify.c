@@ -168,6 +168,13 @@ static const struct signer *find(const struct check *check, enum ward_decision_k
     return NULL;
 }
 
+/* Anybody can make a certificate with an officer's name in it: without one of these nothing is
+ * established, however many signatures verify. */
+static bool is_anchored(const struct check *check)
+{
+    return check->ca != NULL || check->officers != NULL;
+}
+
 /* ---- people ---- */
 
 static void check_proposer(struct check *check)
@@ -297,7 +304,7 @@ static void check_all(struct check *check)
     check_proposer(check);
     check_quorum(check, action);
     check_rest(check);
-    if (check->ca == NULL && check->officers == NULL) {
+    if (!is_anchored(check)) {
         unchecked(check, "whose the certificates are: give --ca, or --trust with the officers' "
                          "certificates");
     }
@@ -314,7 +321,10 @@ static const char *verdict(const struct check *check)
     return check->n_faults > 0     ? "not as it should be"
            : check->closed != NULL ? check->closed
            : !check->reached       ? "quorum not reached"
-           : !check->executed      ? "quorum reached, not executed"
+           : !is_anchored(check)
+               ? "the signatures are of the certificates in the file; whose those are is not "
+                 "established: give --ca, or --trust"
+           : !check->executed ? "quorum reached, not executed"
            : check->emergency
                ? (check->reviewed ? "in an emergency, reviewed" : "in an emergency, not reviewed")
            : !check->at_once ? "quorum reached"
@@ -324,7 +334,9 @@ static const char *verdict(const struct check *check)
 
 static bool good(const struct check *check)
 {
-    return check->n_faults == 0 && check->closed == NULL && check->reached;
+    bool anybody_signed = check->proposer != NULL || check->reviewed;
+    return check->n_faults == 0 && check->closed == NULL && check->reached && anybody_signed &&
+           is_anchored(check);
 }
 
 static int print_json(struct check *check)
@@ -500,8 +512,8 @@ int cli_approval_verify(struct cli *cli, int argc, char **argv)
     };
     CLI_PARSE(cli, argc, argv, .args = "FILE",
               .doc = "Checks what `ward approval export` wrote, offline: every signature, whether "
-                     "they are of different people, and whether they are enough. Says what it "
-                     "could not check.",
+                     "they are of different people, and whether they are enough. Nothing is "
+                     "established without --ca or --trust. Says what it could not check.",
               CLI_OPTIONS(options), .positional = &files, .min = 1, .max = 1);
     paths.file = files.texts[0];
     static struct check check; /* too large for a stack */

@@ -127,12 +127,16 @@ static int run_export(struct cli *cli, int argc, char **argv)
 
 /* ---- verify ---- */
 
-static void report_json(const struct audit_report *report, bool verified, bool trusted)
+/* The folder may hold a log of anybody's, under a key of his own: without the key that was given to
+ * the auditor it is at most consistent in itself. */
+static void report_json(const struct audit_report *report, bool consistent, bool trusted)
 {
     struct cli_doc doc;
     cli_doc_begin(&doc);
     ward_json_name(&doc.json, "verified");
-    ward_json_bool(&doc.json, verified);
+    ward_json_bool(&doc.json, consistent && trusted);
+    ward_json_name(&doc.json, "consistent");
+    ward_json_bool(&doc.json, consistent);
     cli_doc_text(&doc, "log", report->checkpoint.origin);
     ward_json_member_int(&doc.json, "size", (int64_t)report->checkpoint.size);
     ward_json_member_int(&doc.json, "entries", (int64_t)report->checkpoint.size);
@@ -166,7 +170,7 @@ static void report_json(const struct audit_report *report, bool verified, bool t
     (void)cli_doc_end(&doc); /* says so itself */
 }
 
-static void report_table(const struct audit_report *report, bool verified, bool trusted)
+static void report_table(const struct audit_report *report, bool consistent, bool trusted)
 {
     static const char *const columns[] = {"PROBLEM", "LEAF", "FILE", "WHAT"};
     if (report->n_problems > 0) {
@@ -186,7 +190,9 @@ static void report_table(const struct audit_report *report, bool verified, bool 
         (void)cli_table_end(&table);
     }
     (void)cli_print("%s: %llu entries, %llu rotations, %llu officers' signatures, %zu problem%s.\n",
-                    verified ? "Verified" : "NOT verified",
+                    !consistent ? "NOT verified"
+                    : trusted   ? "Verified"
+                                : "Consistent in itself, but NOT verified",
                     (unsigned long long)report->checkpoint.size,
                     (unsigned long long)report->rotations, (unsigned long long)report->signatures,
                     report->total, report->total == 1 ? "" : "s");
@@ -215,8 +221,8 @@ static void report_table(const struct audit_report *report, bool verified, bool 
                         (unsigned long long)report->policies, genesis, now);
     }
     if (!trusted) {
-        (void)cli_print("The log's key came from the folder itself: give the one that you trust "
-                        "with --vkey.\n");
+        (void)cli_print("The log's key came from the folder itself, and whose it is is not "
+                        "established: give the one that you trust with --vkey.\n");
     }
     (void)cli_print(
         "That the signing certificates are officers' is what the log says; no CA was asked.\n");
@@ -228,7 +234,8 @@ static int run_verify(struct cli *cli, int argc, char **argv)
     const char *vkey = NULL;
     const struct cli_option options[] = {
         {"vkey", CLI_TEXT, &vkey, "FILE",
-         "The log's key as you were given it (default: the folder's own)", 0, 0, false},
+         "The log's key as you were given it; by the folder's own nothing is verified", 0, 0,
+         false},
     };
     CLI_PARSE(cli, argc, argv, .args = "DIR",
               .doc = "Checks an export without any network: every leaf, the tree, the checkpoint, "
@@ -236,7 +243,8 @@ static int run_verify(struct cli *cli, int argc, char **argv)
                      "those of runs that recovery finished too), that each entry was decided under "
                      "the policy "
                      "in force there, from genesis on, and "
-                     "that no file is missing, altered, cut or added.",
+                     "that no file is missing, altered, cut or added. Without --vkey it fails, for "
+                     "anybody can make a log under a key of his own.",
               CLI_OPTIONS(options), .positional = &folders, .min = 1, .max = 1);
     struct ward_note_key key;
     int exit = vkey == NULL ? CLI_DONE : audit_vkey_read(vkey, &key);
@@ -251,18 +259,18 @@ static int run_verify(struct cli *cli, int argc, char **argv)
     struct audit_report report;
     audit_verify(folder, vkey == NULL ? NULL : &key, &report);
     (void)close(folder);
-    bool verified = !report.broken && report.total == 0;
+    bool consistent = !report.broken && report.total == 0;
     if (report.broken) {
         (void)cli_fail(CLI_FAILED, "What could not be checked is not verified.", NULL,
                        "the check could not be done to its end");
     }
     if (cli->json) {
-        report_json(&report, verified, vkey != NULL);
+        report_json(&report, consistent, vkey != NULL);
     } else {
-        report_table(&report, verified, vkey != NULL);
+        report_table(&report, consistent, vkey != NULL);
     }
     audit_report_fini(&report);
-    return verified ? CLI_DONE : CLI_FAILED;
+    return consistent && vkey != NULL ? CLI_DONE : CLI_FAILED;
 }
 
 static const struct cli_verb verbs[] = {

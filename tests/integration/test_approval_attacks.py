@@ -249,16 +249,49 @@ def trusted(four, folder) -> list:
 
 def test_an_exported_proposal_is_checked_offline(four, exported, tmp_path):
     cli, path = exported
-    assert approval_file.verify(path.read_bytes())
-    bare = cli.json("auditor", "approval", "verify", path)
-    assert bare["good"] and bare["verdict"] == "quorum reached"
-    assert any("--policy" in line for line in bare["not_checked"]) and any("--ca" in line for line in bare["not_checked"])
+    ca = (four.folder / "ca.pem").read_bytes()
+    assert approval_file.verify(path.read_bytes(), ca=ca) and not approval_file.verify(path.read_bytes())
+    bare = cli.json("auditor", "approval", "verify", path, "--ca", four.folder / "ca.pem")
+    assert bare["good"] and bare["verdict"] == "quorum reached" and any("--policy" in line for line in bare["not_checked"])
     full = cli.json("auditor", "approval", "verify", path, *trusted(four, tmp_path))
     assert full["good"] and not any("--" in line for line in full["not_checked"]), full
-    assert approval_file.verify(path.read_bytes(), Policy(OFFICERS.encode()))
+    assert approval_file.verify(path.read_bytes(), Policy(OFFICERS.encode()), ca=ca)
     assert [s["decision"] for s in full["signatures"]] == ["propose", "approve"]
-    text = cli("auditor", "approval", "verify", path, "--output", "table").stdout.decode()
+    text = cli("auditor", "approval", "verify", path, "--output", "table", *trusted(four, tmp_path)).stdout.decode()
     assert "times are the daemon's" in text and "Verdict: quorum reached." in text
+
+
+def resigned(text: bytes) -> bytes:
+    """Another payload, under certificates that say the officers' names and that nobody issued but the forger."""
+    document = json.loads(text)
+    payload = base64.b64decode(document["payload"]).replace(b'"app/one"', b'"app/own"')
+    forger = pki.Authority()
+    for signature in document["signatures"]:
+        identity = forger.issue([signature["identity"]])
+        signature.update(sig=base64.b64encode(identity.sign(pae(signature["decision"], payload))).decode(),
+                         certificate=base64.b64encode(identity.der).decode())
+    document["payload"] = base64.b64encode(payload).decode()
+    return approval_file.canonical(document) + b"\n"
+
+
+def test_nothing_is_established_without_an_anchor(four, exported, tmp_path):
+    """The true file and a forged one look alike to whoever asks nobody whose the certificates are."""
+    cli, path = exported
+    forged = tmp_path / "forged.json"
+    forged.write_bytes(resigned(path.read_bytes()))
+    for file in (path, forged):
+        for options in ([], ["--policy", four.policy]):
+            judged = cli.json("auditor", "approval", "verify", file, *options, exit=1)
+            assert not judged["good"] and judged["faults"] == [] and "not established: give --ca" in judged["verdict"], judged
+            assert any("--ca" in line for line in judged["not_checked"])
+        assert not approval_file.verify(file.read_bytes()) and not approval_file.verify(file.read_bytes(), Policy(OFFICERS.encode()))
+    text = cli("auditor", "approval", "verify", forged, "--output", "table", exit=1).stdout.decode()
+    assert "Verdict: the signatures are of the certificates in the file; whose those are is not established" in text
+    for anchor in (["--ca", four.folder / "ca.pem"], trusted(four, tmp_path)[-2:]):
+        assert cli.json("auditor", "approval", "verify", path, *anchor)["verdict"] == "quorum reached"
+        judged = cli.json("auditor", "approval", "verify", forged, *anchor, exit=1)
+        assert judged["verdict"] == "not as it should be" and [s["stands"] for s in judged["signatures"]] == [False, False]
+    assert not approval_file.verify(forged.read_bytes(), ca=(four.folder / "ca.pem").read_bytes())
 
 
 def test_another_policy_ca_or_officer_is_not_believed(four, exported, tmp_path):
@@ -269,9 +302,11 @@ def test_another_policy_ca_or_officer_is_not_believed(four, exported, tmp_path):
     policy.write_text(OFFICERS + "# changed\n")
     only_a = tmp_path / "a.pem"
     only_a.write_bytes(four.identities["officer-a"].pem)
-    for option, value in (("--policy", policy), ("--ca", other), ("--trust", only_a)):
-        assert not cli.json("auditor", "approval", "verify", path, option, value, exit=1)["good"], option
-    assert not approval_file.verify(path.read_bytes(), Policy(policy.read_bytes()))
+    for options in (["--policy", policy, "--ca", four.folder / "ca.pem"], ["--ca", other], ["--trust", only_a]):
+        assert not cli.json("auditor", "approval", "verify", path, *options, exit=1)["good"], options
+    ca = (four.folder / "ca.pem").read_bytes()
+    assert not approval_file.verify(path.read_bytes(), Policy(policy.read_bytes()), ca=ca)
+    assert not approval_file.verify(path.read_bytes(), ca=other.read_bytes())
 
 
 def test_people_whom_policy_does_not_let_approve_are_found_by_both_verifiers(four, exported, tmp_path):
@@ -287,15 +322,15 @@ def test_people_whom_policy_does_not_let_approve_are_found_by_both_verifiers(fou
         other.write_bytes(forged)
         good = who == "officer-c"
         judged = cli.json("auditor", "approval", "verify", other, "--policy", four.policy, "--ca", four.folder / "ca.pem", exit=0 if good else 1)
-        assert judged["good"] == approval_file.verify(forged, Policy(OFFICERS.encode())) == good, who
+        assert judged["good"] == approval_file.verify(forged, Policy(OFFICERS.encode()), ca=four.authority.pem) == good, who
 
 
 def test_without_enough_signatures_there_is_no_quorum(four, a, tmp_path):
     proposal = opened(a, "app/two/key")
     cli, path = Cli(four), tmp_path / "open.json"
     cli("auditor", "approval", "export", proposal.id, "--out", path)
-    assert not approval_file.verify(path.read_bytes())
-    assert cli.json("auditor", "approval", "verify", path, exit=1)["verdict"] == "quorum not reached"
+    assert not approval_file.verify(path.read_bytes(), ca=four.authority.pem)
+    assert cli.json("auditor", "approval", "verify", path, "--ca", four.folder / "ca.pem", exit=1)["verdict"] == "quorum not reached"
     a.withdraw(proposal)
 
 
@@ -305,9 +340,10 @@ def test_an_act_at_once_is_told_as_one(four, a, b, tmp_path):
     cli("auditor", "approval", "export", done.id, "--out", before)
     b.review(done)
     cli("auditor", "approval", "export", done.id, "--out", after)
-    assert cli.json("auditor", "approval", "verify", before)["verdict"] == "at once on one signature, not reviewed"
-    assert cli.json("auditor", "approval", "verify", after)["verdict"] == "at once on one signature, reviewed"
-    assert approval_file.verify(before.read_bytes()) and approval_file.verify(after.read_bytes())
+    anchor = ["--ca", four.folder / "ca.pem"]
+    assert cli.json("auditor", "approval", "verify", before, *anchor)["verdict"] == "at once on one signature, not reviewed"
+    assert cli.json("auditor", "approval", "verify", after, *anchor)["verdict"] == "at once on one signature, reviewed"
+    assert all(approval_file.verify(file.read_bytes(), ca=four.authority.pem) for file in (before, after))
 
 
 def edit(change):
@@ -359,15 +395,16 @@ TAMPERED = {
 
 
 @pytest.mark.parametrize("kind", TAMPERED)
-def test_what_was_tampered_with_is_found_by_both_verifiers(exported, kind):
+def test_what_was_tampered_with_is_found_by_both_verifiers(four, exported, kind):
     cli, path = exported
     tampered = TAMPERED[kind](path.read_bytes())
     assert tampered != path.read_bytes()
     path.write_bytes(tampered)
-    assert not approval_file.verify(tampered, Policy(OFFICERS.encode())) or kind == "order"
+    ca = four.folder / "ca.pem"
+    assert not approval_file.verify(tampered, Policy(OFFICERS.encode()), ca=ca.read_bytes()) or kind == "order"
     if kind != "order":  # the other one asks for the members and not for their order
-        assert not approval_file.verify(tampered)
-    ran = subprocess.run(cli.command("auditor", "approval", "verify", path), capture_output=True, timeout=60, check=False)
+        assert not approval_file.verify(tampered, ca=ca.read_bytes())
+    ran = subprocess.run(cli.command("auditor", "approval", "verify", path, "--ca", ca), capture_output=True, timeout=60, check=False)
     assert ran.returncode == 1, ran.stdout.decode()
 
 
@@ -401,5 +438,8 @@ def test_the_log_is_judged_with_all_of_it(four, tmp_path):
     four.client("auditor").settle()
     cli, folder = Cli(four), tmp_path / "log"
     cli("auditor", "audit", "export", folder)
-    report = cli.json("auditor", "audit", "verify", folder)
+    report = cli.json("auditor", "audit", "verify", folder, "--vkey", four.vkey)
     assert report["at_once"] >= 1 and report["reviewed"] >= 1, report
+    for options in ([], ["--output", "table"]):
+        ran = cli("auditor", "audit", "verify", folder, *options, exit=1).stdout.decode()
+        assert "NOT verified" in ran and "--vkey" in ran if options else not json.loads(ran)["verified"], ran

@@ -87,7 +87,7 @@ def test_an_officer_of_such_a_role_approves_on_the_card(cards, policy, tmp_path)
     judged = cards.judged(path)
     assert [signature["on_hardware"] for signature in judged["signatures"]] == [False, True], "alice's role asks for none"
     assert judged["good"] and not any("hardware" in line for line in judged["not_checked"])
-    assert approval_file.verify(path.read_bytes(), policy)
+    assert approval_file.verify(path.read_bytes(), policy, ca=cards.ward.authority.pem)
 
 
 def test_another_of_the_same_role_without_one_is_refused_whatever_he_decides(cards, refused):
@@ -177,11 +177,11 @@ def test_both_verifiers_find_the_signature_that_no_card_made(cards, policy, payl
     path = tmp_path / "approval.json"
     path.write_bytes(text)
     judged = cards.judged(path, exit=0 if wrong is None else 1)
-    assert judged["good"] == (wrong is None) == approval_file.verify(text, policy)
+    assert judged["good"] == (wrong is None) == approval_file.verify(text, policy, ca=cards.ward.authority.pem)
     assert [s["stands"] for s in judged["signatures"]] == [number != wrong for number in range(1, len(signers) + 1)]
     faults = [fault for fault in judged["faults"] if WRONG in fault]
     assert [fault.split(" ")[:2] for fault in faults] == ([] if wrong is None else [["signature", str(wrong)]])
-    assert approval_file.verify(text), "without the policy nobody knows what it asks for"
-    bare = cards.cli.json("auditor", "approval", "verify", path)
+    assert approval_file.verify(text, ca=cards.ward.authority.pem), "without the policy nobody knows what it asks for"
+    bare = cards.cli.json("auditor", "approval", "verify", path, "--ca", cards.ward.folder / "ca.pem")
     assert bare["good"] and any("--policy" in line for line in bare["not_checked"])
     assert any("hardware" in line for line in bare["not_checked"]) == (what == "guarded")

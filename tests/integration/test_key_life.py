@@ -213,7 +213,7 @@ def test_the_same_request_again_gives_the_same_draft(officer_a, key):
     assert caught.value.code() == grpc.StatusCode.INVALID_ARGUMENT
 
 
-def test_an_auditor_holds_every_move_against_what_was_signed(cli, auditor, key, tmp_path):
+def test_an_auditor_holds_every_move_against_what_was_signed(ward, cli, auditor, key, tmp_path):
     propose(cli, "suspend", key, exit=0)
     approve(cli, propose(cli, "resume", key))
     rotate(cli, key)
@@ -223,5 +223,5 @@ def test_an_auditor_holds_every_move_against_what_was_signed(cli, auditor, key, 
     auditor.settle()
     folder = tmp_path / "exported"
     cli("auditor", "audit", "export", folder)
-    report = cli.json("auditor", "audit", "verify", folder)
+    report = cli.json("auditor", "audit", "verify", folder, "--vkey", ward.vkey)
     assert report["problems"] == [] and report["at_once"] >= 3

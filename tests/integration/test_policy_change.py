@@ -207,7 +207,7 @@ def test_the_log_tells_under_which_policy_each_was_decided(pair, officers, tmp_p
     assert applied == [version.sha256.hex() for version in reversed(known[:-1])]
     cli, folder = Cli(pair), tmp_path / "log"
     cli("auditor", "audit", "export", folder)
-    report = cli.json("auditor", "audit", "verify", folder)
+    report = cli.json("auditor", "audit", "verify", folder, "--vkey", pair.vkey)
     assert report["verified"] and report["policies"] == len(known), report["problems"]
     assert (report["policy_genesis"], report["policy"]) == (pair.policy_sha256, known[0].sha256.hex())
 

@@ -248,7 +248,7 @@ def test_the_command_and_the_auditor(pair, officers):
     exported = pair.folder / "export"
     exit_code, _, shown = ward(pair, "auditor", "audit", "export", exported)
     assert exit_code == 0, shown
-    exit_code, said, shown = ward(pair, "auditor", "audit", "verify", exported)
+    exit_code, said, shown = ward(pair, "auditor", "audit", "verify", exported, "--vkey", pair.vkey)
     assert exit_code == 0, (said, shown)
 
 

@@ -47,9 +47,20 @@ def signature_stands(payload: bytes, signature: dict) -> bool:
     return True
 
 
-def verify(text: bytes, policy=None) -> bool:
-    """True when every signature stands, they are of different identities and keys, and they are enough. policy: a
-    policy_text.Policy, by which they are of different officers too, with keys on hardware where it asks for them."""
+def issued(certificate, authority) -> bool:
+    try:
+        authority.public_key().verify(certificate.signature, certificate.tbs_certificate_bytes,
+                                      ec.ECDSA(certificate.signature_hash_algorithm))
+    except InvalidSignature:
+        return False
+    return certificate.issuer == authority.subject
+
+
+def verify(text: bytes, policy=None, *, ca: bytes = b"") -> bool:
+    """True when every signature stands, by a certificate that the CA (PEM, ECDSA) issued, they are of different identities
+    and keys, and they are enough. Without a CA nothing is established. policy: a policy_text.Policy, by which they are of
+    different officers too, with keys on hardware where it asks for them."""
+    authority = x509.load_pem_x509_certificate(ca) if ca else None
     try:
         document = json.loads(text)
         if canonical(document) + b"\n" != text:
@@ -62,6 +73,8 @@ def verify(text: bytes, policy=None) -> bool:
         for s in document["signatures"]:
             certificate = x509.load_der_x509_certificate(base64.b64decode(s["certificate"]))
             seen.append((s["decision"], s["identity"], key_of(certificate)))
+            if authority is None or not issued(certificate, authority):
+                return False
             if policy and not policy.key_is_good(proposal, s["decision"], s["identity"], certificate):
                 return False
     except (ValueError, KeyError, TypeError, x509.ExtensionNotFound):

@@ -138,6 +138,13 @@ class Deployment:
             self.close()  # nobody else has it yet
             raise
 
+    @property
+    def vkey(self) -> pathlib.Path:
+        """The log's key as genesis gave it, in a file: what an auditor was handed."""
+        path = self.folder / "log.vkey"
+        path.write_text(self.genesis["log_vkey"] + "\n")
+        return path
+
     @staticmethod
     def binary(name: str) -> pathlib.Path:
         return daemon.find_binary(name)

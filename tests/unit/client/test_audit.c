@@ -228,6 +228,11 @@ static void the_command_says_what_it_found(void **state)
     assert_true(says(&ran.out, "\"verified\":true"));
     assert_true(says(&ran.out, "\"problems\":[]"));
     ran_fini(&ran);
+    run_ward(rig->folder, &ran, "audit", "verify", rig->export, NULL); /* by its own key */
+    assert_int_equal(ran.exit, CLI_FAILED);
+    assert_true(says(&ran.out, "\"verified\":false,\"consistent\":true"));
+    assert_true(says(&ran.out, "\"problems\":[]"));
+    ran_fini(&ran);
     assert_int_equal(unlink(exported(rig, "rotations.csv")), 0);
     run_ward(rig->folder, &ran, "audit", "verify", rig->export, NULL);
     assert_int_equal(ran.exit, CLI_FAILED);
