@@ -36,9 +36,11 @@ struct audit_report {
     struct audit_problem *problems; /* the first AUDIT_PROBLEMS_MAX */
     size_t n_problems, total;
     uint64_t rotations, signatures;
-    uint64_t at_once, reviewed;             /* acts on one signature, and reviews of them */
-    uint64_t recovered;                     /* of the rotations: finished after a crash */
-    uint64_t at_limit;                      /* and made by the daemon itself, which nobody signs */
+    uint64_t at_once, reviewed; /* acts on one signature; those that another reviewed */
+    uint64_t emergencies, emergencies_reviewed; /* opened, which nobody signs; reviewed */
+    uint64_t recovered;                         /* of the rotations: finished after a crash */
+    uint64_t own; /* and made by the daemon itself, which nobody signs; of them, as it says, */
+    uint64_t own_limit, own_period, own_compromised; /* at the limit of wraps, and so on */
     uint64_t policies;                      /* versions that were in force, one behind the other */
     uint8_t policy_genesis[32], policy[32]; /* the first of them, and the last */
 };

@@ -49,7 +49,7 @@ static const struct text_member detail_members[] = {
     TEXT(proposal_digest),  TEXT(proposer),     TEXT(approvers),
     TEXT(signature_digest), TEXT(vote_digests), TEXT(vote_certificates),
     TEXT(executor),         TEXT(reviewed),     TEXT(deployment),
-    TEXT(to_hash)};
+    TEXT(to_hash),          TEXT(why)};
 
 static bool read_texts(const struct ward_json_slice *slices, size_t n,
                        const struct text_member *members, size_t n_members,
@@ -134,10 +134,12 @@ void audit_leaves_fini(struct audit_leaves *leaves)
 static bool may_matter(struct ward_bytes json)
 {
     static const char signature[] = "\"signature_digest\":", executed[] = "\"executed\":",
-                      rotated[] = "\"action\":\"system.rotate\"";
+                      rotated[] = "\"action\":\"system.rotate\"",
+                      opened[] = "\"action\":\"emergency.open\"";
     return memmem(json.data, json.size, signature, sizeof(signature) - 1) != NULL ||
            memmem(json.data, json.size, executed, sizeof(executed) - 1) != NULL ||
-           memmem(json.data, json.size, rotated, sizeof(rotated) - 1) != NULL;
+           memmem(json.data, json.size, rotated, sizeof(rotated) - 1) != NULL ||
+           memmem(json.data, json.size, opened, sizeof(opened) - 1) != NULL;
 }
 
 /* Genesis: the daemon's own start, before anybody could ask it for anything. */
@@ -169,9 +171,12 @@ ward_status audit_leaves_add(struct audit_leaves *leaves, struct ward_bytes json
     struct audit_leaf leaf;
     uint64_t seq = 0;
     if (!audit_leaf_read(copy, leaves->arena, &leaf, &seq) ||
-        (leaf.executed.size == 0 && leaf.signature_digest.size == 0 &&
-         !audit_leaf_is_at_limit(&leaf)) ||
         !ward_bytes_eq(leaf.outcome, WARD_BYTES_LITERAL("allowed"))) {
+        return WARD_OK;
+    }
+    leaves->emergencies += ward_bytes_eq(leaf.action, WARD_BYTES_LITERAL("emergency.open"));
+    if (leaf.executed.size == 0 && leaf.signature_digest.size == 0 &&
+        !audit_leaf_is_own_rotation(&leaf)) {
         return WARD_OK;
     }
     if (leaves->n == leaves->capacity) {
@@ -193,7 +198,7 @@ bool audit_leaf_is_recovery(const struct audit_leaf *leaf)
            ward_bytes_eq(leaf->action, WARD_BYTES_LITERAL("system.recover"));
 }
 
-bool audit_leaf_is_at_limit(const struct audit_leaf *leaf)
+bool audit_leaf_is_own_rotation(const struct audit_leaf *leaf)
 {
     return leaf->executed.size == 0 &&
            ward_bytes_eq(leaf->action, WARD_BYTES_LITERAL("system.rotate")) &&

@@ -15,7 +15,7 @@ struct audit_leaf {
     /* members of detail; empty when absent; proposal may also come from object, "proposal:<uuid>"
      */
     struct ward_bytes executed, key, whom, key_id, proposal, proposal_digest, proposer, approvers,
-        signature_digest, vote_digests, vote_certificates, executor, reviewed, deployment;
+        signature_digest, vote_digests, vote_certificates, executor, reviewed, deployment, why;
     struct ward_bytes to_hash;  /* of the policy that an executed change put in force */
     struct ward_bytes to_state; /* of the version that an executed command moved */
     int64_t from_version, to_version, version;
@@ -25,6 +25,7 @@ struct audit_leaves {
     struct ward_arena *arena; /* copies of the leaves kept */
     struct audit_leaf *items;
     size_t n, capacity;
+    uint64_t emergencies;         /* opened; those leaves are not kept */
     struct ward_bytes deployment; /* as the first leaf of all says; empty: it does not */
 };
 
@@ -43,9 +44,8 @@ ward_status audit_leaves_add(struct audit_leaves *leaves, struct ward_bytes json
                              const uint8_t hash[static 32]);
 /* A run that recovery finished: its leaf itself names the votes. */
 bool audit_leaf_is_recovery(const struct audit_leaf *leaf);
-/* A rotation that the daemon made by itself, when the version had wrapped as often as it should;
- * nobody signs it. */
-bool audit_leaf_is_at_limit(const struct audit_leaf *leaf);
+/* A rotation that the daemon made by itself, for the reason that `why` names; nobody signs it. */
+bool audit_leaf_is_own_rotation(const struct audit_leaf *leaf);
 /* The decision that a leaf's signature is for: "propose", "approve", ...; NULL: none. */
 const char *audit_leaf_decision(const struct audit_leaf *leaf);
 

@@ -156,6 +156,15 @@ static void check_rotations(struct audit_check *check)
     ward_buffer_fini(&found);
 }
 
+/* By the reason that the daemon wrote down. */
+static void count_own(struct audit_report *report, const struct audit_leaf *leaf, bool own)
+{
+    report->own += own;
+    report->own_limit += own && ward_bytes_eq(leaf->why, WARD_BYTES_LITERAL("budget"));
+    report->own_period += own && ward_bytes_eq(leaf->why, WARD_BYTES_LITERAL("period"));
+    report->own_compromised += own && ward_bytes_eq(leaf->why, WARD_BYTES_LITERAL("compromised"));
+}
+
 /* What needs a proposal and names none. What names one is held against its signatures. */
 static void check_unsigned_runs(struct audit_check *check)
 {
@@ -163,11 +172,11 @@ static void check_unsigned_runs(struct audit_check *check)
         const struct audit_leaf *leaf = &check->leaves.items[i];
         struct ward_id id;
         bool rotation = audit_is_rotation(leaf), recovery = audit_leaf_is_recovery(leaf);
-        bool at_limit = audit_leaf_is_at_limit(leaf);
+        bool own = audit_leaf_is_own_rotation(leaf);
         check->report->rotations += rotation;
-        check->report->at_limit += at_limit;
+        count_own(check->report, leaf, own);
         check->report->recovered += rotation && recovery;
-        if ((rotation || recovery) && !at_limit && !ward_id_parse(leaf->proposal, &id)) {
+        if ((rotation || recovery) && !own && !ward_id_parse(leaf->proposal, &id)) {
             audit_say(check, "unsigned", rotation ? "rotations.csv" : "approvals/",
                       (int64_t)leaf->index, "%s without a proposal that officers signed",
                       recovery ? "recovery finished it" : "a rotation ran");
@@ -315,6 +324,7 @@ static ward_status verify(struct audit_check *check, const struct ward_note_key 
         WARD_TRY(audit_verify_log(check));
         check_rotations(check);
         check_unsigned_runs(check);
+        check->report->emergencies = check->leaves.emergencies;
         WARD_TRY(audit_each_proposal(&check->leaves, on_proposal, check));
     }
     check_inventory(check);

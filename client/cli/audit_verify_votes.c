@@ -369,6 +369,8 @@ static bool has_executor(const struct votes *votes, const struct audit_leaf *run
 static void check_others(struct votes *votes, const struct audit_leaf *run,
                          const struct vote *proposer)
 {
+    bool reviewed = false,
+         emergency = ward_bytes_eq(votes->proposal.action, WARD_BYTES_LITERAL("emergency.open"));
     for (size_t i = 0; i < votes->approval.n; i++) {
         const struct vote *vote = &votes->votes[i];
         const struct audit_leaf *leaf = votes->approval.signatures[i].leaf;
@@ -387,14 +389,15 @@ static void check_others(struct votes *votes, const struct audit_leaf *run,
             audit_say(votes->check, "unsigned", votes->file, (int64_t)leaf->index,
                       "another than its proposer withdrew it");
         }
-        bool ran = run != NULL ||
-                   ward_bytes_eq(votes->proposal.action, WARD_BYTES_LITERAL("emergency.open"));
+        bool ran = run != NULL || emergency;
         if (vote->kind == WARD_DECISION_REVIEW && (own || !ran)) {
             audit_say(votes->check, "unsigned", votes->file, (int64_t)leaf->index,
                       own ? "its proposer reviewed it himself" : "it was reviewed and did not run");
         }
-        votes->check->report->reviewed += vote->kind == WARD_DECISION_REVIEW;
+        reviewed = reviewed || (vote->kind == WARD_DECISION_REVIEW && !own && ran);
     }
+    votes->check->report->emergencies_reviewed += reviewed && emergency;
+    votes->check->report->reviewed += reviewed && !emergency && is_at_once(&votes->proposal);
 }
 
 static void check_executed(struct votes *votes, const struct audit_leaf *leaf)

@@ -11,7 +11,7 @@
 bool audit_is_rotation(const struct audit_leaf *leaf)
 {
     return ward_bytes_eq(leaf->executed, WARD_BYTES_LITERAL("key.rotate")) ||
-           audit_leaf_is_at_limit(leaf);
+           audit_leaf_is_own_rotation(leaf);
 }
 
 /* RFC 4180. A cell that a spreadsheet would take for a formula gets a quote in front. */
@@ -57,7 +57,8 @@ void audit_rotations_csv(const struct audit_leaves *leaves, struct ward_buffer *
         audit_csv_cell(out, leaf->key, ',');
         ward_buffer_printf(out, "%lld,%lld,", (long long)leaf->from_version,
                            (long long)leaf->to_version);
-        audit_csv_cell(out, audit_leaf_is_at_limit(leaf) ? leaf->identity : leaf->proposer, ',');
+        audit_csv_cell(out, audit_leaf_is_own_rotation(leaf) ? leaf->identity : leaf->proposer,
+                       ',');
         audit_csv_cell(out, leaf->approvers, ',');
         audit_csv_cell(out, leaf->proposal, ',');
         audit_csv_cell(out, ward_bytes_str(hash), '\n');

@@ -127,6 +127,13 @@ static int run_export(struct cli *cli, int argc, char **argv)
 
 /* ---- verify ---- */
 
+static uint64_t without_review(const struct audit_report *report)
+{
+    uint64_t all = report->at_once + report->emergencies;
+    uint64_t reviewed = report->reviewed + report->emergencies_reviewed;
+    return all > reviewed ? all - reviewed : 0;
+}
+
 /* The folder may hold a log of anybody's, under a key of his own: without the key that was given to
  * the auditor it is at most consistent in itself. */
 static void report_json(const struct audit_report *report, bool consistent, bool trusted)
@@ -143,9 +150,15 @@ static void report_json(const struct audit_report *report, bool consistent, bool
     ward_json_member_int(&doc.json, "rotations", (int64_t)report->rotations);
     ward_json_member_int(&doc.json, "signatures", (int64_t)report->signatures);
     ward_json_member_int(&doc.json, "recovered", (int64_t)report->recovered);
-    ward_json_member_int(&doc.json, "at_limit", (int64_t)report->at_limit);
+    ward_json_member_int(&doc.json, "by_daemon", (int64_t)report->own);
+    ward_json_member_int(&doc.json, "at_limit", (int64_t)report->own_limit);
+    ward_json_member_int(&doc.json, "at_period", (int64_t)report->own_period);
+    ward_json_member_int(&doc.json, "after_compromise", (int64_t)report->own_compromised);
     ward_json_member_int(&doc.json, "at_once", (int64_t)report->at_once);
     ward_json_member_int(&doc.json, "reviewed", (int64_t)report->reviewed);
+    ward_json_member_int(&doc.json, "emergencies", (int64_t)report->emergencies);
+    ward_json_member_int(&doc.json, "emergencies_reviewed", (int64_t)report->emergencies_reviewed);
+    ward_json_member_int(&doc.json, "without_review", (int64_t)without_review(report));
     ward_json_member_int(&doc.json, "policies", (int64_t)report->policies);
     ward_json_name(&doc.json, "policy_genesis");
     ward_json_hex(&doc.json, WARD_BYTES_ARRAY(report->policy_genesis));
@@ -201,16 +214,22 @@ static void report_table(const struct audit_report *report, bool consistent, boo
                         "among those checked.\n",
                         (unsigned long long)report->recovered);
     }
-    if (report->at_once > 0) {
+    if (report->at_once + report->emergencies > 0) {
         (void)cli_print("%llu act%s ran at once on one officer's signature; reviewed by another: "
-                        "%llu.\n",
+                        "%llu. Emergencies opened: %llu; reviewed: %llu. Without review: %llu.\n",
                         (unsigned long long)report->at_once, report->at_once == 1 ? "" : "s",
-                        (unsigned long long)report->reviewed);
+                        (unsigned long long)report->reviewed,
+                        (unsigned long long)report->emergencies,
+                        (unsigned long long)report->emergencies_reviewed,
+                        (unsigned long long)without_review(report));
     }
-    if (report->at_limit > 0) {
-        (void)cli_print("%llu of the rotations were the daemon's own, of versions that had wrapped "
-                        "as often as they should; nobody signs those.\n",
-                        (unsigned long long)report->at_limit);
+    if (report->own > 0) {
+        (void)cli_print("%llu of the rotations were the daemon's own, which nobody signs: as it "
+                        "says, %llu by their period, %llu after a compromise, %llu of versions "
+                        "that had wrapped as often as they should.\n",
+                        (unsigned long long)report->own, (unsigned long long)report->own_period,
+                        (unsigned long long)report->own_compromised,
+                        (unsigned long long)report->own_limit);
     }
     if (report->policies > 0) {
         char genesis[65], now[65];

@@ -225,3 +225,9 @@ def test_an_auditor_holds_every_move_against_what_was_signed(ward, cli, auditor,
     cli("auditor", "audit", "export", folder)
     report = cli.json("auditor", "audit", "verify", folder, "--vkey", ward.vkey)
     assert report["problems"] == [] and report["at_once"] >= 3
+    own = [row for row in cli.json("auditor", "report", "rotation", "--folder", folder, "--vkey", ward.vkey)["rows"] if row["why"]]
+    told = {"at_limit": "budget", "at_period": "period", "after_compromise": "compromised"}
+    assert {name: report[name] for name in told} == {name: sum(row["why"] == why for row in own) for name, why in told.items()}
+    assert report["by_daemon"] == len(own)
+    assert report["without_review"] == report["at_once"] + report["emergencies"] - report["reviewed"] - report["emergencies_reviewed"]
+    assert report["reviewed"] <= report["at_once"] and report["emergencies_reviewed"] <= report["emergencies"]

@@ -212,6 +212,7 @@ static void append_rotation_at_limit(struct audit_log *log)
         {"key", WARD_BYTES_LITERAL("app/keys"), 0},
         {"from_version", {0}, 3},
         {"to_version", {0}, 4},
+        {"why", WARD_BYTES_LITERAL("budget"), 0},
         {"wraps", {0}, 2147483648},
     };
     const struct ward_leaf leaf = {.identity = WARD_BYTES_LITERAL("system"),
@@ -219,7 +220,7 @@ static void append_rotation_at_limit(struct audit_log *log)
                                    .object = WARD_BYTES_LITERAL("key:app/keys#3"),
                                    .outcome = "allowed",
                                    .detail = detail,
-                                   .n_detail = 4};
+                                   .n_detail = 5};
     append(log, &leaf);
 }
 

@@ -198,7 +198,9 @@ static void a_rotation_at_the_limit_of_wraps_is_listed_and_nobody_signs_it(void 
     struct audit_report report;
     assert_int_equal(verify(rig, &report), 0);
     assert_int_equal(report.rotations, 2);
-    assert_int_equal(report.at_limit, 1);
+    assert_int_equal(report.own, 1);
+    assert_int_equal(report.own_limit, 1);
+    assert_int_equal(report.own_period + report.own_compromised, 0);
     audit_report_fini(&report);
     struct ward_buffer csv;
     file_read(exported(rig, "rotations.csv"), &csv);
