@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
-#include <unistd.h>
 
 #include "client/cli/approval.h"
 #include "client/cli/policy_diff.h"
@@ -159,17 +158,6 @@ static int run_show(struct cli *cli, int argc, char **argv)
 
 /* ---- what is signed ---- */
 
-static bool confirmed(const char *verb)
-{
-    char answer[16];
-    (void)fprintf(stderr, "Type \"%s\" to sign this: ", verb);
-    if (fgets(answer, sizeof(answer), stdin) == NULL) {
-        return false;
-    }
-    answer[strcspn(answer, "\n")] = 0;
-    return strcmp(answer, verb) == 0;
-}
-
 static int print_decided(const struct cli *cli, const struct cli_proposal *proposal,
                          const ward_proposal_info *info, enum ward_decision_kind kind)
 {
@@ -256,14 +244,13 @@ static int decide(struct cli *cli, int argc, char **argv, const struct deciding 
         return cli_fail(CLI_USAGE, "Nothing was signed.", NULL, "--reason: longer than 256 bytes");
     }
     const char *verb = ward_decision_kind_name(deciding->kind);
-    if (!yes && isatty(STDIN_FILENO) == 0) {
-        return cli_fail(CLI_USAGE, "An officer reads before signing.",
-                        "Run it on a terminal, or give --yes after `ward approval show`.",
-                        "there is no terminal to ask on");
+    int exit = cli_can_ask(yes, "Run it on a terminal, or give --yes after `ward approval show`.");
+    if (exit != CLI_DONE) {
+        return exit;
     }
     ward_proposals *shown = NULL;
     struct cli_proposal proposal;
-    int exit = cli_approval_fetch(cli, ids.texts[0], &shown, &proposal);
+    exit = cli_approval_fetch(cli, ids.texts[0], &shown, &proposal);
     if (exit != CLI_DONE) {
         return exit;
     }
@@ -283,7 +270,7 @@ static int decide(struct cli *cli, int argc, char **argv, const struct deciding 
         exit = cli_proposal_check_key(&proposal, &cli->profile, deciding->kind);
     }
     if (exit == CLI_DONE) {
-        exit = yes || confirmed(verb)
+        exit = yes || cli_confirmed(verb)
                    ? sign_and_send(cli, &proposal, deciding, reason)
                    : cli_fail(CLI_FAILED, "Nothing was signed.", NULL, "not confirmed");
     }

@@ -21,6 +21,7 @@ struct asked {
     const char *number; /* a parameter besides, and its value; NULL: none, or left to policy */
     uint64_t value;
     bool wait;
+    const char *confirm; /* what cannot be taken back is asked about: the word to type */
 };
 
 /* A number of one to ten digits from 1 on. */
@@ -48,7 +49,8 @@ static int finish(struct cli *cli, const struct asked *asked, ward_rc rc, ward_p
     struct cli_asked compared = {.action = asked->action,
                                  .object = asked->name,
                                  .reason = asked->reason,
-                                 .wait = asked->wait};
+                                 .wait = asked->wait,
+                                 .confirm = asked->confirm};
     size_t n = 0;
     if (asked->version != 0) {
         compared.numbers[n].name = "version";
@@ -161,10 +163,20 @@ static int run_version(struct cli *cli, int argc, char **argv, struct asked *ask
                        size_t min, version_call *ask)
 {
     struct cli_texts texts = {.n = 0};
-    const struct cli_option options[] = {REASON(asked), WAIT(asked)};
+    bool yes = false;
+    const struct cli_option options[] = {
+        REASON(asked),
+        WAIT(asked),
+        {"yes", CLI_FLAG, &yes, NULL, "Do not ask: for scripts", 0, 0, false},
+    };
     CLI_PARSE(cli, argc, argv, .args = min == 2 ? "NAME VERSION" : "NAME [VERSION]", .doc = doc,
-              CLI_OPTIONS(options), .positional = &texts, .min = min, .max = 2);
+              .options = options, .n_options = asked->confirm == NULL ? 2 : 3, .positional = &texts,
+              .min = min, .max = 2);
     int exit = texts.n > 1 ? read_version(texts.texts[1], &asked->version) : CLI_DONE;
+    if (exit == CLI_DONE && asked->confirm != NULL) {
+        exit = cli_can_ask(yes, "Run it on a terminal, or give --yes.");
+        asked->confirm = yes ? NULL : asked->confirm;
+    }
     if (exit == CLI_DONE) {
         exit = cli_connect(cli);
     }
@@ -221,11 +233,15 @@ int cli_key_compromise(struct cli *cli, int argc, char **argv)
     struct asked asked = {.action = "key.compromise",
                           .tried = "saying that the version is compromised",
                           .meaning = "The version will wrap nothing more. Where the key wraps with "
-                                     "it, a new one is made at once. Its rows move first."};
+                                     "it, a new one is made at once. Its rows move first. What it "
+                                     "had wrapped may be known all the same: where that is keys of "
+                                     "records, `ward key rekey NAME --wait` is owed afterwards.",
+                          .confirm = "compromise"};
     return run_version(cli, argc, argv, &asked,
                        "Says that a version is compromised, at once and on your signature alone. "
-                       "It raises an alarm; what it wrapped is moved off it. It cannot be taken "
-                       "back. Another officer reviews it.",
+                       "It raises an alarm; what it wrapped is moved off it, and its records are "
+                       "to be rekeyed afterwards. It cannot be taken back, so it asks first. "
+                       "Another officer reviews it.",
                        2, ward_compromise_key);
 }
 

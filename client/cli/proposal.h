@@ -57,8 +57,15 @@ struct cli_asked {
         const char *name; /* of a parameter; NULL: nothing more was asked */
         uint64_t number;
     } numbers[CLI_ASKED_MAX];
-    bool wait; /* until it is decided */
+    bool wait;           /* until it is decided */
+    const char *confirm; /* the word to type before it is signed; NULL: it is not asked for */
 };
+
+/* Asks on the terminal for the word; was it typed? */
+bool cli_confirmed(const char *word);
+/* Before anything else: CLI_DONE when there is a terminal to ask on, or need not be; else
+ * CLI_USAGE, with the advice. */
+int cli_can_ask(bool yes, const char *advice);
 
 /* Checks that the proposal is what was asked for, signs it as the proposer, submits it, and tells
  * what the colleagues have to do. Returns the exit code: CLI_WAITS, or after waiting CLI_DONE when

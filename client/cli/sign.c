@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <openssl/evp.h>
 #include <openssl/pem.h>
@@ -293,6 +294,25 @@ static int compare(const struct cli_proposal *proposal, const ward_proposal_info
     return CLI_DONE;
 }
 
+bool cli_confirmed(const char *word)
+{
+    char answer[16];
+    (void)fprintf(stderr, "Type \"%s\" to sign this: ", word);
+    if (fgets(answer, sizeof(answer), stdin) == NULL) {
+        return false;
+    }
+    answer[strcspn(answer, "\n")] = 0;
+    return strcmp(answer, word) == 0;
+}
+
+int cli_can_ask(bool yes, const char *advice)
+{
+    return yes || isatty(STDIN_FILENO) != 0
+               ? CLI_DONE
+               : cli_fail(CLI_USAGE, "An officer reads before signing.", advice,
+                          "there is no terminal to ask on");
+}
+
 int cli_propose(struct cli *cli, const ward_proposal_info *info, const struct cli_asked *asked)
 {
     struct cli_proposal proposal;
@@ -307,7 +327,9 @@ int cli_propose(struct cli *cli, const ward_proposal_info *info, const struct cl
         cli_proposal_render(&proposal, ward_wall_us(&ward_clock_system), NULL, &text);
         (void)fwrite(text.data, 1, text.size, stderr);
         ward_buffer_fini(&text);
-        exit = submit(cli, &proposal, asked->wait);
+        exit = asked->confirm == NULL || cli_confirmed(asked->confirm)
+                   ? submit(cli, &proposal, asked->wait)
+                   : cli_fail(CLI_FAILED, "Nothing was signed.", NULL, "not confirmed");
     }
     cli_proposal_close(&proposal);
     return exit;

@@ -167,7 +167,10 @@ static bool wraps_after(const struct ward_key_moving *moving)
     bool enabled = moving->command == WARD_KEY_COMMAND_ENABLE ||
                    (key->enabled && moving->command != WARD_KEY_COMMAND_DISABLE);
     bool active = key->active != NULL && key->active != moving->version;
-    return enabled && (active || ward_key_state_may_wrap(moving->to));
+    /* The daemon makes a new one at once, as server/jobs/rotation.c has it. */
+    bool followed = moving->command == WARD_KEY_COMMAND_COMPROMISE &&
+                    moving->version == &key->versions[key->n_versions - 1];
+    return enabled && (active || followed || ward_key_state_may_wrap(moving->to));
 }
 
 static void describe_whole(const struct ward_key_moving *moving, struct ward_draft *draft)

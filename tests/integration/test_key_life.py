@@ -2,9 +2,12 @@
 """The life of a key with the command line: what each officer's command says, what it needs, and what it stops."""
 import json
 import re
+import shlex
+import subprocess
 
 import grpc
 import pytest
+from harness.card import read_until
 from harness.cli import Cli
 from harness.client import header, item_refused
 from harness.processes import wait_until
@@ -34,6 +37,15 @@ def states(cli, key: str) -> list:
 def propose(cli, *arguments, exit: int = WAITS, who: str = "officer-a") -> dict:
     """The command with a reason; what it printed for programs."""
     return json.loads(cli(who, "key", *arguments, "--reason", "a test", "--output", "json", exit=exit).stdout)
+
+
+def typed(cli, word: str, *arguments) -> int:
+    """The exit code where an officer types that word when he is asked; script(1) lends the terminal."""
+    command = shlex.join(str(part) for part in cli.command("officer-a", *arguments))
+    with subprocess.Popen(["script", "-qec", command, "/dev/null"], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        read_until(process, b" to sign this: ")
+        process.communicate(word.encode() + b"\n", timeout=60)
+        return process.returncode
 
 
 def approve(cli, proposal: dict) -> None:
@@ -105,7 +117,10 @@ def test_a_deactivated_version_opens_and_wraps_no_more(cli, key, app):
 
 def test_a_compromised_version_is_followed_by_a_new_one(ward, cli, key, app):
     plaintext, wrapped = app.generate(key)
-    assert propose(cli, "compromise", key, 1, exit=0)["state"] == "executed"
+    asked = cli("officer-a", "key", "compromise", key, 1, "--reason", "x", exit=USAGE).stderr.decode()
+    assert "no terminal to ask on" in asked and states(cli, key) == [(1, "active")]
+    assert typed(cli, "no", "key", "compromise", key, 1, "--reason", "x") == FAILED and states(cli, key) == [(1, "active")]
+    assert typed(cli, "compromise", "key", "compromise", key, 1, "--reason", "x") == 0
     wait_until(lambda: states(cli, key) == [(1, "compromised"), (2, "active")], 20, "the daemon rotates by itself")
     assert app.unwrap(wrapped) == plaintext
     assert app.rewrap(wrapped).version == 2
@@ -144,7 +159,7 @@ def test_a_version_that_rows_need_is_not_destroyed_and_the_refusal_says_how_many
     rotate(cli, "phi/records")
     done = cli("officer-a", "key", "disable", "phi/records", "--reason", "x").stderr.decode()  # and nobody rewraps them
     assert re.search(r"rows: (\d+)\n.*rows_in.fhir: \1\n", done, re.DOTALL) and f"rows_of_version.{active}: " in done
-    propose(cli, "compromise", "phi/records", active, exit=0)
+    propose(cli, "compromise", "phi/records", active, "--yes", exit=0)
     said = cli("officer-a", "key", "schedule-destroy", "phi/records", active, "--reason", "x", exit=FAILED).stderr.decode()
     assert "version: stored rows still need it" in said and re.search(r"rows (\d+), collections fhir \1\)", said)
     held = cli.json("auditor", "key", "usage", "phi/records")["versions"][active - 1]
@@ -156,7 +171,7 @@ def test_a_version_that_rows_need_is_not_destroyed_and_the_refusal_says_how_many
     assert app.get("life-0", "r").json == b'{"resourceType": "Patient"}'
 
 
-@pytest.mark.parametrize("verb,more", [("suspend", []), ("resume", []), ("deactivate", []), ("compromise", [1]), ("disable", []), ("enable", []),
+@pytest.mark.parametrize("verb,more", [("suspend", []), ("resume", []), ("deactivate", []), ("compromise", [1, "--yes"]), ("disable", []), ("enable", []),
                                        ("schedule-destroy", [1]), ("cancel-destroy", [1]), ("change", ["--rotation-days", 9])])
 def test_nobody_but_an_officer_moves_keys(cli, key, verb, more):
     for who in ("app", "auditor", "stranger"):
@@ -173,7 +188,8 @@ def test_nobody_but_an_officer_moves_keys(cli, key, verb, more):
     ("compromise", 2, "version: no such version of this key"),
 ])
 def test_a_refusal_names_the_state(cli, key, verb, version, text):
-    assert text in cli("officer-a", "key", verb, key, version, "--reason", "x", exit=FAILED).stderr.decode()
+    yes = ["--yes"] if verb == "compromise" else []
+    assert text in cli("officer-a", "key", verb, key, version, "--reason", "x", *yes, exit=FAILED).stderr.decode()
 
 
 @pytest.mark.parametrize("arguments", [["compromise", "KEY"], ["compromise", "KEY", "0"], ["compromise", "KEY", "-1"], ["compromise", "KEY", "1x"],
@@ -219,7 +235,7 @@ def test_an_auditor_holds_every_move_against_what_was_signed(ward, cli, auditor,
     rotate(cli, key)
     approve(cli, propose(cli, "schedule-destroy", key, 1))
     propose(cli, "cancel-destroy", key, 1, exit=0)
-    propose(cli, "compromise", key, 1, exit=0)
+    propose(cli, "compromise", key, 1, "--yes", exit=0)
     auditor.settle()
     folder = tmp_path / "exported"
     cli("auditor", "audit", "export", folder)

@@ -59,14 +59,14 @@ def month(own, tmp_path_factory):
     cli("officer-a", "identity", "revoke", OFFICER_A2, "--reason", "a lost card")
     approve(cli, propose(cli, "rotate", "phi/records"))
     cli("officer-a", "key", "rewrap", "phi/records", "--wait")
-    happened["burned"] = propose(cli, "compromise", "phi/records", 2, exit=0)
+    happened["burned"] = propose(cli, "compromise", "phi/records", 2, "--yes", exit=0)
     wait_until(lambda: [v["rows"] for v in cli.json("auditor", "key", "usage", "phi/records")["versions"]] == [0, 0, 1], 30,
                "its rows have moved")
-    happened["left"] = propose(cli, "compromise", "phi/records", 1, exit=0)  # nothing is under it any more
+    happened["left"] = propose(cli, "compromise", "phi/records", 1, "--yes", exit=0)  # nothing is under it any more
     for name, days in (("app/monthly", 30), ("app/late", 30)):
         cli("officer-a", "key", "create", name, "--purpose", "data-keys", "--rotation-days", days)
     cli("officer-a", "key", "create", "app/burned", "--purpose", "data-keys")
-    happened["app-burned"] = propose(cli, "compromise", "app/burned", 1, exit=0)
+    happened["app-burned"] = propose(cli, "compromise", "app/burned", 1, "--yes", exit=0)
     happened["stopped"] = propose(cli, "disable", "app/late", exit=0)  # so that nothing rotates it
     cli("officer-b", "approval", "review", happened["stopped"], "--yes", "--reason", "seen")
     happened["forgotten"] = propose(cli, "rotate", "app/kept")

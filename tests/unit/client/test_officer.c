@@ -302,7 +302,7 @@ static const struct commanded {
     {KEY, "suspend", NAME, {"2"}, "key.suspend", NAME, {{"version", 2}}},
     {KEY, "resume", NAME, {"2"}, "key.resume", NAME, {{"version", 2}}},
     {KEY, "deactivate", NAME, {"2"}, "key.deactivate", NAME, {{"version", 2}}},
-    {KEY, "compromise", NAME, {"2"}, "key.compromise", NAME, {{"version", 2}}},
+    {KEY, "compromise", NAME, {"2", "--yes"}, "key.compromise", NAME, {{"version", 2}}},
     {KEY,
      "schedule-destroy",
      NAME,
@@ -371,6 +371,20 @@ static void no_command_signs_another_thing_than_was_asked(void **state)
         daemon->object = "phi/other";
         is_signed(rig, commanded, false);
     }
+}
+
+static void what_cannot_be_taken_back_is_not_signed_unasked(void **state)
+{
+    struct rig *rig = *state;
+    struct ran ran;
+    unsigned before = rig->daemon.submitted;
+    run_ward(rig->folder, &ran, "--config", rig->profiles, "--profile", "alice", "key",
+             "compromise", NAME, "2", "--reason", "yearly", NULL);
+    assert_int_equal(ran.exit, CLI_USAGE);
+    assert_true(says(&ran.err, "there is no terminal to ask on"));
+    assert_true(says(&ran.err, "or give --yes"));
+    assert_int_equal(rig->daemon.submitted, before);
+    ran_fini(&ran);
 }
 
 static void a_parameter_that_is_missing_is_not_signed(void **state)
@@ -632,6 +646,7 @@ int main(void)
         CASE(a_rotation_is_signed_submitted_and_waits),
         CASE(a_proposal_for_another_key_is_not_signed),
         CASE(no_command_signs_another_thing_than_was_asked),
+        CASE(what_cannot_be_taken_back_is_not_signed_unasked),
         CASE(a_parameter_that_is_missing_is_not_signed),
         CASE(a_payload_that_is_not_canonical_is_not_signed),
         CASE(waiting_ends_as_it_was_decided),

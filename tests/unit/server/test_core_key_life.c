@@ -417,6 +417,8 @@ static void a_proposal_says_what_it_would_stop(void **state)
     assert_int_equal(consequence(&proposal, "keys_issued"), 3);
     assert_int_equal(consequence(&proposal, "issued_keys_that_cannot_be_opened"), 3);
     assert_int_equal(consequence(&proposal, "days_since_last_opened"), -1);
+    propose(&ward_op_key_compromise, "app/keys", 1, &proposal);
+    assert_int_equal(consequence(&proposal, "key_can_wrap_afterwards"), 1); /* it is followed */
     core_rotate_fully(&node, "app/keys");
     propose(&ward_op_key_compromise, "app/keys", 1, &proposal);
     assert_int_equal(consequence(&proposal, "issued_keys_that_cannot_be_opened"), 0);
