@@ -44,7 +44,8 @@ ward_key_job ward_key_job_view(const Ward__V1__KeyJob *from)
                           .left = from->left,
                           .rows_per_second = from->rows_per_second,
                           .started = from->started,
-                          .ended = from->ended};
+                          .ended = from->ended,
+                          .owed_for = from->owed_for};
 }
 
 static ward_rc take_job(struct ward_arena *arena, const Ward__V1__KeyJob *from, ward_key_job **ret,

@@ -24,9 +24,11 @@ int cli_key_wait(struct cli *cli, const char *name);
 /* The same of the one to this version, which may not have begun yet. */
 int cli_key_wait_rewrapped(struct cli *cli, const char *name, uint32_t version);
 /* Members "rewrap" and "rekey" of the open object, and a line of each for people; neither for a job
- * that never was. */
+ * that never was, unless it is owed. */
 void cli_key_jobs_json(struct cli_doc *doc, const ward_key_job *rewrap, const ward_key_job *rekey);
-bool cli_key_jobs_print(const ward_key_job *rewrap, const ward_key_job *rekey);
+bool cli_key_jobs_print(const char *key, const ward_key_job *rewrap, const ward_key_job *rekey);
+/* The rekey that is owed, and the command for it, for people, on stderr; nothing when none is. */
+void cli_key_warn_owed(struct cli *cli, const char *key);
 
 /* cmd_key_state.c */
 int cli_key_change(struct cli *cli, int argc, char **argv);

@@ -86,8 +86,9 @@ int cli_key_print(const struct cli *cli, const ward_key_info *key, const ward_ke
         return CLI_FAILED;
     }
     bool told = rewrap != NULL && rekey != NULL &&
-                (strcmp(rewrap->state, "none") != 0 || strcmp(rekey->state, "none") != 0);
-    if (told && (!cli_key_jobs_print(rewrap, rekey) || !cli_print("\n"))) {
+                (strcmp(rewrap->state, "none") != 0 || strcmp(rekey->state, "none") != 0 ||
+                 rekey->owed_for > 0);
+    if (told && (!cli_key_jobs_print(key->name, rewrap, rekey) || !cli_print("\n"))) {
         return CLI_FAILED;
     }
     return print_versions(key);

@@ -63,6 +63,9 @@ static int finish(struct cli *cli, const struct asked *asked, ward_rc rc, ward_p
     (void)fprintf(stderr, "%s\n", asked->meaning);
     int exit = cli_propose(cli, proposals->items[0], &compared);
     ward_proposals_free(proposals);
+    if (exit == CLI_DONE && strcmp(asked->action, "key.compromise") == 0) {
+        cli_key_warn_owed(cli, asked->name);
+    }
     return exit;
 }
 

@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 
+#define OWED_MAX 1024u
 #define POLL_MS 500
 #define BAR 30
 
@@ -104,20 +105,64 @@ static bool print_job(const struct kind *kind, const ward_key_job *job)
                      kind->rows, job->failed, job->rows_per_second, kind->rows);
 }
 
+static void owed_text(const char *key, uint32_t version, struct ward_buffer *out)
+{
+    ward_buffer_printf(out,
+                       "A rekey is owed: version %" PRIu32 " was compromised, and what it had "
+                       "wrapped may be known. Run `ward key rekey ",
+                       version);
+    cli_escape(ward_bytes_str(key), out);
+    ward_buffer_printf(out, " --wait`.\n");
+}
+
+static bool print_owed(const char *key, const ward_key_job *rekeyed)
+{
+    if (rekeyed->owed_for == 0) {
+        return true;
+    }
+    struct ward_buffer text;
+    ward_buffer_init(&text, OWED_MAX);
+    owed_text(key, rekeyed->owed_for, &text);
+    bool written = cli_write(ward_buffer_view(&text));
+    ward_buffer_fini(&text);
+    return written;
+}
+
+/* Who may not look at the key was told of it in general. */
+void cli_key_warn_owed(struct cli *cli, const char *key)
+{
+    ward_keys *keys = NULL;
+    ward_error error;
+    if (ward_describe_key(cli->client, NULL, key, &keys, &error) != WARD_RC_OK) {
+        return;
+    }
+    if (keys->rekey != NULL && keys->rekey->owed_for > 0) {
+        struct ward_buffer text;
+        ward_buffer_init(&text, OWED_MAX);
+        owed_text(key, keys->rekey->owed_for, &text);
+        (void)fwrite(text.data, 1, text.size, stderr);
+        ward_buffer_fini(&text);
+    }
+    ward_keys_free(keys);
+}
+
 /* What never was is not told of. */
-bool cli_key_jobs_print(const ward_key_job *rewrapped, const ward_key_job *rekeyed)
+bool cli_key_jobs_print(const char *key, const ward_key_job *rewrapped, const ward_key_job *rekeyed)
 {
     bool said = is(rewrapped, "none") || print_job(&rewrap, rewrapped);
-    return said && (is(rekeyed, "none") || print_job(&rekey, rekeyed));
+    return said && (is(rekeyed, "none") || print_job(&rekey, rekeyed)) && print_owed(key, rekeyed);
 }
 
 static void member_job(struct cli_doc *doc, const struct kind *kind, const char *name,
                        const ward_key_job *job)
 {
-    if (!is(job, "none")) {
+    if (!is(job, "none") || job->owed_for > 0) {
         ward_json_name(&doc->json, name);
         ward_json_object(&doc->json);
         job_json(doc, kind, job);
+        if (job->owed_for > 0) {
+            ward_json_member_int(&doc->json, "owed_for", job->owed_for);
+        }
         ward_json_object_end(&doc->json);
     }
 }
@@ -443,7 +488,7 @@ static int usage_table(const ward_key_usage *use)
                         "next on "
                       : "; none is due by its age",
                   due ? use->next_rotation : "") &&
-        cli_key_jobs_print(use->rewrap, use->rekey);
+        cli_key_jobs_print(use->name, use->rewrap, use->rekey);
     return said ? CLI_DONE : CLI_FAILED;
 }
 

@@ -17,6 +17,7 @@ struct report_event {
     struct ward_bytes time, identity, action, executed, key, proposal, proposer, approvers, why,
         recovered, purpose;
     uint32_t version;                           /* 0: of no version */
+    int64_t run;                                /* of a rekey, from 1; else 0 */
     int64_t rotation_period_days, waiting_days; /* -1: not said */
 };
 

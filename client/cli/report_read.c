@@ -247,6 +247,9 @@ static bool matters(struct leaf *leaf, struct ward_bytes action)
     if (ward_bytes_eq(action, WARD_BYTES_LITERAL("system.rewrap"))) {
         return member(leaf->detail, leaf->n_detail, "rows_below_version").size > 0;
     }
+    if (ward_bytes_eq(action, WARD_BYTES_LITERAL("system.rekey"))) {
+        return ward_bytes_eq(detail(leaf, "job"), WARD_BYTES_LITERAL("done"));
+    }
     static const char *const prefixes[] = {"approval.",      "identity.",     "policy.",
                                            "emergency.open", "system.rotate", "system.recover",
                                            "system.destroy", "key."};
@@ -326,6 +329,7 @@ static ward_status keep_event(struct report_log *log, struct leaf *leaf, uint64_
                                  .recovered = detail(leaf, "recovered"),
                                  .purpose = detail(leaf, "purpose")};
     event.rotation_period_days = detail_number(leaf, "rotation_period_days", -1);
+    event.run = detail_number(leaf, "run", 0);
     event.waiting_days = detail_number(leaf, "waiting_days", -1);
     read_key(leaf, &event);
     read_proposal(leaf, &event);

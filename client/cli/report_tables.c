@@ -114,13 +114,17 @@ static struct ward_bytes key_event(const struct report_event *event)
     if (is(event->action, "system.rewrap")) {
         return WARD_BYTES_LITERAL("no rows below");
     }
+    if (is(event->action, "system.rekey")) {
+        return WARD_BYTES_LITERAL("rekeyed");
+    }
     if (is(event->action, "system.destroy") || is(event->action, "system.rotate")) {
         return is(event->action, "system.destroy") ? WARD_BYTES_LITERAL("destroyed")
                                                    : WARD_BYTES_LITERAL("key.rotate");
     }
     bool of_key = name.size > 4 && memcmp(name.data, prefix, 4) == 0;
     /* A draft only proposes, and who looks changes nothing. */
-    bool happened = event->executed.size > 0 || is(event->action, "key.create");
+    bool happened = event->executed.size > 0 || is(event->action, "key.create") ||
+                    (is(event->action, "key.rekey") && event->run > 0);
     bool draft = event->executed.size == 0 && event->proposal.size > 0;
     return of_key && happened && !draft ? name : (struct ward_bytes){0};
 }
@@ -418,6 +422,41 @@ static const char *still_needed(const struct report_log *log, const struct repor
     return "compromised version with rows";
 }
 
+static bool has_run(const struct report_log *log, size_t i, const char *what,
+                    const struct report_event *of)
+{
+    const struct report_event *event = &log->events[i];
+    return known(log, event) && is(key_event(event), what) && ward_bytes_eq(event->key, of->key);
+}
+
+/* A run that began after the entry, and is done: who asks for one that is under way is told its
+ * number, and it heals nothing that happened since. */
+static bool rekeyed_since(const struct report_log *log, size_t after, const struct report_event *of)
+{
+    for (size_t i = after + 1; i < log->n_events; i++) {
+        bool done = has_run(log, i, "rekeyed", of);
+        for (size_t k = 0; k < after && done; k++) {
+            done = !has_run(log, k, "key.rekey", of) || log->events[k].run != log->events[i].run;
+        }
+        if (done) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Rows that moved off it took the subject keys along that it had wrapped. */
+static bool owes_rekey(const struct report_log *log, size_t i)
+{
+    const struct report_event *of = &log->events[i];
+    bool records = false;
+    for (size_t k = 0; k < log->n_events; k++) {
+        records |=
+            is(log->events[k].purpose, "records") && ward_bytes_eq(log->events[k].key, of->key);
+    }
+    return records && !rekeyed_since(log, i, of);
+}
+
 static void late_keys(struct report_log *log, struct report_table *table, int64_t now_us)
 {
     for (size_t i = 0; i < log->n_events; i++) {
@@ -436,6 +475,10 @@ static void late_keys(struct report_log *log, struct report_table *table, int64_
                 !later(log, i, "destroyed", event, event->version)) {
                 late(table, still_needed(log, event), version_name(log, event), event->time_us,
                      now_us, event->proposer);
+            }
+            if (owes_rekey(log, i)) {
+                late(table, "rekey owed after a compromise", version_name(log, event),
+                     event->time_us, now_us, event->proposer);
             }
         } else if (is(what, "key.destroy") && event->waiting_days >= 0) {
             int64_t due_us = event->time_us + event->waiting_days * DAY_US;

@@ -13,6 +13,7 @@
 #define ROWS_MAX 16u /* keys with a compromised version whose rows are counted */
 #define PROPOSALS_MAX 1000u
 
+/* Of each key with a compromised version, its rows and its jobs. */
 enum { READ_NODES, READ_CHECKPOINT, READ_PROPOSALS, READ_ROWS };
 
 ward_status ward_diagnosis_add(struct ward_diagnosis *diagnosis, const char *check,
@@ -57,7 +58,8 @@ static ward_status decide(struct ward_request *request)
 static bool has_compromised(const struct ward_key *key)
 {
     for (size_t v = 0; v < key->n_versions; v++) {
-        if (key->versions[v].state == WARD_KEY_COMPROMISED) {
+        if (key->versions[v].state == WARD_KEY_COMPROMISED ||
+            key->versions[v].prior == WARD_KEY_COMPROMISED) {
             return true;
         }
     }
@@ -79,6 +81,8 @@ static ward_status read(struct ward_request *request, struct ward_digest *digest
         if (has_compromised(&state->keys[k])) {
             WARD_TRY(ward_request_add_read(request, WARD_READ_ROWS, &read));
             read->rows.kek = state->keys[k].id;
+            WARD_TRY(ward_request_add_read(request, WARD_READ_JOBS, &read));
+            read->jobs.kek = state->keys[k].id;
             n++;
         }
     }

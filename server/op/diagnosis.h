@@ -33,8 +33,8 @@ ward_status ward_diagnosis_well(struct ward_diagnosis *diagnosis, const char *ch
 
 /* diagnosis_token.c: objects that nobody remembers, and versions without one. */
 ward_status ward_diagnose_token(struct ward_diagnosis *diagnosis);
-/* diagnosis_keys.c. rows: a WARD_READ_ROWS for each of the first keys with a compromised version.
- */
+/* diagnosis_keys.c. rows: a WARD_READ_ROWS and a WARD_READ_JOBS for each of the first keys with a
+ * compromised version. */
 ward_status ward_diagnose_keys(struct ward_diagnosis *diagnosis, struct ward_read *const *rows,
                                size_t n);
 /* diagnosis_daemon.c. uncovered: the first entry behind the checkpoint; NULL: not asked for. */

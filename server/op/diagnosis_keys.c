@@ -2,11 +2,13 @@
 /* Keys that should have been rotated, rewrapped or destroyed by now. All of it is the daemon's own
  * work; what is found here is that it could not do it. */
 #include "server/op/diagnosis.h"
+#include "server/op/rekeying.h"
 
 #define DAY_US (24LL * 3600 * 1000000)
 #define HOUR_US (3600LL * 1000000)
 #define ROTATION "rotation"
 #define COMPROMISED "compromised"
+#define REKEY "rekey"
 #define WRAPS "wraps"
 #define DESTRUCTION "destruction"
 #define UNFINISHED "unfinished"
@@ -79,6 +81,25 @@ static ward_status check_rows(struct ward_diagnosis *diagnosis, const struct war
     return WARD_OK;
 }
 
+static ward_status check_rekey(struct ward_diagnosis *diagnosis, const struct ward_read *rows,
+                               const struct ward_read *jobs)
+{
+    const struct ward_key *key = ward_state_key_by_id(diagnosis->state, &rows->rows.kek);
+    WARD_TRY(jobs->status);
+    uint32_t version = key == NULL ? 0 : ward_rekey_owed(key, jobs, rows);
+    if (version == 0) {
+        return WARD_OK;
+    }
+    const char *advice =
+        ward_arena_printf(diagnosis->arena, "ward key rekey %.*s --wait", NAME(key));
+    WARD_ENSURE(advice != NULL, WARD_E_EXHAUSTED);
+    return ward_diagnosis_add(
+        diagnosis, REKEY, WARD_FINDING_GAP, advice,
+        "%.*s version %u was compromised, and no rekey since has replaced the "
+        "subject keys that may be known",
+        NAME(key), version);
+}
+
 static ward_status check_intents(struct ward_diagnosis *diagnosis)
 {
     for (size_t i = 0; diagnosis->snapshot != NULL && i < diagnosis->snapshot->n_intents; i++) {
@@ -106,12 +127,14 @@ ward_status ward_diagnose_keys(struct ward_diagnosis *diagnosis, struct ward_rea
         WARD_TRY(check_wraps(diagnosis, key));
         WARD_TRY(check_destruction(diagnosis, key));
     }
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i + 1 < n; i += 2) {
         WARD_TRY(check_rows(diagnosis, rows[i]));
+        WARD_TRY(check_rekey(diagnosis, rows[i], rows[i + 1]));
     }
     WARD_TRY(ward_diagnosis_well(diagnosis, ROTATION, "no key is older than its period"));
     WARD_TRY(ward_diagnosis_well(diagnosis, WRAPS, "no version is near its limit of wraps"));
     WARD_TRY(ward_diagnosis_well(diagnosis, DESTRUCTION, "no destruction is overdue"));
     WARD_TRY(ward_diagnosis_well(diagnosis, COMPROMISED, "no row is under a compromised version"));
+    WARD_TRY(ward_diagnosis_well(diagnosis, REKEY, "no key that leaked is owed a rekey"));
     return check_intents(diagnosis);
 }

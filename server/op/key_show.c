@@ -6,6 +6,7 @@
 #include "server/op/data_key.h"
 #include "server/op/jobs.h"
 #include "server/op/key_making.h"
+#include "server/op/rekeying.h"
 #include "server/work/worker.h"
 
 static ward_status decide_describe(struct ward_request *request)
@@ -46,6 +47,10 @@ static ward_status finish_describe(struct ward_request *request, struct ward_wor
     WARD_TRY(request->reads[1]->status);
     ward_job_view_of(request->reads[1], WARD_JOB_REWRAP, request->received_wall_us, &in->rewrap);
     ward_job_view_of(request->reads[1], WARD_JOB_REKEY, request->received_wall_us, &in->rekey);
+    const struct ward_key *key = ward_state_key_by_id(request->state, &in->key.id);
+    if (key != NULL) {
+        in->rekey.owed_for = ward_rekey_owed(key, request->reads[1], read);
+    }
     for (size_t v = 0; v < in->key.n_versions; v++) {
         for (size_t r = 0; r < read->rows.n; r++) {
             if (read->rows.versions[r] == in->key.versions[v].version) {

@@ -6,6 +6,7 @@
 #include "server/op/jobs.h"
 #include "server/op/key_held.h"
 #include "server/op/messages.h"
+#include "server/op/rekeying.h"
 #include "server/work/budget.h"
 #include "server/work/worker.h"
 
@@ -75,6 +76,7 @@ static ward_status finish(struct ward_request *request, struct ward_worker *work
     WARD_TRY(ward_request_find_read(request, WARD_READ_JOBS, &jobs));
     ward_job_view_of(jobs, WARD_JOB_REWRAP, request->received_wall_us, &in->rewrap);
     ward_job_view_of(jobs, WARD_JOB_REKEY, request->received_wall_us, &in->rekey);
+    in->rekey.owed_for = ward_rekey_owed(key, jobs, rows);
     in->versions = WARD_ARENA_ARRAY(request->arena, struct ward_version_usage, key->n_versions);
     WARD_ENSURE(in->versions != NULL, WARD_E_EXHAUSTED);
     in->n_versions = key->n_versions;

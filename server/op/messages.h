@@ -132,6 +132,7 @@ struct ward_job_view {
     uint32_t version;
     uint64_t total, done, failed, left, rate; /* left: when it is stuck; rate: rows a second */
     int64_t created_us, ended_us;
+    uint32_t owed_for; /* of a rekey: see ward_rekey_owed; 0 */
 };
 struct ward_key_describe {
     struct ward_bytes name;

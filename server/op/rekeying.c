@@ -6,6 +6,47 @@
 #include "server/op/data_key.h"
 #include "server/work/batch.h"
 
+/* ---- what is owed ---- */
+
+static bool healed(const struct ward_read *jobs, int64_t since_us)
+{
+    for (size_t i = 0; i < jobs->jobs.n; i++) {
+        const struct ward_store_job *job = &jobs->jobs.jobs[i];
+        if (job->kind == WARD_JOB_REKEY && job->state == WARD_JOB_DONE &&
+            job->created_us >= since_us) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Rows under whichever version: they left the one that leaked with the subject keys that it had
+ * wrapped. */
+static bool has_rows(const struct ward_read *rows)
+{
+    for (size_t i = 0; i < rows->rows.n; i++) {
+        if (rows->rows.counts[i] > 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+uint32_t ward_rekey_owed(const struct ward_key *key, const struct ward_read *jobs,
+                         const struct ward_read *rows)
+{
+    for (size_t v = key->n_versions; v > 0 && has_rows(rows); v--) {
+        const struct ward_key_version *version = &key->versions[v - 1];
+        bool ends = version->state == WARD_KEY_PENDING_DESTRUCTION &&
+                    version->prior == WARD_KEY_COMPROMISED;
+        bool owes = version->state == WARD_KEY_COMPROMISED || ends;
+        if (owes && !healed(jobs, ends ? version->created_us : version->changed_us)) {
+            return version->version;
+        }
+    }
+    return 0;
+}
+
 /* ---- what it would do ---- */
 
 ward_status ward_rekeying_make(const struct ward_request *request, struct ward_bytes name,

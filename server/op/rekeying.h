@@ -17,6 +17,13 @@ struct ward_rekeying {
     uint64_t keys, records;    /* that it replaces and moves */
 };
 
+/* The newest version whose compromise no run has healed: one that was opened after it, and is done.
+ * jobs, rows: those of the key, read. 0: none is owed, or the key has no rows. Of a version that
+ * waits for its destruction when it was compromised is not known any more: any run since it was
+ * made counts. */
+uint32_t ward_rekey_owed(const struct ward_key *key, const struct ward_read *jobs,
+                         const struct ward_read *rows);
+
 /* Once for a request. NOT_FOUND, STATE. */
 ward_status ward_rekeying_make(const struct ward_request *request, struct ward_bytes name,
                                struct ward_rekeying *ret);

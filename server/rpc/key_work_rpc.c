@@ -26,6 +26,7 @@ ward_status ward_fields_job(struct ward_arena *arena, const struct ward_job_view
     job->failed = view->failed;
     job->left = view->left;
     job->rows_per_second = view->rate;
+    job->owed_for = view->owed_for;
     WARD_TRY(fill_time(arena, view->created_us, &job->started));
     WARD_TRY(fill_time(arena, view->ended_us, &job->ended));
     *ret = job;

@@ -2,6 +2,7 @@
 """The rekey: records go to new subject keys with all their versions, what leaked opens nothing any more, and nothing is lost
 or repeated beside other work and whoever dies."""
 import json
+import subprocess
 import threading
 
 import pytest
@@ -212,3 +213,30 @@ def test_where_policy_asks_it_waits_for_another_officer(filled):
     assert bob.approve(proposal).state == "executed"
     wait_until(lambda: alice.rekey_progress(GUARDED).state == "done", 60, "it is done")
     assert alice.rekey_progress(GUARDED).done == 1
+
+
+def test_a_key_that_leaked_is_owed_a_rekey_until_one_is_done(filled, tmp_path):
+    """Not by the one that was done before."""
+    cli, alice, bob = Cli(filled), filled.client("officer-a"), filled.client("officer-b")
+
+    def told() -> list:
+        filled.client("auditor").settle()
+        gaps = {(f["check"], f["advice"]) for f in json.loads(doctor().stdout)["findings"] if f["level"] == "gap"}
+        late = {(row["what"], row["object"]) for row in cli.json("auditor", "report", "overdue")["rows"]}
+        return [cli.json("auditor", "key", "show", GUARDED).get("rekey", {}).get("owed_for"),
+                cli.json("auditor", "key", "usage", GUARDED).get("rekey", {}).get("owed_for"),
+                ("rekey", f"ward key rekey {GUARDED} --wait") in gaps, ("rekey owed after a compromise", f"{GUARDED}#1") in late]
+
+    def doctor():
+        return subprocess.run(cli.command("auditor", "doctor", "--output", "json"), capture_output=True, timeout=60, check=False)
+
+    assert told() == [None, None, False, False]
+    said = cli("officer-a", "key", "compromise", GUARDED, 1, "--reason", "a drill", "--yes").stderr.decode()
+    assert f"A rekey is owed: version 1 was compromised, and what it had wrapped may be known. Run `ward key rekey {GUARDED} --wait`" in said
+    wait_until(lambda: len(alice.describe_key(GUARDED).versions) == 2, 30, "the daemon rotates by itself")
+    assert told() == [1, 1, True, True]
+    for view in ("show", "usage"):
+        assert f"`ward key rekey {GUARDED} --wait`" in cli("auditor", "key", view, GUARDED, "--output", "table").stdout.decode()
+    bob.approve(alice.submit(alice.rekey_key(GUARDED)))
+    wait_until(lambda: alice.rekey_progress(GUARDED).state == "done" and alice.rekey_progress(GUARDED).version == 2, 60, "it is done")
+    assert told() == [None, None, False, False]

@@ -112,7 +112,9 @@ def test_overdue_names_what_nobody_did_and_nothing_else(month):
     found = rows(cli, "overdue", folder)
     late = {(row["what"], row["object"]): row for row in found}
     assert {what for what, _ in late} == {"rotation past its period", "destruction past its day", "review pending",
-                                          "proposal expired unexecuted", "compromised version not destroyed"}
+                                          "proposal expired unexecuted", "compromised version not destroyed",
+                                          "rekey owed after a compromise"}
+    assert {name for what, name in late if what.startswith("rekey")} == {"phi/records#1", "phi/records#2"}, "and no key of data keys"
     assert ("compromised version not destroyed", "app/burned#1") in late, "what applications hold of it nobody here can count"
     assert ("rotation past its period", "app/late#1") in late and ("rotation past its period", "app/monthly#1") not in late
     held_up = late["destruction past its day", "app/held-up#1"]
@@ -124,7 +126,7 @@ def test_overdue_names_what_nobody_did_and_nothing_else(month):
     began = min(row["since"] for row in found if row["what"] == "review pending")
     tomorrow = (datetime.datetime.fromisoformat(began[:19]) + datetime.timedelta(hours=20)).isoformat() + "Z"
     then = {row["what"] for row in rows(cli, "overdue", folder, "--to", tomorrow)}
-    assert then == {"review pending", "compromised version not destroyed"}, "on the day itself nothing else was late"
+    assert then == {"review pending", "compromised version not destroyed", "rekey owed after a compromise"}, "on the day itself nothing else was late"
     before = rows(cli, "overdue", folder, "--to", began)
     assert not any(row["since"] >= began for row in before), "what had not happened yet was not late"
 

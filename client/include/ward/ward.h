@@ -387,6 +387,9 @@ typedef struct ward_key_job {
     const char *started, *ended; /* RFC 3339, UTC, or "" */
     /* Of ward_rekey_key where policy asks for approvals: it waits, and there is no job yet. */
     const ward_proposal_info *proposal;
+    /* Of a rekey, told with the key and its usage: the newest version whose compromise no finished
+     * run has followed, of a key that has rows; 0: none is owed. */
+    uint32_t owed_for;
 } ward_key_job;
 
 typedef struct ward_keys {

@@ -7,6 +7,7 @@
 #include "server/jobs/internal.h"
 #include "server/jobs/jobs.h"
 #include "server/limits.h"
+#include "server/op/rekeying.h"
 #include "tests/unit/server/core_ask.h"
 #include "tests/unit/server/core_log.h"
 
@@ -589,10 +590,52 @@ static void a_subject_key_that_does_not_open_stays_as_it_is(void **state)
     assert_int_equal(rekey().version, 2); /* asked again: all of it once more */
 }
 
+/* ---- what is owed ---- */
+
+static uint32_t owed(enum ward_key_state state, enum ward_key_state prior, uint8_t job_state,
+                     int64_t opened_us, uint64_t rows)
+{
+    struct ward_key_version versions[] = {
+        {.version = 1, .state = WARD_KEY_DEACTIVATED, .created_us = 10, .changed_us = 20},
+        {.version = 2, .state = state, .prior = prior, .created_us = 20, .changed_us = 30},
+        {.version = 3, .state = WARD_KEY_ACTIVE, .created_us = 31, .changed_us = 31}};
+    const struct ward_key key = {.versions = versions, .n_versions = 3};
+    struct ward_store_job jobs[] = {
+        {.kind = WARD_JOB_REWRAP, .state = WARD_JOB_DONE, .version = 3, .created_us = 40},
+        {.kind = WARD_JOB_REKEY, .state = job_state, .version = 1, .created_us = opened_us}};
+    uint32_t under[] = {1, 3};
+    uint64_t counts[] = {0, rows};
+    struct ward_read read_jobs = {.kind = WARD_READ_JOBS}, read_rows = {.kind = WARD_READ_ROWS};
+    read_jobs.jobs.jobs = jobs;
+    read_jobs.jobs.n = 2;
+    read_rows.rows.versions = under;
+    read_rows.rows.counts = counts;
+    read_rows.rows.n = 2;
+    return ward_rekey_owed(&key, &read_jobs, &read_rows);
+}
+
+static void a_compromise_is_owed_a_run_that_began_after_it_and_is_done(void **state)
+{
+    (void)state;
+    assert_int_equal(owed(WARD_KEY_COMPROMISED, 0, WARD_JOB_DONE, 29, 5), 2); /* before it */
+    assert_int_equal(owed(WARD_KEY_COMPROMISED, 0, WARD_JOB_RUNNING, 31, 5), 2);
+    assert_int_equal(owed(WARD_KEY_COMPROMISED, 0, WARD_JOB_STUCK, 31, 5), 2);
+    assert_int_equal(owed(WARD_KEY_COMPROMISED, 0, WARD_JOB_SUPERSEDED, 31, 5), 2);
+    assert_int_equal(owed(WARD_KEY_COMPROMISED, 0, WARD_JOB_DONE, 31, 5), 0);
+    assert_int_equal(owed(WARD_KEY_COMPROMISED, 0, WARD_JOB_DONE, 29, 0), 0); /* no rows */
+    assert_int_equal(owed(WARD_KEY_SUSPENDED, 0, WARD_JOB_DONE, 29, 5), 0);
+    /* Waiting for its destruction: any run since it was made may be the one. */
+    enum ward_key_state ends = WARD_KEY_PENDING_DESTRUCTION;
+    assert_int_equal(owed(ends, WARD_KEY_COMPROMISED, WARD_JOB_DONE, 19, 5), 2);
+    assert_int_equal(owed(ends, WARD_KEY_COMPROMISED, WARD_JOB_DONE, 25, 5), 0);
+    assert_int_equal(owed(ends, WARD_KEY_DEACTIVATED, WARD_JOB_DONE, 19, 5), 0);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, start, stop)
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_compromise_is_owed_a_run_that_began_after_it_and_is_done),
         T(only_officers_may_and_only_for_records),
         T(a_key_that_wraps_nothing_has_nowhere_to_go),
         T(a_guarded_key_waits_for_another_officer),
