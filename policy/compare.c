@@ -1,24 +1,29 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Two policies held against each other by what was written in them: the rights of an identity are
- * the rules of its roles, action by action, word for word. So a word that means the same in other
- * words counts as a change, and no change can hide. */
+ * the rules of its roles, action by action, word for word; but a rule loses nothing by standing on
+ * more keys, collections or fields, and gains nothing by standing on fewer. So a word that means
+ * the same in other words counts as a change, and no change can hide. */
 #include "policy/compare.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/buffer.h"
+#include "policy/covers.h"
 #include "policy/decide.h"
 #include "policy/model.h"
 #include "policy/outline.h"
 
 #define LINE_MAX (1u << 20)
+#define LOOKS_MAX 20000000u
 #define FROM 0
 #define TO 1
 
 /* One action that one rule of a role allows or denies. */
 struct grant {
     struct ward_bytes under; /* the rule's other words: the same for all of its actions */
+    struct ward_bytes rest;  /* of these, those that name no keys, collections or fields */
+    const struct ward_rule *rule;
     struct ward_bytes action;
     size_t role;
     unsigned side;
@@ -47,7 +52,8 @@ struct compare {
     size_t n_grants;
     const struct grant **by_id; /* one for each id */
     uint32_t n_ids;
-    uint8_t *marks; /* of each id: 1 before, 2 after */
+    uint8_t *marks; /* of each id: 1 before, 2 after, 4 told or covered */
+    uint64_t looks; /* at pairs of grants; past the last one each counts by its words alone */
     struct ward_difference *differences;
     size_t n, max;
     struct ward_comparison *ret;
@@ -84,14 +90,20 @@ static bool is_deny(const struct ward_node *rule)
 }
 
 static ward_status add_rule(struct compare *c, unsigned side, size_t role,
-                            const struct ward_node *rule, struct grant *to, size_t *n)
+                            const struct ward_node *rule, size_t number, struct grant *to,
+                            size_t *n)
 {
     static const char *const own[] = {"name", "effect", "actions", NULL};
+    static const char *const reach[] = {"name",        "effect", "actions", "keys",
+                                        "collections", "fields", NULL};
     const struct ward_node *actions = ward_node_find(rule, "actions");
-    struct ward_bytes under;
+    struct ward_bytes under, rest;
     WARD_TRY(ward_node_print(rule, own, c->arena, &under));
+    WARD_TRY(ward_node_print(rule, reach, c->arena, &rest));
     for (size_t i = 0; actions != NULL && i < actions->n; i++) {
         to[(*n)++] = (struct grant){.under = under,
+                                    .rest = rest,
+                                    .rule = &c->sides[side].policy->roles[role].rules[number],
                                     .action = actions->items[i].text,
                                     .role = role,
                                     .side = side,
@@ -122,7 +134,7 @@ static ward_status add_grants(struct compare *c, unsigned s)
         side->first_grant[r] = c->n_grants;
         const struct ward_node *rules = ward_node_find(&side->roles->items[r], "rules");
         for (size_t i = 0; rules != NULL && i < rules->n; i++) {
-            WARD_TRY(add_rule(c, s, r, &rules->items[i], c->grants, &c->n_grants));
+            WARD_TRY(add_rule(c, s, r, &rules->items[i], i, c->grants, &c->n_grants));
         }
     }
     side->first_grant[side->roles->n] = c->n_grants;
@@ -312,6 +324,39 @@ static void count_rights(const struct compare *c, unsigned s, const struct ident
     }
 }
 
+static bool globs_reach(struct ward_globs outer, struct ward_globs inner)
+{
+    return (outer.n == 0) == (inner.n == 0) && ward_globs_cover(outer, inner);
+}
+
+/* Does the one hold wherever the other does? Never yes wrongly. */
+static bool covers(const struct grant *outer, const struct grant *inner)
+{
+    const struct ward_rule *a = outer->rule, *b = inner->rule;
+    return outer->deny == inner->deny && ward_bytes_eq(outer->action, inner->action) &&
+           ward_bytes_eq(outer->rest, inner->rest) && globs_reach(a->keys, b->keys) &&
+           globs_reach(a->collections, b->collections) &&
+           (a->n_fields == 0 ||
+            (b->n_fields > 0 && ward_fields_cover(a->fields, a->n_fields, b->fields, b->n_fields)));
+}
+
+/* What is there on one side alone, and held by a wider one of the other, is neither lost nor
+ * gained. */
+static void pass_over_covered(struct compare *c)
+{
+    for (uint32_t id = 0; id < c->n_ids; id++) {
+        uint8_t side = c->marks[id] & 3u;
+        for (uint32_t k = 0; (side == 1 || side == 2) && k < c->n_ids && c->looks < LOOKS_MAX;
+             k++) {
+            c->looks++;
+            if ((c->marks[k] & 3u & ~side) != 0 && covers(c->by_id[k], c->by_id[id])) {
+                c->marks[id] |= 4;
+                break;
+            }
+        }
+    }
+}
+
 static ward_status compare_identity(struct compare *c, const struct identity_runs *runs)
 {
     if (same_roles(c, runs)) {
@@ -319,6 +364,7 @@ static ward_status compare_identity(struct compare *c, const struct identity_run
     }
     mark(c, FROM, runs->first[FROM], runs->n[FROM], true);
     mark(c, TO, runs->first[TO], runs->n[TO], true);
+    pass_over_covered(c);
     bool gains = false, loses = false;
     for (unsigned s = 0; s < 2; s++) {
         count_rights(c, s, runs, &gains, &loses);
