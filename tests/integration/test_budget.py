@@ -94,7 +94,8 @@ def test_a_version_is_rotated_at_the_soft_limit(counted):
     plaintext, wrapped = app.generate()
     for _ in range(6):
         app.generate_items([dict(key="app/demo", count=10)])
-    wait_until(lambda: len(officer.describe_key("app/demo").versions) == 2, 20, "the daemon rotates")
+    wait_until(lambda: len(officer.describe_key("app/demo").versions) == 2, 60,
+               lambda: f"the daemon rotates: {counted.daemons[0].log_tail()}")
     assert app.unwrap(wrapped) == plaintext
     app.generate()
     entries = judge(counted, 100000)
@@ -113,11 +114,14 @@ def test_past_the_hard_limit_nothing_is_wrapped(counted):
     refused, other = app.generate_items([dict(key="app/demo", count=400), dict(key="app/other", count=5)])
     assert (refused.error.code, refused.error.message) == (grpc.StatusCode.FAILED_PRECONDITION.value[0], REFUSED)
     assert len(other.keys) == 5, "another key in the same request goes on"
-    for _ in range(40):
+    for _ in range(40):  # until it is refused, or a new version is there already
         result, = app.generate_items([dict(key="app/demo", count=20)])
         assert result.error.message in ("", REFUSED)
+        if result.error.message:
+            break
     officer = counted.client("officer-a")
-    wait_until(lambda: len(officer.describe_key("app/demo").versions) == 2, 20, "the daemon rotates")
+    wait_until(lambda: len(officer.describe_key("app/demo").versions) > 1, 60,
+               lambda: f"the daemon rotates: {counted.daemons[0].log_tail()}")
     app.generate()
     given = issued(judge(counted, 300))
     assert 200 < given["app/demo", 1] < 300 and given["app/demo", 2] > 0, given

@@ -121,8 +121,8 @@ def test_bad_ciphertext_costs_no_helper_and_no_login(own, faults):
     wait_until(lambda: len(own.daemons[0].helpers()) == 2, 10, "two helpers")
     helpers, logins = set(own.daemons[0].helpers()), faults.logins()
     bad = wrapped[:-1] + bytes([wrapped[-1] ^ 1])
-    for _ in range(10):
-        assert {message for _, message in errors_of(lambda: app.unwrap_items([(bad, {})] * 1000), 1000)} == {"ciphertext does not open"}
+    for _ in range(100):  # each within the short deadline of these tests, on a slow machine too
+        assert {message for _, message in errors_of(lambda: app.unwrap_items([(bad, {})] * 100), 100)} == {"ciphertext does not open"}
     assert set(own.daemons[0].helpers()) == helpers and faults.logins() == logins
 
 

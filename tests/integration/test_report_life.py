@@ -60,8 +60,9 @@ def month(own, tmp_path_factory):
     approve(cli, propose(cli, "rotate", "phi/records"))
     cli("officer-a", "key", "rewrap", "phi/records", "--wait")
     happened["burned"] = propose(cli, "compromise", "phi/records", 2, "--yes", exit=0)
-    wait_until(lambda: [v["rows"] for v in cli.json("auditor", "key", "usage", "phi/records")["versions"]] == [0, 0, 1], 30,
+    wait_until(lambda: [v["rows"] for v in cli.json("auditor", "key", "usage", "phi/records")["versions"]] == [0, 0, 1], 60,
                "its rows have moved")
+    wait_until(lambda: own.postgres.sql("SELECT count(*) FROM ward.job WHERE state = 1") == "0", 60, "which its last count has said")
     happened["left"] = propose(cli, "compromise", "phi/records", 1, "--yes", exit=0)  # nothing is under it any more
     for name, days in (("app/monthly", 30), ("app/late", 30)):
         cli("officer-a", "key", "create", name, "--purpose", "data-keys", "--rotation-days", days)
@@ -75,8 +76,8 @@ def month(own, tmp_path_factory):
     daemon = own.daemons[0]
     daemon.stop()
     daemon.start(environment={"WARD_CLOCK_OFFSET_S": DAYS_31})
-    wait_until(lambda: state(own, "app/gone", 1) == 7, 30, "what officers agreed to is done")
-    wait_until(lambda: len(cli.json("auditor", "key", "usage", "app/monthly")["versions"]) == 2, 30, "a month is over")
+    wait_until(lambda: state(own, "app/gone", 1) == 7, 60, "what officers agreed to is done")
+    wait_until(lambda: len(cli.json("auditor", "key", "usage", "app/monthly")["versions"]) == 2, 60, "a month is over")
     own.client("auditor").settle()
     folder = tmp_path_factory.mktemp("month") / "export"
     cli("auditor", "audit", "export", folder)

@@ -23,11 +23,12 @@ import sys
 import time
 import xml.etree.ElementTree as xml
 
-LIMIT_SECONDS = 600  # of one file; then SIGABRT, so that every thread says where it is
+LIMIT_SECONDS = 900  # of one file; then SIGABRT, so that every thread says where it is
 PR_SET_CHILD_SUBREAPER = 36
 MOST_LINES = 20  # of the errors of one file
 JOBS = int(os.environ.get("WARD_TEST_JOBS", 2 * (os.cpu_count() or 1)))
-LONGEST = ("test_kill_points", "test_edited_rows", "test_quickstart", "test_policy_change", "test_connections", "test_revocation")
+LONGEST = ("test_kill_points", "test_edited_rows", "test_kill_points_rows", "test_quickstart", "test_policy_change", "test_connections",
+           "test_revocation")
 
 
 def say(text: str) -> None:
