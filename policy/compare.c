@@ -5,6 +5,7 @@
  * the same in other words counts as a change, and no change can hide. */
 #include "policy/compare.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -608,9 +609,38 @@ static ward_status compare_guards(struct compare *c, unsigned s)
 
 /* ---- the rest ---- */
 
+static ward_status compare_setting(struct compare *c, const char *name, uint32_t before,
+                                   uint32_t after, bool weaker)
+{
+    char old[16], new[16];
+    if (before == after) {
+        return WARD_OK;
+    }
+    c->ret->others_changed++;
+    c->ret->guards_weakened += weaker;
+    (void)snprintf(old, sizeof(old), "%u", before);
+    (void)snprintf(new, sizeof(new), "%u", after);
+    return tell_change(c, weaker ? WARD_DIFFERENCE_GUARD_WEAKER : WARD_DIFFERENCE_OTHER,
+                       ward_bytes_str(name), ward_bytes_str(old), ward_bytes_str(new));
+}
+
+/* What was not written was in force by its default. */
+static ward_status compare_days(struct compare *c)
+{
+    const struct ward_policy_settings *from = ward_policy_settings(c->sides[FROM].policy),
+                                      *to = ward_policy_settings(c->sides[TO].policy);
+    WARD_TRY(compare_setting(c, "settings.destroy_waiting_days", from->destroy_waiting_days,
+                             to->destroy_waiting_days,
+                             to->destroy_waiting_days < from->destroy_waiting_days));
+    return compare_setting(c, "settings.unused_days", from->unused_days, to->unused_days,
+                           to->unused_days < from->unused_days);
+}
+
 static ward_status compare_part(struct compare *c, struct ward_bytes key)
 {
     static const char *const told[] = {"persons", "roles", "guards"};
+    static const char *const days[] = {"destroy_waiting_days", "unused_days", NULL};
+    bool settings = ward_bytes_eq(key, WARD_BYTES_LITERAL("settings"));
     for (size_t i = 0; i < sizeof(told) / sizeof(told[0]); i++) {
         if (ward_bytes_eq(key, ward_bytes_str(told[i]))) {
             return WARD_OK;
@@ -618,8 +648,11 @@ static ward_status compare_part(struct compare *c, struct ward_bytes key)
     }
     struct ward_bytes words[2];
     for (unsigned s = 0; s < 2; s++) {
-        WARD_TRY(ward_node_print(ward_node_find(&c->sides[s].top, (const char *)key.data), NULL,
-                                 c->arena, &words[s]));
+        WARD_TRY(ward_node_print(ward_node_find(&c->sides[s].top, (const char *)key.data),
+                                 settings ? days : NULL, c->arena, &words[s]));
+    }
+    if (settings) {
+        WARD_TRY(compare_days(c));
     }
     if (ward_bytes_eq(words[FROM], words[TO])) {
         return WARD_OK;

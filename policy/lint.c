@@ -159,6 +159,24 @@ static void check_collections(struct lint_pass *pass)
     }
 }
 
+static void check_settings(struct lint_pass *pass)
+{
+    const struct doc_settings *written = pass->document->settings;
+    const struct ward_policy_settings *settings = &pass->policy->settings;
+    if (written != NULL && written->unused_days != NULL && settings->unused_days == 0) {
+        ward_lint_warn(pass, written->unused_days,
+                       "unused_days 0: a version may be destroyed however lately it opened "
+                       "something (default: 30 days)");
+    }
+    if (written != NULL && written->destroy_waiting_days != NULL &&
+        settings->destroy_waiting_days < 30) {
+        ward_lint_note(pass, written->destroy_waiting_days,
+                       "destroy_waiting_days %u: fewer than the 30 days of the default to stop a "
+                       "destruction",
+                       settings->destroy_waiting_days);
+    }
+}
+
 static int by_place(const void *a, const void *b)
 {
     const struct ward_lint_warning *first = a, *second = b;
@@ -187,6 +205,7 @@ ward_status ward_policy_lint(const struct ward_policy *policy, struct ward_arena
     ward_lint_guards(&pass);
     ward_lint_spare(&pass);
     check_collections(&pass);
+    check_settings(&pass);
     qsort(ret->warnings, ret->n, sizeof(ret->warnings[0]), by_place);
     return WARD_OK;
 }

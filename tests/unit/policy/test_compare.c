@@ -253,6 +253,25 @@ static void limits_and_other_parts_are_told(void **state)
     done(&pair);
 }
 
+static void days_that_become_fewer_are_a_guard_that_weakens(void **state)
+{
+    (void)state;
+    struct pair pair;
+    compare(&pair, "guards:\n",
+            "settings: {unused_days: 0, destroy_waiting_days: 7, compromised_reads: refuse}\n"
+            "guards:\n");
+    assert_int_equal(pair.told.guards_weakened, 2);
+    expect(&pair, WARD_DIFFERENCE_GUARD_WEAKER, "settings.unused_days", "was 30; is 0");
+    expect(&pair, WARD_DIFFERENCE_GUARD_WEAKER, "settings.destroy_waiting_days", "was 30; is 7");
+    expect(&pair, WARD_DIFFERENCE_OTHER, "settings", "was not there; is compromised_reads: refuse");
+    done(&pair);
+    compare(&pair, "guards:\n", "settings: {unused_days: 60, destroy_waiting_days: 30}\nguards:\n");
+    assert_int_equal(pair.told.guards_weakened, 0);
+    assert_int_equal(pair.told.others_changed, 1);
+    expect(&pair, WARD_DIFFERENCE_OTHER, "settings.unused_days", "was 30; is 60");
+    done(&pair);
+}
+
 static bool nobody(void *context, struct ward_bytes identity)
 {
     (void)context;
@@ -299,6 +318,7 @@ int main(void)
         cmocka_unit_test(a_glob_that_leaves_its_guard_is_weaker_where_nothing_else_guards_it),
         cmocka_unit_test(more_approvals_weaken_nothing),
         cmocka_unit_test(limits_and_other_parts_are_told),
+        cmocka_unit_test(days_that_become_fewer_are_a_guard_that_weakens),
         cmocka_unit_test(a_policy_that_nobody_could_undo_is_found),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -164,6 +164,17 @@ static void guards_that_do_nothing_are_found(void **state)
           {13, "guard of key.create is always overridden by that of line 12"});
 }
 
+static void days_fewer_than_the_defaults_are_found(void **state)
+{
+    (void)state;
+    FOUND(HEAD L("roles:") OFFICERS L("settings:") L("  unused_days: 0")
+              L("  destroy_waiting_days: 7"),
+          {9, "unused_days 0: a version may be destroyed however lately it opened something"},
+          {10, "destroy_waiting_days 7: fewer than the 30 days"});
+    found(HEAD L("roles:") OFFICERS L("settings: {unused_days: 30, destroy_waiting_days: 30}"),
+          NULL, 0);
+}
+
 /* ---- quorums without a spare ---- */
 
 #define PERSON(name) \
@@ -313,6 +324,7 @@ int main(void)
         cmocka_unit_test(a_deny_that_is_got_around_is_found),
         cmocka_unit_test(attributes_and_emergencies_that_nobody_has_are_found),
         cmocka_unit_test(guards_that_do_nothing_are_found),
+        cmocka_unit_test(days_fewer_than_the_defaults_are_found),
         cmocka_unit_test(a_quorum_that_one_lost_card_locks_is_found_with_its_place),
         cmocka_unit_test(a_spare_officer_or_a_spare_card_for_each_is_enough),
         cmocka_unit_test(the_default_of_one_approval_counts_as_a_guard),
