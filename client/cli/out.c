@@ -2,6 +2,7 @@
 /* Standard output, as JSON or as tables. Must not know what is printed. */
 #include "client/cli/out.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -134,6 +135,7 @@ void cli_doc_decimal(struct cli_doc *doc, const char *name, double value)
 
 void cli_table_begin(struct cli_table *table, const char *const *columns, size_t n)
 {
+    assert(n <= CLI_COLUMNS_MAX); /* the widths would be written past their end */
     *table = (struct cli_table){.columns = columns, .n_columns = n};
     ward_buffer_init(&table->cells, OUT_MAX);
     for (size_t i = 0; i < n; i++) {

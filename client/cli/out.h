@@ -32,7 +32,7 @@ static inline void cli_doc_text(struct cli_doc *doc, const char *name, const cha
 /* Three digits after the point. */
 void cli_doc_decimal(struct cli_doc *doc, const char *name, double value);
 
-#define CLI_COLUMNS_MAX 12
+#define CLI_COLUMNS_MAX 16
 struct cli_table {
     const char *const *columns;
     size_t n_columns, n_cells;

@@ -8,6 +8,7 @@
 
 #include "client/cli/audit_folder.h"
 #include "client/cli/audit_views.h"
+#include "client/cli/out.h"
 #include "policy/action.h"
 #include "proto/canonical.h"
 #include "proto/proposal.h"
@@ -523,6 +524,10 @@ static const char *const approvals_columns[] = {
     "proposal",  "action",  "object",    "state",  "proposer", "proposed", "signed",
     "approvers", "decided", "closed_by", "review", "reviewer", "reason"};
 static const char *const overdue_columns[] = {"what", "object", "since", "days", "proposer"};
+
+_Static_assert(sizeof(approvals_columns) / sizeof(approvals_columns[0]) <= CLI_COLUMNS_MAX &&
+                   sizeof(rotation_columns) / sizeof(rotation_columns[0]) <= CLI_COLUMNS_MAX,
+               "what a terminal shows has room for every column");
 
 #define ROW(name, make)                                                                 \
     {                                                                                   \
