@@ -5,10 +5,10 @@
 #include <time.h>
 
 #include "server/jobs/internal.h"
-#include "server/jobs/jobs.h"
 #include "server/limits.h"
 #include "server/op/rekeying.h"
 #include "tests/unit/server/core_ask.h"
+#include "tests/unit/server/core_jobs.h"
 #include "tests/unit/server/core_log.h"
 
 #define KEY "phi/records"
@@ -444,33 +444,6 @@ static void a_later_run_replaces_what_an_earlier_one_made(void **state)
     ward_arena_free(arena);
 }
 
-static void nobody(void *context, unsigned *ret_handshakes, unsigned *ret_requests)
-{
-    (void)context;
-    *ret_handshakes = *ret_requests = 0;
-}
-
-static uint64_t no_epoch(void *context)
-{
-    (void)context;
-    return 0; /* no heartbeat */
-}
-
-static struct ward_jobs *start_jobs(struct core_node *of, unsigned share)
-{
-    struct ward_jobs *jobs = NULL;
-    const struct ward_jobs_config config = {.pipeline = &of->pipeline,
-                                            .committer = of->committer,
-                                            .store = world.store,
-                                            .settled_epoch = no_epoch,
-                                            .refresh = core_node_refresh,
-                                            .context = of,
-                                            .unidentified = nobody,
-                                            .rewrap_share = share};
-    assert_ok(ward_jobs_start(&config, &jobs));
-    return jobs;
-}
-
 static void wait_for(const char *state)
 {
     struct ward_job_view view = {.state = "none"};
@@ -489,7 +462,7 @@ static void daemons_share_it_beside_writes_and_one_ends(void **state)
 {
     (void)state;
     fill(0, 60, 2);
-    struct ward_jobs *jobs = start_jobs(&node, 50), *others = start_jobs(&second, 100);
+    struct ward_jobs *jobs = core_jobs_start(&node, 50), *others = core_jobs_start(&second, 100);
     (void)rekey();
     struct ward_request *puts[60];
     char subject[32];
@@ -522,7 +495,7 @@ static void a_record_that_does_not_open_makes_it_stuck_and_known(void **state)
     fill(0, 4, 1);
     damage();
     assert_int_equal(rekey().total, 5);
-    struct ward_jobs *jobs = start_jobs(&node, 100);
+    struct ward_jobs *jobs = core_jobs_start(&node, 100);
     wait_for("stuck");
     struct ward_job_stats stats = {0};
     for (unsigned i = 0; i < 500 && stats.stuck == 0; i++) {

@@ -4,9 +4,9 @@
 #include <stdio.h>
 #include <time.h>
 
-#include "server/jobs/jobs.h"
 #include "server/limits.h"
 #include "tests/unit/server/core_ask.h"
+#include "tests/unit/server/core_jobs.h"
 #include "tests/unit/server/core_log.h"
 
 #define KEY "phi/records"
@@ -224,33 +224,6 @@ static void a_page_of_an_older_job_goes_to_the_newest_version(void **state)
     assert_int_equal(progress().version, 3);
 }
 
-static void nobody(void *context, unsigned *ret_handshakes, unsigned *ret_requests)
-{
-    (void)context;
-    *ret_handshakes = *ret_requests = 0;
-}
-
-static uint64_t no_epoch(void *context)
-{
-    (void)context;
-    return 0; /* no heartbeat */
-}
-
-static struct ward_jobs *start_jobs(struct core_node *of, unsigned share)
-{
-    struct ward_jobs *jobs = NULL;
-    const struct ward_jobs_config config = {.pipeline = &of->pipeline,
-                                            .committer = of->committer,
-                                            .store = world.store,
-                                            .settled_epoch = no_epoch,
-                                            .refresh = core_node_refresh,
-                                            .context = of,
-                                            .unidentified = nobody,
-                                            .rewrap_share = share};
-    assert_ok(ward_jobs_start(&config, &jobs));
-    return jobs;
-}
-
 static void wait_for(const char *state, uint32_t version)
 {
     struct ward_job_view view = {.state = "none"};
@@ -270,7 +243,7 @@ static void daemons_share_it_beside_writes_and_one_ends(void **state)
     (void)state;
     fill(0, 60);
     core_rotate_fully(&node, KEY);
-    struct ward_jobs *jobs = start_jobs(&node, 50), *others = start_jobs(&second, 100);
+    struct ward_jobs *jobs = core_jobs_start(&node, 50), *others = core_jobs_start(&second, 100);
     fill(60, 80);
     ward_jobs_stop(others);
     wait_for("done", 2);
@@ -302,7 +275,7 @@ static void a_row_that_does_not_open_makes_it_stuck_and_known(void **state)
     assert_int_equal(core_world_commit(&world, &commit, ",\"outcome\":\"allowed\"}"),
                      WARD_COMMITTED);
     core_rotate_fully(&node, KEY);
-    struct ward_jobs *jobs = start_jobs(&node, 50);
+    struct ward_jobs *jobs = core_jobs_start(&node, 50);
     wait_for("stuck", 2);
     struct ward_job_stats stats = {0};
     for (unsigned i = 0; i < 500 && stats.stuck == 0; i++) {
