@@ -170,9 +170,11 @@ static ward_status exchange(struct session *session, int64_t deadline_us)
     return status;
 }
 
-/* Sends what is in the ring. The helper is gone afterwards when it failed, lied or asked for it. */
-static ward_status crossing(struct session *session, int64_t deadline_us)
+/* Sends what is in the ring, whose deadline is its own: a slow device is not a hung one, however
+ * many rings a call fills. The helper is gone afterwards when it failed, lied or asked for it. */
+static ward_status crossing(struct session *session)
 {
+    int64_t deadline_us = now_us() + backend_of(session)->config.deadline_ms * INT64_C(1000);
     ward_status status = exchange(session, deadline_us);
     if (ward_ok(status)) {
         status = ward_batch_collect(&session->batch, session->process.ring);
@@ -202,7 +204,6 @@ static ward_status pkcs11_run(struct ward_kek_session *generic, struct ward_kek_
                               size_t n)
 {
     struct session *session = session_of(generic);
-    int64_t deadline_us = 0;
     size_t done = 0;
     while (done < n) {
         ward_status status = ready(session);
@@ -210,12 +211,8 @@ static ward_status pkcs11_run(struct ward_kek_session *generic, struct ward_kek_
             refuse_rest(items + done, n - done, status);
             return done == 0 ? status : WARD_OK;
         }
-        /* The start has a deadline of its own; the batch's clock runs from its first crossing. */
-        deadline_us = deadline_us != 0
-                          ? deadline_us
-                          : now_us() + backend_of(session)->config.deadline_ms * INT64_C(1000);
         done += ward_batch_fill(&session->batch, session->process.ring, items + done, n - done);
-        status = session->batch.n > 0 ? crossing(session, deadline_us) : WARD_OK;
+        status = session->batch.n > 0 ? crossing(session) : WARD_OK;
         if (!ward_ok(status)) {
             refuse_rest(items + done, n - done, status);
             return WARD_OK;
@@ -229,7 +226,7 @@ static ward_status one(struct ward_kek_session *generic, struct ward_call *call)
     struct session *session = session_of(generic);
     WARD_TRY(ready(session));
     ward_batch_fill_call(&session->batch, session->process.ring, call);
-    WARD_TRY(crossing(session, now_us() + backend_of(session)->config.deadline_ms * INT64_C(1000)));
+    WARD_TRY(crossing(session));
     return call->status;
 }
 

@@ -12,8 +12,8 @@ struct ward_pkcs11_config {
     const char *token_label;  /* or NULL */
     const char *token_serial; /* or NULL; one of the two */
     const char *pin_file;     /* opened and read by the helper alone */
-    unsigned
-        deadline_ms; /* for one batch; a helper that misses it is killed and started anew. 2000 */
+    unsigned deadline_ms; /* for one ring, at most 128 items; a helper that misses it is killed and
+                             started anew. 2000 */
     unsigned start_deadline_ms;  /* for module load and login. 10000 */
     bool working_copies;         /* where a probe finds that they work. true */
     unsigned working_copies_max; /* that one helper holds at once; 0: 1024 */
@@ -27,7 +27,7 @@ struct ward_pkcs11_config {
  * for the helper dies with the thread that started it. A wrong PIN is never tried twice: after
  * CKR_PIN_INCORRECT every later session_open fails with STATE "hsm: wrong PIN" until the process
  * restarts. A session whose helper was lost starts another at its next call; its other calls do not
- * wait longer than deadline_ms. */
+ * wait longer than deadline_ms for a ring, and end with the first that misses it. */
 ward_status ward_kek_pkcs11_open(const struct ward_pkcs11_config *config, struct ward_kek **ret);
 /* Whether the last probe found working copies usable; for status and bench. */
 bool ward_kek_pkcs11_uses_copies(const struct ward_kek *kek);

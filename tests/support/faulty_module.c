@@ -11,6 +11,7 @@
  *   forge   C_Decrypt: say yes to what the real module refuses
  *   known   C_GenerateKey: an AES key whose value is its CKA_ID, over and over
  *   count   add a line to the count file, and do it
+ *   slow    do it N milliseconds later
  *
  * Each C_Initialize, C_Login, C_CopyObject and C_FindObjectsInit adds a line to the count file. */
 #include <dlfcn.h>
@@ -27,12 +28,12 @@
 static CK_FUNCTION_LIST *real, list;
 static char real_path[512], control_path[512], count_path[512];
 
-enum action { NONE, CRASH, HANG, RETURN, ONCE, FLIP, FORGE, KNOWN, COUNT };
+enum action { NONE, CRASH, HANG, RETURN, ONCE, FLIP, FORGE, KNOWN, COUNT, SLOW };
 
 static enum action asked(const char *call, CK_RV *rv)
 {
-    static const char *const names[] = {"",     "crash", "hang",  "rv",   "once",
-                                        "flip", "forge", "known", "count"};
+    static const char *const names[] = {"",     "crash", "hang",  "rv",    "once",
+                                        "flip", "forge", "known", "count", "slow"};
     char text[128] = "", name[64] = "", action[16] = "";
     unsigned long number = 0;
     int fd = open(control_path, O_RDONLY | O_CLOEXEC);
@@ -46,7 +47,7 @@ static enum action asked(const char *call, CK_RV *rv)
         return NONE;
     }
     *rv = number;
-    for (int i = CRASH; i <= COUNT; i++) {
+    for (int i = CRASH; i <= SLOW; i++) {
         if (strcmp(action, names[i]) == 0) {
             return (enum action)i;
         }
@@ -90,6 +91,9 @@ static bool fault(const char *call, CK_RV *rv, enum action *ret)
         return false;
     case COUNT:
         count(call);
+        return false;
+    case SLOW:
+        (void)usleep((useconds_t)*rv * 1000); /* an early end only makes it faster */
         return false;
     }
     return false;

@@ -168,6 +168,26 @@ static void helper_that_hangs_is_killed_at_its_deadline(void **state)
     assert_recovers(f->session, &f->key);
 }
 
+/* Three rings of 128, 1.3 s each: no ring misses the deadline, all together do. */
+static void helper_that_is_slow_is_waited_for(void **state)
+{
+    struct fixture *f = *state;
+    enum { N = 384 };
+    static uint8_t blobs[N][WARD_KEK_BLOB_MAX];
+    static struct ward_kek_item items[N];
+    for (size_t i = 0; i < N; i++) {
+        items[i] = kek_wrap_item(&f->key, KEK_PLAIN, blobs[i]);
+    }
+    obey("C_Encrypt slow 10");
+    int64_t before = ward_monotonic_us(&ward_clock_system);
+    assert_int_equal(ward_kek_run(f->session, items, N).code, WARD_E_OK);
+    assert_true(ward_monotonic_us(&ward_clock_system) - before > DEADLINE_MS * INT64_C(1000));
+    for (size_t i = 0; i < N; i++) {
+        assert_int_equal(items[i].status.code, WARD_E_OK);
+    }
+    assert_int_equal(counted_calls("C_Initialize"), 2);
+}
+
 static void every_item_of_a_lost_batch_is_answered_unavailable(void **state)
 {
     struct fixture *f = *state;
@@ -500,6 +520,7 @@ int main(void)
 #define WITH(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
         WITH(helper_that_crashes_is_replaced_and_others_go_on),
         WITH(helper_that_hangs_is_killed_at_its_deadline),
+        WITH(helper_that_is_slow_is_waited_for),
         WITH(every_item_of_a_lost_batch_is_answered_unavailable),
         WITH(any_unknown_error_loses_the_session_and_is_recovered_from),
         WITH(stale_handle_is_looked_up_again_without_losing_the_session),
