@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A sorted array of the addresses that are connected: found by bisection, with no hash that a peer
- * could aim at. It never has more places than there are connections. */
+ * could aim at. It never has more places than there are connections. Those that gave trouble stand
+ * in a short list, the one whose trouble is longest ago makes room. */
 #include "server/net/callers.h"
 
 #include <assert.h>
 #include <pthread.h>
 #include <stdlib.h>
+
+#define STRUCK_MAX 64
+#define STRIKE_US 2000000 /* for how long a strike counts */
+#define PAUSE_US 250000
 
 struct ward_callers {
     pthread_mutex_t lock;
@@ -15,6 +20,11 @@ struct ward_callers {
         size_t n;
     } * callers;
     size_t n, room;
+    struct struck {
+        struct ward_ip ip;
+        int64_t until_us;
+    } struck[STRUCK_MAX];
+    int64_t struck_until_us; /* the latest of them */
 };
 
 ward_status ward_callers_new(size_t max_each, struct ward_callers **ret)
@@ -113,4 +123,35 @@ void ward_callers_give(struct ward_callers *callers, const struct ward_ip *ip)
         memmove(caller, caller + 1, (callers->n - place) * sizeof(*caller));
     }
     (void)pthread_mutex_unlock(&callers->lock);
+}
+
+void ward_callers_strike(struct ward_callers *callers, const struct ward_ip *ip, int64_t now_us)
+{
+    struct ward_ip key = counted_as(ip);
+    (void)pthread_mutex_lock(&callers->lock);
+    struct struck *place = &callers->struck[0];
+    for (size_t i = 0; i < STRUCK_MAX; i++) {
+        struct struck *at = &callers->struck[i];
+        if (memcmp(&at->ip, &key, sizeof(key)) == 0) {
+            place = at;
+            break;
+        }
+        place = at->until_us < place->until_us ? at : place;
+    }
+    *place = (struct struck){key, now_us + STRIKE_US};
+    callers->struck_until_us = place->until_us;
+    (void)pthread_mutex_unlock(&callers->lock);
+}
+
+int64_t ward_callers_pause(struct ward_callers *callers, const struct ward_ip *ip, int64_t now_us)
+{
+    struct ward_ip key = counted_as(ip);
+    bool waits = false;
+    (void)pthread_mutex_lock(&callers->lock);
+    for (size_t i = 0; i < STRUCK_MAX && !waits && now_us < callers->struck_until_us; i++) {
+        const struct struck *at = &callers->struck[i];
+        waits = now_us < at->until_us && memcmp(&at->ip, &key, sizeof(key)) == 0;
+    }
+    (void)pthread_mutex_unlock(&callers->lock);
+    return waits ? PAUSE_US : 0;
 }

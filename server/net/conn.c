@@ -56,6 +56,49 @@ static void write_on(struct ward_conn *conn)
 
 /* ---- handshake ---- */
 
+static void on_writable(evutil_socket_t fd, short what, void *user);
+
+static bool await_socket(struct ward_conn *conn)
+{
+    return event_assign(&conn->writable, conn->loop->base, conn->arrival.fd, EV_WRITE, on_writable,
+                        conn) == 0;
+}
+
+static void on_rested(evutil_socket_t fd, short what, void *user)
+{
+    (void)fd;
+    (void)what;
+    struct ward_conn *conn = user;
+    if (!await_socket(conn)) {
+        ward_conn_die(conn);
+        return;
+    }
+    read_on(conn);
+}
+
+/* True when this address must wait before its handshake. The event of writing serves as the timer:
+ * nothing is written yet. */
+static bool rest(struct ward_conn *conn)
+{
+    struct ward_loop *loop = conn->loop;
+    int64_t pause_us = ward_callers_pause(loop->config.callers, &conn->arrival.ip, loop->now_us);
+    const struct timeval pause = {.tv_usec = pause_us};
+    if (pause_us == 0) {
+        return false;
+    }
+    read_off(conn);
+    if (event_assign(&conn->writable, loop->base, -1, 0, on_rested, conn) != 0 ||
+        event_add(&conn->writable, &pause) != 0) {
+        ward_conn_die(conn);
+    }
+    return true;
+}
+
+static void strike(struct ward_conn *conn)
+{
+    ward_callers_strike(conn->loop->config.callers, &conn->arrival.ip, conn->loop->now_us);
+}
+
 static bool again_when_ready(struct ward_conn *conn)
 {
     if (conn->tls != NULL && SSL_want_write(conn->tls)) {
@@ -120,6 +163,7 @@ static bool handshake_step(struct ward_conn *conn)
         if (ward_ok(established(conn))) {
             return true;
         }
+        strike(conn);
         ward_conn_die(conn);
         return false;
     case WARD_TLS_WANT_READ:
@@ -132,6 +176,7 @@ static bool handshake_step(struct ward_conn *conn)
         break;
     }
     handler->handshake_failed(handler->context, ward_tls_fault(conn->tls));
+    strike(conn);
     ward_conn_die(conn);
     return false;
 }
@@ -176,7 +221,7 @@ static bool proxy_step(struct ward_conn *conn)
     }
     free(conn->proxy);
     conn->proxy = NULL;
-    return true;
+    return !rest(conn);
 }
 
 static bool handshake(struct ward_conn *conn)
@@ -438,8 +483,11 @@ static bool prepare(struct ward_conn *conn)
     if (!ward_ok(ward_conn_table_add(&loop->table, conn, &conn->id)) ||
         event_assign(&conn->readable, loop->base, fd, EV_READ | EV_PERSIST, on_readable, conn) !=
             0 ||
-        event_assign(&conn->writable, loop->base, fd, EV_WRITE, on_writable, conn) != 0) {
+        !await_socket(conn)) {
         return false;
+    }
+    if (!conn->arrival.balancer && rest(conn)) {
+        return true;
     }
     read_on(conn);
     return conn->reading;
@@ -485,6 +533,9 @@ void ward_conn_free(struct ward_conn *conn)
     forget(&loop->again, conn, offsetof(struct ward_conn, next_again));
     ward_conn_finish_handshake(conn);
     ward_conn_table_remove(&loop->table, conn->id);
+    if (conn->h2 != NULL && ward_h2_at_fault(conn->h2)) {
+        strike(conn);
+    }
     ward_h2_free(conn->h2);
     if (conn->session != NULL) {
         loop->config.handler.close(loop->config.handler.context, conn->session);

@@ -41,7 +41,7 @@ struct ward_h2 {
     int64_t now_us, credit_us, ping_us, ping_interval_us, ping_interval_idle_us;
     int credit;
     unsigned ping_strikes, ping_strikes_max;
-    bool doomed, notice_answered, said_goaway;
+    bool doomed, notice_answered, said_goaway, at_fault;
     size_t passing; /* bytes until the next frame's head */
     size_t head_size;
     uint8_t head[FRAME_HEAD];
@@ -60,6 +60,7 @@ static int doom(struct ward_h2 *h2, const char *debug_data)
 {
     struct ward_bytes text = ward_bytes_str(debug_data);
     h2->doomed = true;
+    h2->at_fault = true;
     h2->said_goaway = true;
     (void)nghttp2_submit_goaway(h2->session, NGHTTP2_FLAG_NONE,
                                 nghttp2_session_get_last_proc_stream_id(h2->session),
@@ -257,6 +258,9 @@ static int on_frame_sent(nghttp2_session *session, const nghttp2_frame *frame, v
         frame->rst_stream.error_code != NGHTTP2_CANCEL) {
         h2->credit -= CREDIT_PER_RESET_SENT; /* below zero: the next frame is one too many */
     }
+    if (frame->hd.type == NGHTTP2_GOAWAY && frame->goaway.error_code != NGHTTP2_NO_ERROR) {
+        h2->at_fault = true; /* nghttp2 says so by itself where a frame cannot be */
+    }
     if (frame->hd.type != NGHTTP2_HEADERS) {
         return 0;
     }
@@ -431,6 +435,7 @@ ward_status ward_h2_receive(struct ward_h2 *h2, struct ward_bytes bytes, int64_t
     WARD_ENSURE(!h2->doomed && count_frames(h2, bytes) == 0, WARD_E_UNAVAILABLE);
     ssize_t n = nghttp2_session_mem_recv(h2->session, bytes.data, bytes.size);
     if (n < 0) {
+        h2->at_fault = true;
         return WARD_FOREIGN(WARD_E_UNAVAILABLE, WARD_DOMAIN_NGHTTP2, -n);
     }
     return WARD_OK;
@@ -461,6 +466,11 @@ bool ward_h2_finished(const struct ward_h2 *h2)
 {
     return h2->doomed || (nghttp2_session_want_read(h2->session) == 0 &&
                           nghttp2_session_want_write(h2->session) == 0);
+}
+
+bool ward_h2_at_fault(const struct ward_h2 *h2)
+{
+    return h2->at_fault;
 }
 
 size_t ward_h2_streams(const struct ward_h2 *h2)

@@ -62,6 +62,8 @@ ward_status ward_h2_receive(struct ward_h2 *h2, struct ward_bytes bytes, int64_t
 ward_status ward_h2_send(struct ward_h2 *h2, struct ward_buffer *out, size_t enough);
 /* Nothing more to read or to send: close. */
 bool ward_h2_finished(const struct ward_h2 *h2);
+/* The peer broke HTTP/2's rules, or our limits, so that the connection ends. */
+bool ward_h2_at_fault(const struct ward_h2 *h2);
 
 size_t ward_h2_streams(const struct ward_h2 *h2); /* open ones */
 uint64_t ward_h2_begun(const struct ward_h2 *h2); /* ever */

@@ -162,6 +162,28 @@ def test_a_flood_ends_its_own_connection_and_nothing_else(own, daemon, honest, k
     stays_within(daemon, before, 16)
 
 
+def test_who_is_thrown_out_comes_back_only_after_a_while(own, daemon):
+    """Or it would make the daemon spend a millisecond on a handshake as often as it likes."""
+    with Raw(own, daemon) as raw:
+        raw.flood(FLOODS["garbage"]())
+    start = time.monotonic()
+    with wire.Wire(own, daemon, own.identities["app"]) as line:
+        assert time.monotonic() - start > 0.2
+        assert line.status(GENERATE, wire.message(data_keys_pb2.GenerateDataKeysRequest(header=header(), items=[
+            data_keys_pb2.GenerateDataKeysItem(key="app/demo")]).SerializeToString())) == 0
+
+
+def test_who_shows_no_certificate_waits_as_well(own, daemon):
+    context = ssl.create_default_context(cafile=own.folder / "ca.pem")
+    start = time.monotonic()
+    for _ in range(3):
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", daemon.port)) as bare, \
+                context.wrap_socket(bare, server_hostname="localhost") as line:
+            line.settimeout(10)
+            line.recv(1)
+    assert time.monotonic() - start > 0.4
+
+
 # ---- those that do not read ----
 
 def get(count: int) -> bytes:
@@ -274,12 +296,12 @@ def test_thousands_of_half_open_handshakes(own, daemon, honest, first):
 def test_who_comes_and_goes_leaves_nothing_behind(own, daemon, honest):
     def descriptors() -> int:
         return len(os.listdir(f"/proc/{daemon.pid}/fd"))
-    for _ in range(20):
+    for _ in range(10):
         with wire.tls(own, daemon, own.identities["app"]):
             pass
     wait_until(lambda: descriptors() < 60, 10, "descriptors are given back")
     before, fds = resident(daemon), descriptors()
-    for _ in range(60):
+    for _ in range(30):
         with wire.tls(own, daemon, own.identities["app"]):
             pass
         with socket.create_connection(("127.0.0.1", daemon.port)):

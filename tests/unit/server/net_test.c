@@ -151,6 +151,50 @@ static void many_addresses_come_and_go(void **state)
     ward_callers_free(callers);
 }
 
+#define S INT64_C(1000000)
+
+static void who_gave_trouble_waits_and_others_do_not(void **state)
+{
+    (void)state;
+    struct ward_callers *callers = NULL;
+    assert_true(ward_ok(ward_callers_new(1, &callers)));
+    struct ward_ip one = ip("10.0.0.1"), other = ip("10.0.0.2");
+    assert_int_equal(ward_callers_pause(callers, &one, 100 * S), 0);
+    ward_callers_strike(callers, &one, 100 * S);
+    assert_int_equal(ward_callers_pause(callers, &one, 100 * S), S / 4);
+    assert_int_equal(ward_callers_pause(callers, &one, 102 * S - 1), S / 4);
+    assert_int_equal(ward_callers_pause(callers, &other, 100 * S), 0);
+    assert_int_equal(ward_callers_pause(callers, &one, 102 * S), 0);
+    ward_callers_strike(callers, &other, 101 * S);
+    ward_callers_strike(callers, &one, 103 * S);
+    assert_int_equal(ward_callers_pause(callers, &other, 102 * S), S / 4);
+    struct ward_ip v6 = ip("fd00::1"), same = ip("fd00::2:1"), next = ip("fd00:0:0:1::1");
+    ward_callers_strike(callers, &v6, 103 * S);
+    assert_int_equal(ward_callers_pause(callers, &same, 104 * S), S / 4);
+    assert_int_equal(ward_callers_pause(callers, &next, 104 * S), 0);
+    ward_callers_free(callers);
+}
+
+static void of_many_that_gave_trouble_the_last_are_known(void **state)
+{
+    (void)state;
+    enum { N = 1000, KNOWN = 64 };
+    struct ward_callers *callers = NULL;
+    assert_true(ward_ok(ward_callers_new(1, &callers)));
+    for (unsigned i = 0; i < N; i++) {
+        const uint8_t bytes[4] = {10, 0, (uint8_t)(i >> 8), (uint8_t)i};
+        struct ward_ip address = ward_ip_v4(bytes);
+        ward_callers_strike(callers, &address, 100 * S + i);
+    }
+    for (unsigned i = 0; i < N; i++) {
+        const uint8_t bytes[4] = {10, 0, (uint8_t)(i >> 8), (uint8_t)i};
+        struct ward_ip address = ward_ip_v4(bytes);
+        assert_int_equal(ward_callers_pause(callers, &address, 101 * S),
+                         i >= N - KNOWN ? S / 4 : 0);
+    }
+    ward_callers_free(callers);
+}
+
 static void a_greedy_connection_leaves_room_for_a_modest_one(void **state)
 {
     (void)state;
@@ -274,6 +318,8 @@ int main(void)
         cmocka_unit_test(an_address_has_its_share_and_no_more),
         cmocka_unit_test(a_network_of_ipv6_counts_as_one),
         cmocka_unit_test(many_addresses_come_and_go),
+        cmocka_unit_test(who_gave_trouble_waits_and_others_do_not),
+        cmocka_unit_test(of_many_that_gave_trouble_the_last_are_known),
         cmocka_unit_test(a_greedy_connection_leaves_room_for_a_modest_one),
         cmocka_unit_test(a_balancer_names_its_client),
         cmocka_unit_test(tlvs_are_passed_over_and_what_follows_is_left),
