@@ -15,7 +15,7 @@
 
 #define WARD_SCHEMA_VERSION 9
 #define WARD_HASH_SIZE 32
-#define WARD_REPLAY_RESPONSE_MAX (64u * 1024)
+#define WARD_REPLAY_RESPONSE_MAX (512u * 1024)
 #define WARD_PURGE_MAX 10000u /* replays that one purge deletes, the oldest first */
 
 /* ---- what decisions need: read whole at start and whenever the epoch moved ---- */

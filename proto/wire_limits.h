@@ -9,6 +9,9 @@
 #define WARD_RESPONSE_MAX (4u * 1024 * 1024 - 4096)
 #define WARD_EXPORT_PAGE_MAX (3u * 1024 * 1024)
 #define WARD_BATCH_ITEMS_MAX 1000u
+#define WARD_ITEM_ERROR_MAX                                              \
+    384u /* an item's refusal in an answer: text, field, action and rule \
+          */
 #define WARD_CONTEXT_PAIRS_MAX 32u
 #define WARD_CONTEXT_SIZE_MAX 8192u
 #define WARD_NAME_MAX 128u /* of a key, collection, subject, record */

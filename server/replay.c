@@ -4,10 +4,14 @@
 #include "server/replay.h"
 
 #include "proto/grpc.h"
+#include "proto/wire_limits.h"
 #include "server/op/op.h"
 #include "server/state.h"
 
 #define ITEMS_SIZE 2 /* how many items: u16 */
+
+_Static_assert(WARD_BATCH_ITEMS_MAX *(WARD_ITEM_ERROR_MAX + 1) < WARD_REPLAY_RESPONSE_MAX,
+               "a batch of which policy refuses all but one item must be kept");
 
 struct ward_naming {
     const struct ward_replay_hooks *hooks;
@@ -133,7 +137,7 @@ ward_status ward_replay_keep(struct ward_request *request)
     WARD_ENSURE(answer.size >= naming->hooks->prefix, WARD_E_INTERNAL);
     size_t head = head_size(request->n_leaf_items), size = answer.size - naming->hooks->prefix;
     if (head + size > WARD_REPLAY_RESPONSE_MAX) {
-        return WARD_REFUSAL(WARD_E_EXHAUSTED, "request_id: the answer is larger than 64 KiB and "
+        return WARD_REFUSAL(WARD_E_EXHAUSTED, "request_id: the answer is larger than 512 KiB and "
                                               "cannot be kept; ask for less at once");
     }
     uint8_t *kept = ward_arena_alloc(request->arena, head + size);

@@ -92,6 +92,7 @@ struct ward_request {
     const struct ward_context *context; /* of the request; items may have more */
     struct ward_leaf_item *leaf_items;
     size_t n_leaf_items;
+    enum ward_action *item_actions; /* what policy was asked for each: whose rule it is */
     struct ward_leaf_pair detail[16];
     size_t n_detail;
     struct ward_bytes

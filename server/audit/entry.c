@@ -28,11 +28,13 @@ static const char *code_of(ward_status status)
 ward_status ward_entry_items(struct ward_request *request, size_t n)
 {
     request->leaf_items = WARD_ARENA_ARRAY(request->arena, struct ward_leaf_item, n);
-    WARD_ENSURE(request->leaf_items != NULL, WARD_E_EXHAUSTED);
+    request->item_actions = WARD_ARENA_ARRAY(request->arena, enum ward_action, n);
+    WARD_ENSURE(request->leaf_items != NULL && request->item_actions != NULL, WARD_E_EXHAUSTED);
     request->n_leaf_items = n;
     for (size_t i = 0; i < n; i++) {
         request->leaf_items[i].count = 1;
         request->leaf_items[i].outcome = "allowed";
+        request->item_actions[i] = request->action;
     }
     return WARD_OK;
 }

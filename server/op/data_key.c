@@ -66,6 +66,7 @@ ward_status ward_op_ask_key(struct ward_request *request, size_t i, enum ward_ac
         ward_request_ask(request, WARD_ACTION_DATA_KEY_BATCH, key, context);
     if (!batch.allowed) {
         request->leaf_items[i].rule = batch.rule;
+        request->item_actions[i] = WARD_ACTION_DATA_KEY_BATCH;
         return WARD_REFUSAL(WARD_E_DENIED, "policy: more than one key in a request is not allowed");
     }
     return WARD_OK;

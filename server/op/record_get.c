@@ -50,8 +50,9 @@ static ward_status make_notes(struct ward_request *request, const struct ward_ge
     return WARD_OK;
 }
 
-/* Nothing was asked for: the collection's default set, less what is hidden from the caller. */
-static ward_status decide_defaults(struct ward_request *request,
+/* Nothing was asked for: the collection's default set, less what is hidden from the caller. When
+ * that is all of it, the rule that hid the first is what refused. */
+static ward_status decide_defaults(struct ward_request *request, size_t item,
                                    const struct ward_emergency_place *place,
                                    const struct ward_context *context, struct get_item *note)
 {
@@ -64,18 +65,24 @@ static ward_status decide_defaults(struct ward_request *request,
     struct ward_bytes *seen = WARD_ARENA_ARRAY(request->arena, struct ward_bytes, note->n_names);
     WARD_ENSURE(seen != NULL, WARD_E_EXHAUSTED);
     size_t n = 0;
+    const char *hidden_by = NULL;
     for (size_t i = 0; i < note->n_names; i++) {
         struct ward_asked_fields one = {.names = &note->names[i], .n = 1};
-        if (ward_emergency_ask(request, WARD_ACTION_RECORD_GET, collection->name, context, &one,
-                               place)
-                .allowed) {
+        struct ward_decision decision = ward_emergency_ask(request, WARD_ACTION_RECORD_GET,
+                                                           collection->name, context, &one, place);
+        if (decision.allowed) {
             seen[n++] = note->names[i];
+        } else if (hidden_by == NULL) {
+            hidden_by = decision.rule;
         }
     }
     note->names = seen;
     note->n_names = n;
-    return n > 0 ? WARD_OK
-                 : WARD_REFUSAL(WARD_E_DENIED, "policy: no field of the default set is allowed");
+    if (n > 0) {
+        return WARD_OK;
+    }
+    request->leaf_items[item].rule = hidden_by;
+    return WARD_REFUSAL(WARD_E_DENIED, "policy: no field of the default set is allowed");
 }
 
 static ward_status decide_item(struct ward_request *request, struct ward_get *in,
@@ -90,8 +97,9 @@ static ward_status decide_item(struct ward_request *request, struct ward_get *in
                                 &note->target, &item->refused));
     note->names = item->fields;
     note->n_names = item->n_fields;
-    return item->whole || item->n_fields > 0 ? WARD_OK
-                                             : decide_defaults(request, &place, &in->context, note);
+    return item->whole || item->n_fields > 0
+               ? WARD_OK
+               : decide_defaults(request, i, &place, &in->context, note);
 }
 
 static ward_status decide(struct ward_request *request)

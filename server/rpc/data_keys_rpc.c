@@ -78,7 +78,8 @@ ward_status ward_generate_encode(struct ward_request *request, const ProtobufCMe
     ward__v1__generate_data_keys_response__init(response);
     for (size_t i = 0; i < in->n; i++) {
         ward__v1__generate_data_keys_result__init(&results[i]);
-        WARD_TRY(ward_fields_error(arena, in->items[i].status, &results[i].error));
+        WARD_TRY(ward_fields_item_error(request, i, in->items[i].status, (struct ward_bytes){0},
+                                        &results[i].error));
         if (results[i].error == NULL) {
             WARD_TRY(encode_keys(arena, &in->items[i], &results[i]));
         }
@@ -112,17 +113,19 @@ ward_status ward_unwrap_decode(struct ward_request *request, const ProtobufCMess
     return WARD_OK;
 }
 
-static ward_status encode_unwrapped(struct ward_arena *arena, const struct ward_unwrap_item *item,
+static ward_status encode_unwrapped(const struct ward_request *request, size_t i,
+                                    const struct ward_unwrap_item *item,
                                     Ward__V1__UnwrapDataKeysResult *result)
 {
     ward__v1__unwrap_data_keys_result__init(result);
-    WARD_TRY(ward_fields_error(arena, item->status, &result->error));
+    WARD_TRY(
+        ward_fields_item_error(request, i, item->status, (struct ward_bytes){0}, &result->error));
     if (result->error != NULL) {
         return WARD_OK;
     }
     ward_fields_put(&result->plaintext, item->plaintext);
     result->version = item->version;
-    return ward_fields_text(arena, item->key, &result->key);
+    return ward_fields_text(request->arena, item->key, &result->key);
 }
 
 ward_status ward_unwrap_encode(struct ward_request *request, const ProtobufCMessage **ret)
@@ -138,7 +141,7 @@ ward_status ward_unwrap_encode(struct ward_request *request, const ProtobufCMess
     WARD_ENSURE(response != NULL && results != NULL && pointers != NULL, WARD_E_EXHAUSTED);
     ward__v1__unwrap_data_keys_response__init(response);
     for (size_t i = 0; i < in->n; i++) {
-        WARD_TRY(encode_unwrapped(arena, &in->items[i], &results[i]));
+        WARD_TRY(encode_unwrapped(request, i, &in->items[i], &results[i]));
         pointers[i] = &results[i];
     }
     response->results = pointers;
@@ -184,19 +187,20 @@ ward_status ward_data_key_rewrap_decode(struct ward_request *request,
     return WARD_OK;
 }
 
-static ward_status encode_rewrapped(struct ward_arena *arena,
+static ward_status encode_rewrapped(const struct ward_request *request, size_t i,
                                     const struct ward_data_key_rewrap_item *item,
                                     Ward__V1__RewrapDataKeysResult *result)
 {
     ward__v1__rewrap_data_keys_result__init(result);
-    WARD_TRY(ward_fields_error(arena, item->status, &result->error));
+    WARD_TRY(
+        ward_fields_item_error(request, i, item->status, (struct ward_bytes){0}, &result->error));
     if (result->error != NULL) {
         return WARD_OK;
     }
     ward_fields_put(&result->wrapped, item->rewrapped);
     result->version = item->version;
     result->unchanged = item->unchanged;
-    return ward_fields_text(arena, item->key, &result->key);
+    return ward_fields_text(request->arena, item->key, &result->key);
 }
 
 ward_status ward_data_key_rewrap_encode(struct ward_request *request, const ProtobufCMessage **ret)
@@ -212,7 +216,7 @@ ward_status ward_data_key_rewrap_encode(struct ward_request *request, const Prot
     WARD_ENSURE(response != NULL && results != NULL && pointers != NULL, WARD_E_EXHAUSTED);
     ward__v1__rewrap_data_keys_response__init(response);
     for (size_t i = 0; i < in->n; i++) {
-        WARD_TRY(encode_rewrapped(arena, &in->items[i], &results[i]));
+        WARD_TRY(encode_rewrapped(request, i, &in->items[i], &results[i]));
         pointers[i] = &results[i];
     }
     response->results = pointers;

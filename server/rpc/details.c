@@ -4,6 +4,7 @@
 #include "server/rpc/details.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "google/rpc/error_details.pb-c.h"
 #include "google/rpc/status.pb-c.h"
@@ -118,6 +119,27 @@ static void add_retry(struct details *details, ward_status status, uint32_t retr
     Google__Rpc__RetryInfo retry = GOOGLE__RPC__RETRY_INFO__INIT;
     retry.retry_delay = &delay;
     add(details, TYPE("RetryInfo"), &retry.base);
+}
+
+/* Refused by what the policy says, not by what it was asked for. */
+static bool is_of_policy(ward_status status)
+{
+    static const char prefix[] = "policy: ";
+    const char *text = ward_status_refusal(status);
+    return status.code == WARD_E_DENIED && text != NULL &&
+           strncmp(text, prefix, sizeof(prefix) - 1) == 0;
+}
+
+size_t ward_details_rule(ward_status status, enum ward_action action, const char *rule,
+                         struct ward_leaf_pair out[static 2])
+{
+    if (rule == NULL || !is_of_policy(status)) {
+        return 0;
+    }
+    out[0] =
+        (struct ward_leaf_pair){.name = "action", .text = ward_bytes_str(ward_action_name(action))};
+    out[1] = (struct ward_leaf_pair){.name = "rule", .text = ward_bytes_str(rule)};
+    return 2;
 }
 
 size_t ward_details_text(ward_status status, const struct ward_details *with,

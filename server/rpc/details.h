@@ -6,6 +6,7 @@
 
 #include "base/bytes.h"
 #include "base/status.h"
+#include "policy/action.h"
 #include "proto/leaf.h"
 
 #define WARD_DETAILS_MAX 1024 /* bytes of the message */
@@ -19,6 +20,11 @@ struct ward_details {
 };
 #define WARD_DETAILS_FACTS_MAX 8u
 
+/* Refused by what policy says: what was asked for and the rule that decided, as the audit entry
+ * names them, so that whoever is refused can say to an officer what he lacks. 0: refused by
+ * something else, of which no rule knows, or no rule is known (NULL). */
+size_t ward_details_rule(ward_status status, enum ward_action action, const char *rule,
+                         struct ward_leaf_pair out[static 2]);
 /* The value of grpc-status-details-bin: unpadded base64, terminated; its size, and 0 when there is
  * nothing to say or it would be too large. */
 size_t ward_details_text(ward_status status, const struct ward_details *details,

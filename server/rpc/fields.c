@@ -7,6 +7,9 @@
 #include "policy/key_state.h"
 #include "proto/grpc.h"
 #include "proto/proposal.h"
+#include "server/rpc/details.h"
+
+#define NAMED_MAX 64 /* of a field's name in an error */
 
 _Static_assert(sizeof(struct ward_map_entry) == sizeof(ProtobufCMessage) + 2 * sizeof(char *),
                "map entries");
@@ -86,18 +89,54 @@ ward_status ward_fields_text(struct ward_arena *arena, struct ward_bytes bytes, 
     return WARD_OK;
 }
 
-ward_status ward_fields_error(struct ward_arena *arena, ward_status status,
-                              Ward__V1__ItemError **ret)
+/* A refused field is named, as the caller named it, unless it would not do in a text. */
+static bool may_be_shown(struct ward_bytes name)
+{
+    bool shown = name.size > 0 && name.size <= NAMED_MAX && ward_utf8_valid(name);
+    for (size_t i = 0; shown && i < name.size; i++) {
+        shown = name.data[i] >= 0x20 && name.data[i] != 0x7f;
+    }
+    return shown;
+}
+
+/* " (action A, rule R)", or nothing: what has no rule of policy behind it has one constant text. */
+static ward_status print_rule(const struct ward_request *request, size_t i, ward_status status,
+                              const char **ret)
+{
+    struct ward_leaf_pair pairs[2];
+    const struct ward_leaf_item *item = i < request->n_leaf_items ? &request->leaf_items[i] : NULL;
+    *ret = "";
+    if (item == NULL ||
+        ward_details_rule(status, request->item_actions[i], item->rule, pairs) == 0) {
+        return WARD_OK;
+    }
+    *ret = ward_arena_printf(request->arena, " (%s %s, %s %s)", pairs[0].name, pairs[0].text.data,
+                             pairs[1].name, pairs[1].text.data);
+    WARD_ENSURE(*ret != NULL, WARD_E_EXHAUSTED);
+    return WARD_OK;
+}
+
+ward_status ward_fields_item_error(const struct ward_request *request, size_t i, ward_status status,
+                                   struct ward_bytes refused, Ward__V1__ItemError **ret)
 {
     *ret = NULL;
     if (ward_ok(status)) {
         return WARD_OK;
     }
-    Ward__V1__ItemError *error = WARD_ARENA_NEW(arena, Ward__V1__ItemError);
+    const char *rule;
+    WARD_TRY(print_rule(request, i, status, &rule));
+    Ward__V1__ItemError *error = WARD_ARENA_NEW(request->arena, Ward__V1__ItemError);
     WARD_ENSURE(error != NULL, WARD_E_EXHAUSTED);
     ward__v1__item_error__init(error);
     error->code = ward_grpc_code_of(status);
     error->message = (char *)ward_grpc_message_of(status); /* constant, and only read */
+    bool named = may_be_shown(refused);
+    if (named || *rule != 0) {
+        error->message =
+            ward_arena_printf(request->arena, "%s%s%.*s%s", error->message, named ? ": " : "",
+                              named ? (int)refused.size : 0, (const char *)refused.data, rule);
+        WARD_ENSURE(error->message != NULL, WARD_E_EXHAUSTED);
+    }
     *ret = error;
     return WARD_OK;
 }

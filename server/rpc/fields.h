@@ -51,9 +51,11 @@ static inline void ward_fields_put(ProtobufCBinaryData *out, struct ward_bytes b
 ward_status ward_fields_text(struct ward_arena *arena, struct ward_bytes bytes, char **ret);
 ward_status ward_fields_time(struct ward_arena *arena, int64_t wall_us, char **ret);
 ward_status ward_fields_id(struct ward_arena *arena, const struct ward_id *id, char **ret);
-/* NULL in *ret when the status is OK. */
-ward_status ward_fields_error(struct ward_arena *arena, ward_status status,
-                              Ward__V1__ItemError **ret);
+/* Item i's refusal, of at most WARD_ITEM_ERROR_MAX bytes: "policy: field not allowed: birthDate
+ * (action record.get, rule desk/names)". refused: the field that it is about, as the caller named
+ * it, or empty. NULL in *ret when the status is OK. */
+ward_status ward_fields_item_error(const struct ward_request *request, size_t i, ward_status status,
+                                   struct ward_bytes refused, Ward__V1__ItemError **ret);
 ward_status ward_fields_key(struct ward_arena *arena, const struct ward_key_view *view,
                             Ward__V1__Key **ret);
 ward_status ward_fields_job(struct ward_arena *arena, const struct ward_job_view *view,

@@ -9,8 +9,6 @@
 #define CONTEXT_OF(message) ((const struct ward_map_entry *const *)(const void *)(message)->context)
 #define ITEM_OVERHEAD 64 /* tags and sizes of a result; a field's are counted on their own */
 #define FIELD_OVERHEAD 16
-#define ERROR_SIZE 256
-#define NAMED_MAX 64 /* of a field's name in an error */
 
 /* ---- put ---- */
 
@@ -55,24 +53,6 @@ ward_status ward_record_put_decode(struct ward_request *request, const ProtobufC
     return WARD_OK;
 }
 
-/* A refused field is named, as the caller named it, unless it would not do in a text. */
-static ward_status encode_error(struct ward_arena *arena, ward_status status,
-                                struct ward_bytes refused, Ward__V1__ItemError **ret)
-{
-    WARD_TRY(ward_fields_error(arena, status, ret));
-    bool shown =
-        *ret != NULL && refused.size > 0 && refused.size <= NAMED_MAX && ward_utf8_valid(refused);
-    for (size_t i = 0; shown && i < refused.size; i++) {
-        shown = refused.data[i] >= 0x20 && refused.data[i] != 0x7f;
-    }
-    if (shown) {
-        (*ret)->message = ward_arena_printf(arena, "%s: %.*s", (*ret)->message, (int)refused.size,
-                                            (const char *)refused.data);
-        WARD_ENSURE((*ret)->message != NULL, WARD_E_EXHAUSTED);
-    }
-    return WARD_OK;
-}
-
 ward_status ward_record_put_encode(struct ward_request *request, const ProtobufCMessage **ret)
 {
     struct ward_arena *arena = request->arena;
@@ -86,7 +66,8 @@ ward_status ward_record_put_encode(struct ward_request *request, const ProtobufC
     ward__v1__put_records_response__init(response);
     for (size_t i = 0; i < in->n; i++) {
         ward__v1__put_records_result__init(&results[i]);
-        WARD_TRY(encode_error(arena, in->items[i].status, in->items[i].refused, &results[i].error));
+        WARD_TRY(ward_fields_item_error(request, i, in->items[i].status, in->items[i].refused,
+                                        &results[i].error));
         results[i].version = results[i].error == NULL ? in->items[i].version : 0;
         pointers[i] = &results[i];
     }
@@ -168,24 +149,25 @@ static ward_status encode_values(struct ward_arena *arena, const struct ward_get
     return WARD_OK;
 }
 
-static ward_status encode_got(struct ward_arena *arena, const struct ward_get_item *item,
-                              size_t *left, Ward__V1__GetRecordsResult *result)
+static ward_status encode_got(const struct ward_request *request, size_t i,
+                              const struct ward_get_item *item, size_t *left,
+                              Ward__V1__GetRecordsResult *result)
 {
     ward__v1__get_records_result__init(result);
-    WARD_TRY(encode_error(arena, item->status, item->refused, &result->error));
+    WARD_TRY(ward_fields_item_error(request, i, item->status, item->refused, &result->error));
     if (result->error != NULL) {
         return WARD_OK;
     }
     size_t size = size_of(item);
     if (size > *left) {
-        return ward_fields_error(
-            arena, WARD_REFUSAL(WARD_E_EXHAUSTED, "response: this item no longer fits 4 MiB"),
-            &result->error);
+        return ward_fields_item_error(
+            request, i, WARD_REFUSAL(WARD_E_EXHAUSTED, "response: this item no longer fits 4 MiB"),
+            (struct ward_bytes){0}, &result->error);
     }
     *left -= size;
     result->version = item->version;
     ward_fields_put(&result->json, item->json);
-    return encode_values(arena, item, result);
+    return encode_values(request->arena, item, result);
 }
 
 ward_status ward_record_get_encode(struct ward_request *request, const ProtobufCMessage **ret)
@@ -199,9 +181,10 @@ ward_status ward_record_get_encode(struct ward_request *request, const ProtobufC
         WARD_ARENA_ARRAY(arena, Ward__V1__GetRecordsResult *, in->n);
     WARD_ENSURE(response != NULL && results != NULL && pointers != NULL, WARD_E_EXHAUSTED);
     ward__v1__get_records_response__init(response);
-    size_t left = WARD_RESPONSE_MAX - in->n * ERROR_SIZE; /* room for every item's refusal */
+    size_t left =
+        WARD_RESPONSE_MAX - in->n * WARD_ITEM_ERROR_MAX; /* room for every item's refusal */
     for (size_t i = 0; i < in->n; i++) {
-        WARD_TRY(encode_got(arena, &in->items[i], &left, &results[i]));
+        WARD_TRY(encode_got(request, i, &in->items[i], &left, &results[i]));
         pointers[i] = &results[i];
     }
     response->results = pointers;

@@ -4,8 +4,6 @@
  * is wiped. */
 #include "server/rpc/stream.h"
 
-#include <string.h>
-
 #include "server/rpc/details.h"
 #include "server/rpc/message.h"
 
@@ -42,28 +40,6 @@ static void answered(struct ward_stream *stream, ward_status status)
     if (!ward_ok(status)) {
         ward_h2_cancel(&stream->h2);
     }
-}
-
-/* Refused by what the policy says, not by what it was asked for. */
-static bool is_of_policy(ward_status status)
-{
-    static const char prefix[] = "policy: ";
-    const char *text = ward_status_refusal(status);
-    return status.code == WARD_E_DENIED && text != NULL &&
-           strncmp(text, prefix, sizeof(prefix) - 1) == 0;
-}
-
-/* What was asked for and the rule that decided, as its audit entry names them: whoever is refused
- * can say to an officer what he lacks. */
-static size_t tell_rule(const struct ward_request *request, struct ward_leaf_pair out[static 2])
-{
-    if (request->rule == NULL) {
-        return 0;
-    }
-    out[0] = (struct ward_leaf_pair){.name = "action",
-                                     .text = ward_bytes_str(ward_action_name(request->action))};
-    out[1] = (struct ward_leaf_pair){.name = "rule", .text = ward_bytes_str(request->rule)};
-    return 2;
 }
 
 static void reply_refusal(struct ward_stream *stream, ward_status status,
@@ -131,9 +107,10 @@ void ward_reply_request(struct ward_stream *stream, struct ward_request *take_re
                                     .facts = take_request->detail,
                                     .n_facts =
                                         take_request->tells_detail ? take_request->n_detail : 0};
-        if (with.n_facts == 0 && is_of_policy(status)) {
+        if (with.n_facts == 0) {
             with.facts = rule;
-            with.n_facts = tell_rule(take_request, rule);
+            with.n_facts =
+                ward_details_rule(status, take_request->action, take_request->rule, rule);
         }
         reply_refusal(stream, status, &with);
         ward_request_free(take_request);

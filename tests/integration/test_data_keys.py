@@ -149,7 +149,7 @@ def test_a_condition_on_the_context_holds_for_every_data_key_call(provisioner, c
 
 
 def test_more_than_one_key_in_a_request_is_a_right_of_its_own(provisioner):
-    text = "policy: more than one key in a request is not allowed"
+    text = "policy: more than one key in a request is not allowed (action data-key.batch, rule default-deny)"
     one = dict(key="app/demo", context={"purpose": "TREAT"}, without_plaintext=True)
     item_refused(PERMISSION_DENIED, text, lambda: provisioner.generate(context={"purpose": "TREAT"}, without_plaintext=True, count=2))
     assert errors_of(lambda: provisioner.generate_items([one, one]), 2) == [(PERMISSION_DENIED, text)] * 2

@@ -72,9 +72,10 @@ def test_who_may_not_unwrap_may_still_move_and_needs_the_right_at_both_ends(rota
     moved = mover.rewrap(wrapped, {"purpose": "TREAT"}, key="app/other", new_context={"purpose": "TREAT", "tenant": "north"})
     assert len(app.unwrap(moved.wrapped, {"purpose": "TREAT", "tenant": "north"})) == 32
     item_refused(PERMISSION_DENIED, "policy", lambda: mover.rewrap(wrapped, {"purpose": "TREAT"}, new_context={"purpose": "HPAYMT"}))
-    item_refused(PERMISSION_DENIED, "policy", lambda: mover.rewrap(wrapped, {"purpose": "TREAT"}, new_context={}))
+    item_refused(PERMISSION_DENIED, "policy: not allowed (action data-key.rewrap, rule default-deny)",
+                 lambda: mover.rewrap(wrapped, {"purpose": "TREAT"}, new_context={}))
     results = mover.rewrap_items([dict(wrapped=wrapped, context={"purpose": "TREAT"})] * 2)
-    assert {result.error.message for result in results} == {"policy: more than one key in a request is not allowed"}
+    assert {result.error.message for result in results} == {"policy: more than one key in a request is not allowed (action data-key.batch, rule default-deny)"}
     for client in (mover, app):
         client.close()
 

@@ -3,6 +3,7 @@
  * to bytes that were once good, and answers. What each field may be is in decode_fields_test.c. */
 #include "proto/wire_limits.h"
 #include "server/op/messages.h"
+#include "server/rpc/fields.h"
 #include "tests/unit/server/decode_support.h"
 #include "ward/v1/data_keys.pb-c.h"
 #include "ward/v1/keys.pb-c.h"
@@ -345,6 +346,114 @@ static void an_item_that_failed_shows_nothing_but_its_error(void **state)
     ward_request_free(request);
 }
 
+/* As the operations leave it: two items, of which each has its rule and what was asked for it. */
+static struct ward_request *decided(const char *path, struct ward_bytes message,
+                                    enum ward_action first, const char *rule)
+{
+    struct ward_request *request = decode_message(decode_method(path), message);
+    assert_true(ward_ok(request->status));
+    request->leaf_items = WARD_ARENA_ARRAY(request->arena, struct ward_leaf_item, 2);
+    request->item_actions = WARD_ARENA_ARRAY(request->arena, enum ward_action, 2);
+    assert_true(request->leaf_items != NULL && request->item_actions != NULL);
+    request->n_leaf_items = 2;
+    request->leaf_items[0].rule = request->leaf_items[1].rule = rule;
+    request->item_actions[0] = first;
+    request->item_actions[1] = WARD_ACTION_DATA_KEY_BATCH;
+    return request;
+}
+
+static void deny_both(struct ward_request *request, enum ward_action action)
+{
+    ward_status denied = WARD_REFUSAL(WARD_E_DENIED, "policy: not allowed");
+    for (size_t i = 0; i < 2; i++) {
+        if (action == WARD_ACTION_DATA_KEY_GENERATE) {
+            ((struct ward_generate *)request->in)->items[i].status = denied;
+        } else if (action == WARD_ACTION_DATA_KEY_UNWRAP) {
+            ((struct ward_unwrap *)request->in)->items[i].status = denied;
+        } else if (action == WARD_ACTION_DATA_KEY_REWRAP) {
+            ((struct ward_data_key_rewrap *)request->in)->items[i].status = denied;
+        } else if (action == WARD_ACTION_RECORD_PUT) {
+            ((struct ward_put *)request->in)->items[i].status = denied;
+        } else {
+            ((struct ward_get *)request->in)->items[i].status = denied;
+        }
+    }
+}
+
+static void an_item_that_policy_refused_names_action_and_rule(void **state)
+{
+    (void)state;
+    const struct {
+        const char *path;
+        struct ward_bytes message;
+        enum ward_action action;
+    } cases[] = {
+        {GENERATE, L("\x12\x00\x12\x00"), WARD_ACTION_DATA_KEY_GENERATE},
+        {UNWRAP, L("\x12\x00\x12\x00"), WARD_ACTION_DATA_KEY_UNWRAP},
+        {REWRAP, L("\x12\x00\x12\x00"), WARD_ACTION_DATA_KEY_REWRAP},
+        {PUT, L("\x1a\x00\x1a\x00"), WARD_ACTION_RECORD_PUT},
+        {GET, L("\x1a\x00\x1a\x00"), WARD_ACTION_RECORD_GET},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct ward_request *request =
+            decided(cases[i].path, cases[i].message, cases[i].action, "desk/one");
+        deny_both(request, cases[i].action);
+        const ProtobufCMessage *answer = NULL;
+        struct ward_bytes packed;
+        assert_true(ward_ok(decode_method(cases[i].path)->encode(request, &answer)));
+        assert_true(ward_ok(ward_message_pack(request->arena, answer, &packed)));
+        for (size_t t = 0; t < 2; t++) {
+            char text[128];
+            int n = snprintf(text, sizeof(text), "policy: not allowed (action %s, rule desk/one)",
+                             ward_action_name(request->item_actions[t]));
+            assert_non_null(memmem(packed.data, packed.size, text, (size_t)n));
+        }
+        ward_request_free(request);
+    }
+}
+
+static void what_refuses_an_item_has_its_text(void **state)
+{
+    (void)state;
+    static const char longest[] =
+        "an-officers-role-with-the-longest-name-that-a-policy-takes-64-cs/"
+        "a-rule-with-the-longest-of-all-names-that-a-policy-takes-64-long";
+    static const char field[] = "a-field-with-the-longest-name-that-is-shown-in-a-text-64-bytes-l";
+    assert_int_equal(strlen(longest), 129);
+    assert_int_equal(strlen(field), 64);
+    const struct {
+        ward_status status;
+        struct ward_bytes refused;
+        const char *rule, *text; /* NULL: any */
+    } cases[] = {
+        {WARD_REFUSAL(WARD_E_DENIED, "policy: field not allowed"), L("birthDate"), "desk/names",
+         "policy: field not allowed: birthDate (action record.get, rule desk/names)"},
+        {WARD_REFUSAL(WARD_E_DENIED, "policy: field not allowed"), L("a\nb"), "desk/names",
+         "policy: field not allowed (action record.get, rule desk/names)"},
+        {WARD_REFUSAL(WARD_E_DENIED, "policy: not allowed"), L(""), NULL, "policy: not allowed"},
+        {WARD_REFUSAL(WARD_E_NOT_FOUND, "record: no such record"), L(""), "desk/names",
+         "record: no such record"},
+        {WARD_REFUSAL(WARD_E_CIPHERTEXT, "policy: not allowed"), L(""), "desk/names",
+         "ciphertext does not open"},
+        {WARD_REFUSAL(WARD_E_DENIED, "policy: more than one key in a request is not allowed"),
+         ward_bytes_str(field), longest, NULL},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct ward_request *request =
+            decided(GET, L("\x1a\x00\x1a\x00"), WARD_ACTION_RECORD_GET, cases[i].rule);
+        Ward__V1__ItemError *error, *none;
+        assert_true(
+            ward_ok(ward_fields_item_error(request, 0, cases[i].status, cases[i].refused, &error)));
+        if (cases[i].text != NULL) {
+            assert_string_equal(error->message, cases[i].text);
+        }
+        assert_in_range(protobuf_c_message_get_packed_size(&error->base), 1, WARD_ITEM_ERROR_MAX);
+        assert_true(ward_ok(ward_fields_item_error(request, 1, WARD_OK, L(""), &none)));
+        assert_null(none);
+        ward_request_free(request);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -361,6 +470,8 @@ int main(void)
         cmocka_unit_test(an_answer_over_four_megabytes_is_refused),
         cmocka_unit_test(secrets_that_were_not_asked_for_are_not_sent),
         cmocka_unit_test(an_item_that_failed_shows_nothing_but_its_error),
+        cmocka_unit_test(an_item_that_policy_refused_names_action_and_rule),
+        cmocka_unit_test(what_refuses_an_item_has_its_text),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

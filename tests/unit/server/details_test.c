@@ -241,6 +241,31 @@ static void numbers_are_told_only_as_many_as_fit(void **state)
     google__rpc__error_info__free_unpacked(info, NULL);
 }
 
+static void only_what_policy_refused_has_a_rule(void **state)
+{
+    (void)state;
+    struct ward_leaf_pair told[2];
+    ward_status denied = WARD_REFUSAL(WARD_E_DENIED, "policy: not allowed");
+    assert_int_equal(ward_details_rule(denied, WARD_ACTION_RECORD_GET, "desk/names", told), 2);
+    assert_string_equal(told[0].name, "action");
+    assert_true(ward_bytes_eq(told[0].text, WARD_BYTES_LITERAL("record.get")));
+    assert_string_equal(told[1].name, "rule");
+    assert_true(ward_bytes_eq(told[1].text, WARD_BYTES_LITERAL("desk/names")));
+    const ward_status others[] = {
+        WARD_OK,
+        WARD_STATUS(WARD_E_DENIED),
+        WARD_REFUSAL(WARD_E_DENIED, "identity: revoked"),
+        WARD_STATUS(WARD_E_CIPHERTEXT),
+        WARD_REFUSAL(WARD_E_CIPHERTEXT, "policy: not allowed"),
+        WARD_REFUSAL(WARD_E_STATE, "policy: the database has none"),
+    };
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+        assert_int_equal(ward_details_rule(others[i], WARD_ACTION_RECORD_GET, "desk/names", told),
+                         0);
+    }
+    assert_int_equal(ward_details_rule(denied, WARD_ACTION_RECORD_GET, NULL, told), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -255,6 +280,7 @@ int main(void)
         cmocka_unit_test(what_would_be_too_large_is_left_out),
         cmocka_unit_test(the_numbers_behind_a_refusal_are_told_by_name),
         cmocka_unit_test(numbers_are_told_only_as_many_as_fit),
+        cmocka_unit_test(only_what_policy_refused_has_a_rule),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

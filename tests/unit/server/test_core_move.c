@@ -256,10 +256,13 @@ static void more_than_one_needs_a_right_of_its_own(void **state)
     struct ward_request *one = moving(issued.wrapped, 1);
     assert_ok(core_run(&node, one));
     assert_ok(items_of(one)->status);
+    assert_int_equal(one->item_actions[0], WARD_ACTION_DATA_KEY_REWRAP);
     ward_request_free(one);
     struct ward_request *many = core_generate(&world, &world.app, "app/keys", 1, 2);
     assert_ok(core_run(&node, many));
     assert_code(((struct ward_generate *)many->in)->items[0].status, WARD_E_DENIED);
+    assert_int_equal(many->item_actions[0], WARD_ACTION_DATA_KEY_BATCH);
+    assert_string_equal(many->leaf_items[0].rule, "default-deny");
     core_expect_entry(&world, many, "refused", "PERMISSION_DENIED");
     ward_request_free(many);
 }

@@ -249,6 +249,7 @@ static void a_get_gives_only_the_fields_that_policy_allows(void **state)
     assert_code(item->status, WARD_E_DENIED);
     assert_string_equal(ward_status_refusal(item->status),
                         "policy: no field of the default set is allowed");
+    assert_string_equal(got->leaf_items[0].rule, "default-deny"); /* not the one that let it in */
     ward_request_free(got);
 }
 

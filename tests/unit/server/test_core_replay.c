@@ -355,12 +355,12 @@ static void what_failed_may_come_again(void **state)
 static void what_cannot_be_kept_does_not_run(void **state)
 {
     (void)state;
-    answer_size = 64 * 1024;
+    answer_size = 512 * 1024;
     refused(
         put("put-1", "a"), WARD_E_EXHAUSTED,
-        "request_id: the answer is larger than 64 KiB and cannot be kept; ask for less at once");
+        "request_id: the answer is larger than 512 KiB and cannot be kept; ask for less at once");
     assert_int_equal(version(), 0);
-    answer_size = 64 * 1024 - 3;
+    answer_size = 512 * 1024 - 3;
     struct ward_request *fits = put("put-1", "a");
     assert_ok(core_run(&node, fits));
     ward_request_free(fits);
