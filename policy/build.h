@@ -55,7 +55,6 @@ ward_status ward_build_bool(struct ward_build *build, const char *what, const ch
 ward_status ward_build_refuse_identity(struct ward_build *build, const char *place);
 /* For a demand of hardware that no certificate could meet. */
 ward_status ward_build_refuse_hardware(struct ward_build *build, const char *place);
-const char *ward_role_kind_name(enum ward_role_kind kind);
 /* Memory that is zeroed; EXHAUSTED when there is none. */
 #define WARD_BUILD_ARRAY(arena, type, n, ret) \
     ((*(ret) = WARD_ARENA_ARRAY(arena, type, n)) != NULL ? WARD_OK : WARD_STATUS(WARD_E_EXHAUSTED))

@@ -70,6 +70,9 @@ enum ward_role_kind {
     WARD_ROLE_ADMINISTRATOR,
 };
 
+/* "application", as a policy has it. */
+const char *ward_role_kind_name(enum ward_role_kind kind);
+
 struct ward_policy;
 
 /* Where the text is wrong; line and column from 1, 0 when the fault has no place. */

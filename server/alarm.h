@@ -23,7 +23,13 @@
       "successor to tls.client_ca, certify its clients anew, and send SIGHUP")                   \
     X(CLIENT_CRL, "client_crl",                                                                  \
       "ALARM a revocation list ends, and nobody is let in from then on: put a newer one in "     \
-      "tls.client_crl and send SIGHUP")
+      "tls.client_crl and send SIGHUP")                                                          \
+    X(SHARED, "shared_certificate",                                                              \
+      "ALARM a client certificate is in use from two addresses at once: revoke it if its key "   \
+      "may be stolen, and give each instance a certificate of its own")                          \
+    X(SHARED_OFFICER, "shared_officer_certificate",                                              \
+      "ALARM the certificate of an officer, auditor or administrator is in use from two "        \
+      "addresses at once: ask its owner now, and revoke it unless both places are theirs")
 
 enum ward_alarm {
     WARD_ALARM_NONE,

@@ -107,6 +107,8 @@ static ward_status start_edges(struct ward_app *app)
                                           .in_force = ward_app_in_force,
                                           .look = ward_app_look,
                                           .endings = ward_app_endings,
+                                          .shared_untold = ward_app_shared_untold,
+                                          .shared_told = ward_app_shared_told,
                                           .context = app,
                                           .unidentified = ward_app_take_unidentified,
                                           .rewrap_share = app->config->rewrap_share};

@@ -9,6 +9,8 @@
 #include "server/app_parts.h"
 #include "server/hardening.h"
 
+#define SHARED_LATELY_US (24LL * 3600 * 1000000)
+
 static void submit(void *context, struct ward_list *requests)
 {
     struct ward_app *app = context;
@@ -131,6 +133,18 @@ void ward_app_endings(void *context, struct ward_endings *ret)
     ward_rpc_endings(app->rpc, ret);
 }
 
+size_t ward_app_shared_untold(void *context, struct ward_shared *out, size_t max)
+{
+    struct ward_app *app = context;
+    return ward_rpc_shared_untold(app->rpc, out, max);
+}
+
+void ward_app_shared_told(void *context, const uint8_t certificate[static 32])
+{
+    struct ward_app *app = context;
+    ward_rpc_shared_told(app->rpc, certificate);
+}
+
 /* ---- what a diagnosis asks ---- */
 
 /* On a connection of its own: nobody asks often. */
@@ -151,6 +165,13 @@ static int64_t certificate_end_us(void *context)
     return ward_rpc_certificate_end_us(app->rpc);
 }
 
+static size_t shared_lately(void *context, struct ward_shared *out, size_t max)
+{
+    struct ward_app *app = context;
+    return ward_rpc_shared_since(app->rpc, ward_monotonic_us(&ward_clock_system) - SHARED_LATELY_US,
+                                 out, max);
+}
+
 void ward_app_set_posture(struct ward_app *app)
 {
     const struct ward_config *config = app->config;
@@ -158,6 +179,7 @@ void ward_app_set_posture(struct ward_app *app)
         (struct ward_posture){.context = app,
                               .snapshot = snapshot_now,
                               .certificate_end_us = certificate_end_us,
+                              .shared_lately = shared_lately,
                               .development_module = strstr(config->hsm_module, "softhsm") != NULL,
                               .memory_locked = ward_hardening_locked_all(),
                               .wrap_soft_limit = config->wrap_soft_limit,

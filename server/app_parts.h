@@ -63,6 +63,8 @@ void ward_app_rolled_back(void *context, uint64_t size, uint64_t acknowledged);
 void ward_app_stop_edited(void *context);
 void ward_app_altered(void *context, ward_status status);
 void ward_app_endings(void *context, struct ward_endings *ret);
+size_t ward_app_shared_untold(void *context, struct ward_shared *out, size_t max);
+void ward_app_shared_told(void *context, const uint8_t certificate[static 32]);
 void ward_app_look(void *context, struct ward_store_reader *reader);
 
 /* app_metrics.c */

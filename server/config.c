@@ -32,7 +32,7 @@
     X("min_ping_interval_s", min_ping_interval_s, 0, 86400)           \
     X("min_ping_interval_idle_s", min_ping_interval_idle_s, 0, 86400) \
     X("ping_strikes", ping_strikes, 0, 1000)
-#define BALANCERS_MAX 64
+#define NETWORKS_MAX 64
 
 struct doc_tls {
     char *certificate, *key, *client_ca, *client_crl, *minimum_version;
@@ -41,8 +41,8 @@ struct doc_connections {
 #define MEMBER(key, member, least, most) char *member;
     CONNECTION_NUMBERS(MEMBER)
 #undef MEMBER
-    char **proxy_from;
-    uint32_t proxy_from_count;
+    char **proxy_from, **one_source;
+    uint32_t proxy_from_count, one_source_count;
 };
 struct doc_database {
     char *conninfo, *readers;
@@ -89,7 +89,9 @@ static const cyaml_schema_field_t connection_fields[] = {
     CONNECTION_NUMBERS(FIELD)
 #undef FIELD
         CYAML_FIELD_SEQUENCE("proxy_from", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL,
-                             struct doc_connections, proxy_from, &text_entry, 0, BALANCERS_MAX),
+                             struct doc_connections, proxy_from, &text_entry, 0, NETWORKS_MAX),
+    CYAML_FIELD_SEQUENCE("one_source", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL,
+                         struct doc_connections, one_source, &text_entry, 0, NETWORKS_MAX),
     CYAML_FIELD_END,
 };
 static const cyaml_schema_field_t database_fields[] = {
@@ -268,20 +270,18 @@ static ward_status take_tls(const struct reading *reading, const struct doc_tls 
     return WARD_OK;
 }
 
-static ward_status take_balancers(const struct reading *reading, const struct doc_connections *doc,
-                                  struct ward_config *config)
+static ward_status take_networks(const struct reading *reading, char *const *texts, size_t n,
+                                 const struct ward_cidr **ret)
 {
-    struct ward_cidr *cidrs =
-        WARD_ARENA_ARRAY(reading->arena, struct ward_cidr, doc->proxy_from_count);
+    struct ward_cidr *cidrs = WARD_ARENA_ARRAY(reading->arena, struct ward_cidr, n);
     WARD_ENSURE(cidrs != NULL, WARD_E_EXHAUSTED);
-    for (uint32_t i = 0; i < doc->proxy_from_count; i++) {
-        if (!ward_cidr_parse(doc->proxy_from[i], &cidrs[i])) {
-            return ward_yaml_refuse(reading->text, doc->proxy_from[i], reading->error,
+    for (size_t i = 0; i < n; i++) {
+        if (!ward_cidr_parse(texts[i], &cidrs[i])) {
+            return ward_yaml_refuse(reading->text, texts[i], reading->error,
                                     "not an address or a network such as 10.0.0.0/8");
         }
     }
-    config->net.proxy_from = cidrs;
-    config->net.n_proxy_from = doc->proxy_from_count;
+    *ret = cidrs;
     return WARD_OK;
 }
 
@@ -296,7 +296,11 @@ static ward_status take_connections(const struct reading *reading,
     WARD_TRY(keep_number(reading, doc->member, least, most, &config->net.member));
     CONNECTION_NUMBERS(TAKE)
 #undef TAKE
-    return take_balancers(reading, doc, config);
+    config->net.n_proxy_from = doc->proxy_from_count;
+    config->net.n_one_source = doc->one_source_count;
+    WARD_TRY(
+        take_networks(reading, doc->proxy_from, doc->proxy_from_count, &config->net.proxy_from));
+    return take_networks(reading, doc->one_source, doc->one_source_count, &config->net.one_source);
 }
 
 static ward_status take_hsm(const struct reading *reading, const struct doc_hsm *doc,

@@ -16,6 +16,7 @@
 #include "server/jobs/recovery.h"
 #include "server/jobs/reviews.h"
 #include "server/jobs/rotation.h"
+#include "server/jobs/shared.h"
 #include "server/limits.h"
 #include "server/op/system.h"
 #include "server/work/budget.h"
@@ -28,6 +29,7 @@
 #define ATTEST_TICKS 36000
 #define BEAT_TICKS 100
 #define REVIEWS_TICKS 50
+#define SHARED_AT_ONCE 8
 #define SMALL_ARENA (1u << 20)
 
 struct ward_jobs {
@@ -207,6 +209,17 @@ static void look_at_endings(struct ward_jobs *jobs)
     }
 }
 
+static void look_for_shared(struct ward_jobs *jobs)
+{
+    struct ward_shared shared[SHARED_AT_ONCE];
+    size_t n = jobs->config.shared_untold == NULL
+                   ? 0
+                   : jobs->config.shared_untold(jobs->config.context, shared, SHARED_AT_ONCE);
+    for (size_t i = 0; i < n && ward_shared_tell(jobs->config.pipeline, &shared[i]); i++) {
+        jobs->config.shared_told(jobs->config.context, shared[i].certificate);
+    }
+}
+
 static bool wraps_reached(const struct ward_jobs *jobs)
 {
     struct ward_budget *budget = jobs->config.pipeline->budget;
@@ -231,6 +244,7 @@ static void *tick(void *argument)
         if (second) {
             beat(jobs, n);
             look_at_endings(jobs);
+            look_for_shared(jobs);
         }
         if (n % PURGE_TICKS == 0) {
             purge(jobs);

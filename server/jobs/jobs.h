@@ -6,7 +6,8 @@
  *                  rotation of a version that is old enough, has wrapped as often as it should, or
  *                  is compromised
  *                  destruction of a version whose waiting is over
- *                  an alarm where a certificate or a revocation list ends
+ *                  an alarm where a certificate or a revocation list ends, or a client certificate
+ *                  is in use in two places
  *                  a heartbeat, when the epoch has moved, or ten seconds after the last
  *   every 5 s      the kept answers of changes go when they are a day old
  *   every 10 s     the summary of attempts without an identity, when there were any
@@ -18,6 +19,7 @@
 #define WARD_SERVER_JOBS_JOBS_H
 
 #include "server/net/endings.h"
+#include "server/net/shared.h"
 #include "server/rpc/pipeline.h"
 #include "server/work/committer.h"
 
@@ -38,6 +40,10 @@ struct ward_jobs_config {
     void (*look)(void *context, struct ward_store_reader *reader);
     /* When certificates and revocation lists end. NULL: nothing is known of them. */
     void (*endings)(void *context, struct ward_endings *ret);
+    /* Client certificates in use in two places at once, of which nobody was told yet. NULL: they
+     * are not looked for. */
+    size_t (*shared_untold)(void *context, struct ward_shared *out, size_t max);
+    void (*shared_told)(void *context, const uint8_t certificate[static 32]);
     void *context;
     void (*unidentified)(void *context, unsigned *ret_handshakes,
                          unsigned *ret_requests); /* takes the counts */

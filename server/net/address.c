@@ -34,15 +34,24 @@ bool ward_ip_of(const struct sockaddr *address, struct ward_ip *ret, uint16_t *r
     return false;
 }
 
-static bool is_v4(const struct ward_ip *ip)
+bool ward_ip_is_v4(const struct ward_ip *ip)
 {
     return memcmp(ip->bytes, mapped, sizeof(mapped)) == 0;
+}
+
+struct ward_ip ward_ip_place(const struct ward_ip *ip)
+{
+    struct ward_ip place = *ip;
+    if (!ward_ip_is_v4(ip)) {
+        memset(place.bytes + 8, 0, 8);
+    }
+    return place;
 }
 
 void ward_ip_print(const struct ward_ip *ip, uint16_t port, char out[static WARD_ADDRESS_SIZE])
 {
     char text[INET6_ADDRSTRLEN] = "";
-    bool v4 = is_v4(ip);
+    bool v4 = ward_ip_is_v4(ip);
     (void)inet_ntop(v4 ? AF_INET : AF_INET6, ip->bytes + (v4 ? sizeof(mapped) : 0), text,
                     sizeof(text)); /* cannot fail with such room */
     (void)snprintf(out, WARD_ADDRESS_SIZE, v4 ? "%s:%u" : "[%s]:%u", text, port); /* fits */

@@ -22,6 +22,10 @@ struct ward_cidr {
 struct ward_ip ward_ip_v4(const uint8_t bytes[static 4]);
 /* False for what is neither IPv4 nor IPv6. */
 bool ward_ip_of(const struct sockaddr *address, struct ward_ip *ret, uint16_t *ret_port);
+bool ward_ip_is_v4(const struct ward_ip *ip);
+/* What is one place: an address of IPv4, and a whole /64 of IPv6, since whoever has one address
+ * there has them all. */
+struct ward_ip ward_ip_place(const struct ward_ip *ip);
 /* "127.0.0.1:7443", "[::1]:7443". */
 void ward_ip_print(const struct ward_ip *ip, uint16_t port, char out[static WARD_ADDRESS_SIZE]);
 

@@ -46,16 +46,6 @@ void ward_callers_free(struct ward_callers *callers)
     }
 }
 
-static struct ward_ip counted_as(const struct ward_ip *ip)
-{
-    static const uint8_t mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
-    struct ward_ip whole = *ip;
-    if (memcmp(ip->bytes, mapped, sizeof(mapped)) != 0) {
-        memset(whole.bytes + 8, 0, 8);
-    }
-    return whole;
-}
-
 /* Where it stands, or would. */
 static size_t place_of(const struct ward_callers *callers, const struct ward_ip *ip, bool *ret_here)
 {
@@ -97,7 +87,7 @@ static bool insert(struct ward_callers *callers, size_t place, const struct ward
 
 bool ward_callers_take(struct ward_callers *callers, const struct ward_ip *ip)
 {
-    struct ward_ip key = counted_as(ip);
+    struct ward_ip key = ward_ip_place(ip);
     bool here, taken = false;
     (void)pthread_mutex_lock(&callers->lock);
     size_t place = place_of(callers, &key, &here);
@@ -112,7 +102,7 @@ bool ward_callers_take(struct ward_callers *callers, const struct ward_ip *ip)
 
 void ward_callers_give(struct ward_callers *callers, const struct ward_ip *ip)
 {
-    struct ward_ip key = counted_as(ip);
+    struct ward_ip key = ward_ip_place(ip);
     bool here;
     (void)pthread_mutex_lock(&callers->lock);
     size_t place = place_of(callers, &key, &here);

@@ -141,7 +141,8 @@ static ward_status established(struct ward_conn *conn)
                 WARD_E_UNAUTHENTICATED);
     WARD_TRY(ward_tls_peer(conn->tls, &certificate, &conn->not_after_us));
     ward_ip_print(&conn->arrival.ip, conn->arrival.port, address);
-    conn->session = handler->open(handler->context, conn->id, certificate, address);
+    conn->session =
+        handler->open(handler->context, conn->id, certificate, &conn->arrival.ip, address);
     WARD_ENSURE(conn->session != NULL, WARD_E_EXHAUSTED);
     WARD_TRY(
         ward_h2_new(&loop->config.h2, loop->memory, handler->streams, conn->session, &conn->h2));

@@ -114,7 +114,8 @@ static void look_at_time(struct ward_conn *conn, int64_t now_us)
 static void tick_open(struct ward_conn *conn, int64_t now_us)
 {
     struct ward_loop *loop = conn->loop;
-    loop->config.handler.tick(loop->config.handler.context, conn->session, conn->h2, now_us);
+    loop->config.handler.tick(loop->config.handler.context, conn->session, conn->h2, now_us,
+                              conn->heard_us);
     look_at_calls(conn, now_us);
     look_at_time(conn, now_us);
     if (keep_alive(conn, now_us)) {

@@ -89,7 +89,7 @@ static void begin_drain(struct ward_loop *loop)
          conn = ward_conn_table_next(&loop->table, &at)) {
         if (conn->h2 != NULL) {
             loop->config.handler.tick(loop->config.handler.context, conn->session, conn->h2,
-                                      loop->now_us);
+                                      loop->now_us, conn->heard_us);
         }
         ward_conn_touch(conn);
     }

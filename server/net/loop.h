@@ -19,15 +19,17 @@ struct ward_loop_handler {
     void *context;
     const struct ward_h2_events *streams;
     /* The handshake is done. What it returns is the context of streams->begin; NULL closes. */
-    void *(*open)(void *context, uint64_t connection, X509 *certificate, const char *address);
+    void *(*open)(void *context, uint64_t connection, X509 *certificate, const struct ward_ip *ip,
+                  const char *address);
     /* After ward_loop_recheck, for each connection: false closes it at once. */
     bool (*welcome)(void *context, void *session);
     /* Asked once it is open: after how long it shall end, in microseconds; 0: never. */
     int64_t (*age)(void *context, void *session);
     void (*close)(void *context, void *session); /* after all of its streams */
     void (*handshake_failed)(void *context, enum ward_tls_fault fault);
-    /* Once a second for each connection. */
-    void (*tick)(void *context, void *session, struct ward_h2 *h2, int64_t now_us);
+    /* Once a second for each connection. heard_us: when its peer's last bytes came. */
+    void (*tick)(void *context, void *session, struct ward_h2 *h2, int64_t now_us,
+                 int64_t heard_us);
     void (*turn)(void *context);    /* the end of a turn, before connections are written */
     bool (*pending)(void *context); /* work was posted: turn again, do not sleep */
 };

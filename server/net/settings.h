@@ -17,6 +17,8 @@ struct ward_net_settings {
     unsigned min_ping_interval_s, min_ping_interval_idle_s, ping_strikes;
     const struct ward_cidr *proxy_from; /* borrowed */
     size_t n_proxy_from;
+    const struct ward_cidr *one_source; /* each counts as one address to server/net/sharing.h */
+    size_t n_one_source;                /* borrowed */
 };
 
 #define WARD_NET_SETTINGS_DEFAULT                                 \

@@ -12,6 +12,7 @@
 #define CHECKPOINT_LATE_US (60 * SECOND_US) /* one is due a second after there is news */
 #define CHECKPOINT_LOST_US (3600 * SECOND_US)
 #define CERTIFICATE "certificate"
+#define SHARED "shared-certificates"
 #define NODES "daemons"
 #define CLOCK "clock"
 #define AUDIT "audit-log"
@@ -58,6 +59,33 @@ static ward_status check_certificate(struct ward_diagnosis *diagnosis,
     }
     return ward_diagnosis_well(diagnosis, CERTIFICATE,
                                "the daemon's certificate is good for 30 days and more");
+}
+
+/* Of the last day, by this daemon alone. */
+static ward_status check_shared(struct ward_diagnosis *diagnosis,
+                                const struct ward_posture *posture)
+{
+    struct ward_shared *shared =
+        WARD_ARENA_ARRAY(diagnosis->arena, struct ward_shared, WARD_SHARED_MAX);
+    WARD_ENSURE(shared != NULL, WARD_E_EXHAUSTED);
+    size_t n = posture->shared_lately == NULL
+                   ? 0
+                   : posture->shared_lately(posture->context, shared, WARD_SHARED_MAX);
+    for (size_t i = 0; i < n; i++) {
+        const struct ward_subject *subject =
+            ward_policy_subject(diagnosis->state->policy, ward_bytes_str(shared[i].identity));
+        bool grave = subject != NULL && ward_subject_kind(subject) != WARD_ROLE_APPLICATION;
+        char hex[2 * sizeof(shared[i].certificate) + 1];
+        ward_hex_encode(WARD_BYTES_ARRAY(shared[i].certificate), hex);
+        WARD_TRY(ward_diagnosis_add(
+            diagnosis, SHARED, grave ? WARD_FINDING_GAP : WARD_FINDING_WARNING,
+            "revoke it if its key may be stolen; each instance needs a certificate of its own",
+            "the certificate sha256:%s of %s was in use from %s and %s at once", hex,
+            shared[i].identity, shared[i].first, shared[i].second));
+    }
+    return ward_diagnosis_well(diagnosis, SHARED,
+                               "no client certificate was in use from two addresses at once since "
+                               "yesterday, as far as this daemon saw");
 }
 
 /* One that is gone for a day was put out of service. */
@@ -158,6 +186,7 @@ ward_status ward_diagnose_daemon(struct ward_diagnosis *diagnosis, const struct 
     if (diagnosis->posture != NULL) {
         WARD_TRY(check_setup(diagnosis, diagnosis->posture));
         WARD_TRY(check_certificate(diagnosis, diagnosis->posture));
+        WARD_TRY(check_shared(diagnosis, diagnosis->posture));
     }
     /* The committer refuses a database that may forget what it said was written. */
     WARD_TRY(ward_diagnosis_well(diagnosis, "database",

@@ -86,7 +86,7 @@ extern const struct ward_op ward_op_audit_export, ward_op_audit_checkpoint;
 /* Internal, by identity "system". */
 extern const struct ward_op ward_op_sign_checkpoint, ward_op_rewrap, ward_op_rewrap_open,
     ward_op_rewrap_end, ward_op_rekey, ward_op_rekey_open, ward_op_rekey_end, ward_op_recover,
-    ward_op_start, ward_op_summary, ward_op_ending, ward_op_attest, ward_op_rotate_due,
-    ward_op_purge, ward_op_destroy_due, ward_op_recover_destroying;
+    ward_op_start, ward_op_summary, ward_op_ending, ward_op_shared, ward_op_attest,
+    ward_op_rotate_due, ward_op_purge, ward_op_destroy_due, ward_op_recover_destroying;
 
 #endif

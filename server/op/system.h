@@ -84,6 +84,12 @@ struct ward_ending_alarm {
     int64_t end_us; /* 0: it has no date that can be read */
 };
 
+/* A client certificate is in use in two places at once. Borrowed while the request runs. */
+struct ward_shared_alarm {
+    const uint8_t *sha256; /* 32 bytes */
+    const char *identity, *first, *second;
+};
+
 struct ward_attestation;
 struct ward_attest {
     struct ward_attestation *attestation;

@@ -7,6 +7,7 @@
 
 #include "server/net/endings.h"
 #include "server/net/settings.h"
+#include "server/net/shared.h"
 #include "server/request.h"
 
 struct ward_rpc_config {
@@ -60,6 +61,12 @@ ward_status ward_rpc_new(const struct ward_rpc_config *config,
 int64_t ward_rpc_certificate_end_us(const struct ward_rpc *rpc);
 /* When that, the CAs of clients and their revocation lists end. Any thread. */
 void ward_rpc_endings(const struct ward_rpc *rpc, struct ward_endings *ret);
+/* Client certificates in use in two places at once: those that nobody was told of yet, and all that
+ * were found since then (monotonic). How many. Any thread. */
+size_t ward_rpc_shared_untold(const struct ward_rpc *rpc, struct ward_shared *out, size_t max);
+void ward_rpc_shared_told(const struct ward_rpc *rpc, const uint8_t certificate[static 32]);
+size_t ward_rpc_shared_since(const struct ward_rpc *rpc, int64_t since_us, struct ward_shared *out,
+                             size_t max);
 unsigned ward_rpc_port(const struct ward_rpc *rpc);
 ward_status ward_rpc_start(struct ward_rpc *rpc); /* starts the loop threads */
 /* Any thread: answers move to the loops of their origins, which encode, write and free them. */

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "server/net/listener.h"
+#include "server/net/sharing.h"
 #include "server/rpc/rpc.h"
 #include "server/rpc/stream.h"
 
@@ -22,6 +23,7 @@ struct ward_rpc {
     struct ward_rpc_shared shared;
     struct ward_net_settings net;
     struct ward_callers *callers;
+    struct ward_sharing *sharing;
     struct ward_tls *tls;
     atomic_int_fast64_t told_us; /* when the log had a line about revocation lists */
     struct ward_listener *listener;
@@ -45,7 +47,7 @@ static bool on_welcome(void *context, void *session)
 }
 
 static void *on_open(void *context, uint64_t connection, struct x509_st *certificate,
-                     const char *address)
+                     const struct ward_ip *ip, const char *address)
 {
     struct rpc_loop *loop = context;
     struct ward_session *session = NULL;
@@ -62,13 +64,19 @@ static void *on_open(void *context, uint64_t connection, struct x509_st *certifi
         ward_session_free(session);
         return NULL;
     }
+    if (ward_ok(peer->status)) {
+        ward_sharing_enter(loop->rpc->sharing, &session->sharing, peer->certificate_hash,
+                           peer->identity, ip, ward_loop_now_us(loop->loop));
+    }
     return session;
 }
 
 static void on_close(void *context, void *session)
 {
-    (void)context;
-    ward_session_free(session);
+    const struct rpc_loop *loop = context;
+    struct ward_session *closed = session;
+    ward_sharing_leave(loop->rpc->sharing, &closed->sharing);
+    ward_session_free(closed);
 }
 
 static int64_t on_age(void *context, void *session)
@@ -110,10 +118,15 @@ static void on_handshake_failed(void *context, enum ward_tls_fault fault)
     }
 }
 
-static void on_tick(void *context, void *session, struct ward_h2 *h2, int64_t now_us)
+static void on_tick(void *context, void *session, struct ward_h2 *h2, int64_t now_us,
+                    int64_t heard_us)
 {
-    (void)context;
-    ward_session_tick(session, h2, now_us);
+    const struct rpc_loop *loop = context;
+    struct ward_session *ticked = session;
+    if (ward_sharing_tick(loop->rpc->sharing, &ticked->sharing, heard_us, now_us)) {
+        ward_h2_ping(h2);
+    }
+    ward_session_tick(ticked, h2, now_us);
 }
 
 static void on_turn(void *context)
@@ -237,6 +250,7 @@ static ward_status make(struct ward_rpc *rpc, const struct ward_rpc_config *conf
     WARD_TRY(ward_tls_new(&files, &rpc->tls));
     warn_of_lists(rpc);
     WARD_TRY(ward_callers_new(config->net.max_per_address, &rpc->callers));
+    WARD_TRY(ward_sharing_new(config->net.one_source, config->net.n_one_source, &rpc->sharing));
     WARD_TRY(ward_listener_new(config->listen, &rpc->listener));
     raise_descriptors();
     rpc->loops = calloc(config->loops, sizeof(*rpc->loops));
@@ -280,6 +294,22 @@ int64_t ward_rpc_certificate_end_us(const struct ward_rpc *rpc)
 void ward_rpc_endings(const struct ward_rpc *rpc, struct ward_endings *ret)
 {
     ward_tls_endings(rpc->tls, ret);
+}
+
+size_t ward_rpc_shared_untold(const struct ward_rpc *rpc, struct ward_shared *out, size_t max)
+{
+    return ward_sharing_untold(rpc->sharing, out, max);
+}
+
+void ward_rpc_shared_told(const struct ward_rpc *rpc, const uint8_t certificate[static 32])
+{
+    ward_sharing_told(rpc->sharing, certificate);
+}
+
+size_t ward_rpc_shared_since(const struct ward_rpc *rpc, int64_t since_us, struct ward_shared *out,
+                             size_t max)
+{
+    return ward_sharing_since(rpc->sharing, since_us, out, max);
 }
 
 unsigned ward_rpc_port(const struct ward_rpc *rpc)
@@ -405,6 +435,7 @@ void ward_rpc_free(struct ward_rpc *rpc)
     }
     ward_tls_free(rpc->tls);
     ward_callers_free(rpc->callers);
+    ward_sharing_free(rpc->sharing);
     free(rpc->loops);
     free(rpc);
 }

@@ -9,6 +9,7 @@
 
 #include "server/net/h2.h"
 #include "server/net/held.h"
+#include "server/net/sharing.h"
 #include "server/rpc/method.h"
 #include "server/rpc/rpc.h"
 
@@ -30,6 +31,7 @@ struct ward_session {
     unsigned in_flight; /* submitted and not come back, streams that were reset included */
     size_t held;        /* this connection's part */
     unsigned staying;   /* streams that go on: watchers, reflection */
+    struct ward_sharing_place sharing;
 };
 
 /* What the shard needs of the network; a test gives its own. */

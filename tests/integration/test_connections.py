@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """How long a connection lives, how it is told to go, and for whom it counts."""
 import contextlib
+import hashlib
+import json
 import socket
 import struct
 import time
@@ -8,6 +10,7 @@ import time
 import pytest
 from harness import wire
 from harness.client import header
+from harness.deployment import TRUST
 from harness.processes import wait_until
 from harness.stubs import data_keys_pb2
 
@@ -253,3 +256,67 @@ def test_the_share_is_the_clients_and_not_the_balancers(balanced):
             Behind(balanced, "127.0.0.3", head(V4)).close()
         with Behind(balanced, "127.0.0.3", head(V6, 0x21)) as other:
             assert other.status(GENERATE, good()) == 0
+
+
+# ---- one certificate in two places ----
+
+def from_v4(address: str) -> bytes:
+    return head(socket.inet_aton(address) + socket.inet_aton("127.0.0.1") + struct.pack(">HH", 4242, 7443))
+
+
+def from_v6(address: str) -> bytes:
+    return head(socket.inet_pton(socket.AF_INET6, address) + socket.inet_pton(socket.AF_INET6, "::1") + struct.pack(">HH", 4242, 7443), 0x21)
+
+
+class As(Behind):
+    """The same with a certificate of one's own."""
+
+    def __init__(self, deployment, identity, source: str):
+        self.identity = identity
+        super().__init__(deployment, "127.0.0.3", from_v6(source) if ":" in source else from_v4(source))
+
+    def connect(self, deployment, server, _identity):
+        return super().connect(deployment, server, self.identity)
+
+
+def test_a_certificate_in_two_places_is_told_once_with_its_owner(own):
+    restart(own, proxy_from="[127.0.0.3]", one_source="[203.0.113.0/28]")
+    daemon, log = own.daemons[0], own.client("auditor")
+    issued = {name: own.authority.issue([TRUST + name.split("/")[0]]) for name in ("app/1", "app/2", "app/3", "officer-a")}
+
+    def alarms() -> dict:
+        found = [entry for entry in map(json.loads, log.leaves()) if entry.get("detail", {}).get("alarm", "").startswith("shared")]
+        assert len({entry["object"] for entry in found}) == len(found), found  # once each
+        return {entry["object"]: entry["detail"] for entry in found}
+
+    def digest(name: str) -> str:
+        return "sha256:" + hashlib.sha256(issued[name].der).hexdigest()
+
+    with contextlib.ExitStack() as stack:
+        def open_line(name: str, source: str):
+            return stack.enter_context(As(own, issued[name], source))
+        lines = [open_line("app/1", source) for source in ("192.0.2.1", "192.0.2.1", "2001:db8::1", "2001:db8::ffff:1")]  # one host
+        lines += [open_line("app/2", "203.0.113.1"), open_line("app/2", "203.0.113.2")]  # behind one NAT
+        lines += [open_line("app/3", "192.0.2.1"), open_line("officer-a", "192.0.2.1")]
+        thief = open_line("app/3", "192.0.2.66")
+        visitor = open_line("officer-a", "192.0.2.77")
+
+        def told() -> bool:
+            for line in [*lines, thief, visitor]:
+                line.status(GENERATE, good())
+            return len(alarms()) >= 2
+        wait_until(told, 30, "both are told")
+        found = alarms()
+        assert set(found) == {digest("app/3"), digest("officer-a")}
+        app, officer = found[digest("app/3")], found[digest("officer-a")]
+        assert (app["alarm"], app["role"], app["holder"]) == ("shared_certificate", "application", TRUST + "app")
+        assert (app["first_address"], app["second_address"]) == ("192.0.2.1", "192.0.2.66")
+        assert (officer["alarm"], officer["role"]) == ("shared_officer_certificate", "officer")
+        wait_until(lambda: metric(own, 'ward_alarms_total{kind="shared_officer_certificate"}') == 1, 30, "it is counted")
+        assert f"{digest('officer-a')} of {TRUST}officer-a, from 192.0.2.1 and 192.0.2.77" in daemon.log.read_text()
+        again = open_line("app/3", "192.0.2.99")  # within the hour; and nobody is refused
+        for line in (*lines, thief, again):
+            assert line.status(GENERATE, good()) in (0, 7)
+    shared = [finding.text for finding in log.diagnose() if finding.check == "shared-certificates"]
+    assert len(shared) == 2 and len(alarms()) == 2
+    log.close()

@@ -160,7 +160,8 @@ static void connections_are_set_one_by_one(void **state)
     struct ward_config *config =
         loads(with("database:\n", "  client_crl: crl.pem\n  minimum_version: \"1.2\"\n"
                                   "connections:\n  max: 10\n  max_age_s: 0\n  ping_strikes: 7\n"
-                                  "  proxy_from: [10.0.0.0/8, \"fd00::1\"]\ndatabase:\n"));
+                                  "  proxy_from: [10.0.0.0/8, \"fd00::1\"]\n"
+                                  "  one_source: [203.0.113.0/28]\ndatabase:\n"));
     assert_true(config->tls_1_2);
     assert_non_null(strstr(config->tls_client_crl, "/crl.pem"));
     assert_int_equal(config->net.max_connections, 10);
@@ -170,6 +171,8 @@ static void connections_are_set_one_by_one(void **state)
     assert_int_equal(config->net.n_proxy_from, 2);
     assert_int_equal(config->net.proxy_from[0].bits, 96 + 8);
     assert_int_equal(config->net.proxy_from[1].bits, 128);
+    assert_int_equal(config->net.n_one_source, 1);
+    assert_int_equal(config->net.one_source[0].bits, 96 + 28);
     ward_config_free(config);
 }
 
@@ -187,6 +190,7 @@ static void connections_are_refused_where_the_fault_stands(void **state)
         {"proxy_from: [10.0.0.1/8]\n", "not an address or a network"},
         {"proxy_from: [10.0.0.0/33]\n", "not an address or a network"},
         {"proxy_from: [example.org]\n", "not an address or a network"},
+        {"one_source: [203.0.113.1/28]\n", "not an address or a network"},
     };
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         char section[128];

@@ -251,6 +251,27 @@ static void a_certificate_that_ends_is_told(void **state)
     finds(WARD_FINDING_GAP, "certificate", "ends in 0 days");
 }
 
+static struct ward_shared shared_one;
+
+static size_t one_shared(void *context, struct ward_shared *out, size_t max)
+{
+    (void)context;
+    assert_true(max > 0);
+    *out = shared_one;
+    return 1;
+}
+
+static void a_certificate_in_two_places_is_told_and_an_officers_is_grave(void **state)
+{
+    (void)state;
+    shared_one = (struct ward_shared){.first = "192.0.2.1", .second = "192.0.2.2"};
+    posture.shared_lately = one_shared;
+    memcpy(shared_one.identity, world.app.peer->identity, sizeof(shared_one.identity));
+    finds(WARD_FINDING_WARNING, "shared-certificates", "from 192.0.2.1 and 192.0.2.2 at once");
+    memcpy(shared_one.identity, world.officer_b.peer->identity, sizeof(shared_one.identity));
+    finds(WARD_FINDING_GAP, "shared-certificates", world.officer_b.peer->identity);
+}
+
 static void how_the_daemon_was_set_up_is_told(void **state)
 {
     (void)state;
@@ -371,6 +392,7 @@ int main(void)
         T(changed_attributes_are_named),
         T(a_key_that_is_too_old_is_named),
         T(a_certificate_that_ends_is_told),
+        T(a_certificate_in_two_places_is_told_and_an_officers_is_grave),
         T(how_the_daemon_was_set_up_is_told),
         T(a_checkpoint_is_late_when_entries_wait_for_it),
         T(a_daemon_that_is_silent_is_named),

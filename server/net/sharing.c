@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Open connections in lists by the first bytes of their certificates' digests, and a small table of
+ * what was found. Of identities it knows the text. */
+#include "server/net/sharing.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define LISTS 1024u
+#define AGAIN_US (3600LL * 1000000)
+
+struct ward_sharing {
+    pthread_mutex_t lock;
+    const struct ward_cidr *one_source;
+    size_t n_one_source;
+    struct ward_sharing_place *lists[LISTS];
+    struct found {
+        struct ward_shared shared;
+        bool used, told;
+    } found[WARD_SHARED_MAX];
+};
+
+ward_status ward_sharing_new(const struct ward_cidr *one_source, size_t n,
+                             struct ward_sharing **ret)
+{
+    struct ward_sharing *sharing = calloc(1, sizeof(*sharing));
+    WARD_ENSURE(sharing != NULL, WARD_E_EXHAUSTED);
+    (void)pthread_mutex_init(&sharing->lock, NULL); /* cannot fail without attributes on Linux */
+    sharing->one_source = one_source;
+    sharing->n_one_source = n;
+    *ret = sharing;
+    return WARD_OK;
+}
+
+void ward_sharing_free(struct ward_sharing *sharing)
+{
+    if (sharing != NULL) {
+        (void)pthread_mutex_destroy(&sharing->lock);
+        free(sharing);
+    }
+}
+
+static bool same_certificate(const uint8_t *a, const uint8_t *b)
+{
+    return memcmp(a, b, 32) == 0;
+}
+
+static bool elsewhere(const struct ward_sharing *sharing, const struct ward_ip *a,
+                      const struct ward_ip *b)
+{
+    struct ward_ip place_a = ward_ip_place(a), place_b = ward_ip_place(b);
+    if (ward_ip_is_v4(a) != ward_ip_is_v4(b) || memcmp(&place_a, &place_b, sizeof(place_a)) == 0) {
+        return false;
+    }
+    for (size_t i = 0; i < sharing->n_one_source; i++) {
+        if (ward_cidr_has(&sharing->one_source[i], a) &&
+            ward_cidr_has(&sharing->one_source[i], b)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+void ward_sharing_enter(struct ward_sharing *sharing, struct ward_sharing_place *place,
+                        const uint8_t certificate[static 32], const char *identity,
+                        const struct ward_ip *ip, int64_t now_us)
+{
+    place->certificate = certificate;
+    place->identity = identity;
+    place->ip = *ip;
+    (void)pthread_mutex_lock(&sharing->lock);
+    struct ward_sharing_place **list =
+        &sharing->lists[(certificate[0] | certificate[1] << 8) % LISTS];
+    for (struct ward_sharing_place *open = *list; open != NULL; open = open->next) {
+        if (!open->suspected && same_certificate(open->certificate, certificate) &&
+            elsewhere(sharing, &open->ip, ip)) {
+            open->other = *ip;
+            open->since_us = now_us;
+            open->asked = false;
+            open->suspected = true;
+        }
+    }
+    place->next = *list;
+    place->at = list;
+    if (*list != NULL) {
+        (*list)->at = &place->next;
+    }
+    *list = place;
+    (void)pthread_mutex_unlock(&sharing->lock);
+}
+
+void ward_sharing_leave(struct ward_sharing *sharing, struct ward_sharing_place *place)
+{
+    if (place->at == NULL) {
+        return;
+    }
+    (void)pthread_mutex_lock(&sharing->lock);
+    *place->at = place->next;
+    if (place->next != NULL) {
+        place->next->at = place->at;
+    }
+    place->at = NULL;
+    (void)pthread_mutex_unlock(&sharing->lock);
+}
+
+/* Where it is to be kept: its own place, a free one, or the oldest's of those that were told. NULL:
+ * it was found within the hour, or there is no place as yet. */
+static struct found *place_for(struct ward_sharing *sharing, const uint8_t *certificate,
+                               int64_t now_us)
+{
+    struct found *best = NULL;
+    for (size_t i = 0; i < WARD_SHARED_MAX; i++) {
+        struct found *found = &sharing->found[i];
+        if (found->used && same_certificate(found->shared.certificate, certificate)) {
+            return found->told && now_us - found->shared.found_us >= AGAIN_US ? found : NULL;
+        }
+        if (found->used && !found->told) {
+            continue;
+        }
+        if (best == NULL ||
+            (best->used && (!found->used || found->shared.found_us < best->shared.found_us))) {
+            best = found;
+        }
+    }
+    return best;
+}
+
+static void print(const struct ward_ip *ip, char out[static WARD_ADDRESS_SIZE])
+{
+    ward_ip_print(ip, 0, out);
+    *strrchr(out, ':') = '\0'; /* the port */
+}
+
+static void keep(struct ward_sharing *sharing, const struct ward_sharing_place *place,
+                 int64_t now_us)
+{
+    struct found *found = place_for(sharing, place->certificate, now_us);
+    if (found == NULL) {
+        return;
+    }
+    *found = (struct found){.used = true, .shared.found_us = now_us};
+    struct ward_shared *shared = &found->shared;
+    memcpy(shared->certificate, place->certificate, sizeof(shared->certificate));
+    (void)snprintf(shared->identity, sizeof(shared->identity), "%s", place->identity); /* fits */
+    print(&place->ip, shared->first);
+    print(&place->other, shared->second);
+}
+
+bool ward_sharing_tick(struct ward_sharing *sharing, struct ward_sharing_place *place,
+                       int64_t heard_us, int64_t now_us)
+{
+    if (!place->suspected) {
+        return false;
+    }
+    (void)pthread_mutex_lock(&sharing->lock);
+    bool ask = heard_us <= place->since_us && !place->asked;
+    place->asked = true;
+    if (heard_us > place->since_us) {
+        keep(sharing, place, now_us);
+        place->suspected = false;
+    }
+    (void)pthread_mutex_unlock(&sharing->lock);
+    return ask;
+}
+
+static size_t copy(struct ward_sharing *sharing, bool untold, int64_t since_us,
+                   struct ward_shared *out, size_t max)
+{
+    size_t n = 0;
+    (void)pthread_mutex_lock(&sharing->lock);
+    for (size_t i = 0; i < WARD_SHARED_MAX && n < max; i++) {
+        const struct found *found = &sharing->found[i];
+        if (found->used && (untold ? !found->told : found->shared.found_us >= since_us)) {
+            out[n++] = found->shared;
+        }
+    }
+    (void)pthread_mutex_unlock(&sharing->lock);
+    return n;
+}
+
+size_t ward_sharing_untold(struct ward_sharing *sharing, struct ward_shared *out, size_t max)
+{
+    return copy(sharing, true, 0, out, max);
+}
+
+size_t ward_sharing_since(struct ward_sharing *sharing, int64_t since_us, struct ward_shared *out,
+                          size_t max)
+{
+    return copy(sharing, false, since_us, out, max);
+}
+
+void ward_sharing_told(struct ward_sharing *sharing, const uint8_t certificate[static 32])
+{
+    (void)pthread_mutex_lock(&sharing->lock);
+    for (size_t i = 0; i < WARD_SHARED_MAX; i++) {
+        struct found *found = &sharing->found[i];
+        if (found->used && same_certificate(found->shared.certificate, certificate)) {
+            found->told = true;
+        }
+    }
+    (void)pthread_mutex_unlock(&sharing->lock);
+}
