@@ -150,8 +150,7 @@ static bool prepare_read(struct ward_read *r)
         r->nodes.n = 0;
         return true;
     case WARD_READ_HEARTBEAT:
-        return node_is_sound(r->heartbeat.node) && r->heartbeat.epoch <= INT64_MAX &&
-               r->heartbeat.now_us > 0;
+        return node_is_sound(r->heartbeat.node) && r->heartbeat.epoch <= INT64_MAX;
     case WARD_READ_JOBS:
         r->jobs.jobs = NULL;
         r->jobs.n = 0;

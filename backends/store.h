@@ -177,8 +177,8 @@ struct ward_store_held {
 
 struct ward_store_node {
     struct ward_bytes name;
-    uint64_t epoch; /* in force there when it was seen last */
-    int64_t seen_us;
+    uint64_t epoch;  /* in force there when it was seen last */
+    int64_t seen_us; /* by the database's clock, whatever its own said */
 };
 
 struct ward_store_subject_key {
@@ -348,7 +348,6 @@ struct ward_read {
         struct {
             struct ward_bytes node;
             uint64_t epoch;
-            int64_t now_us; /* an older one than was told already changes nothing */
         } heartbeat;
         struct {
             struct ward_bytes identity, request_id;

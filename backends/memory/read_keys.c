@@ -122,6 +122,7 @@ static ward_status read_nodes(const struct ward_memory_state *state, struct ward
     }
     r->nodes.nodes = nodes;
     r->nodes.n = rows->n;
+    r->nodes.now_us = state->now_us;
     return WARD_OK;
 }
 
@@ -130,14 +131,11 @@ static ward_status beat(struct ward_memory_state *state, const struct ward_read 
     struct ward_store_node *node = ward_arena_alloc(state->rows, sizeof(*node));
     WARD_ENSURE(node != NULL, WARD_E_EXHAUSTED);
     *node = (struct ward_store_node){
-        .name = r->heartbeat.node, .epoch = r->heartbeat.epoch, .seen_us = r->heartbeat.now_us};
+        .name = r->heartbeat.node, .epoch = r->heartbeat.epoch, .seen_us = state->now_us};
     WARD_TRY(ward_arena_copy(state->rows, node->name, &node->name));
     const struct ward_store_node *old = ward_memory_get(state, WARD_TABLE_NODE, node);
-    if (old == NULL) {
-        return ward_memory_insert(state, WARD_TABLE_NODE, node);
-    }
-    return old->seen_us > node->seen_us ? WARD_OK
-                                        : ward_memory_replace(state, WARD_TABLE_NODE, node);
+    return old == NULL ? ward_memory_insert(state, WARD_TABLE_NODE, node)
+                       : ward_memory_replace(state, WARD_TABLE_NODE, node);
 }
 
 ward_status ward_memory_answer_keys(struct ward_memory_state *state, struct ward_read *read)

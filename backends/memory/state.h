@@ -75,6 +75,7 @@ struct ward_memory_state {
     struct ward_head head;
     uint64_t fence;          /* moves with a seal that leaves size and epoch as they are */
     struct ward_arena *rows; /* borrowed: all rows, of states before too */
+    int64_t now_us;          /* by the store's clock, when a read began */
 };
 
 ward_status ward_memory_state_copy(const struct ward_memory_state *from,

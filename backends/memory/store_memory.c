@@ -143,10 +143,8 @@ static ward_status read_all(struct ward_store_reader *reader, struct ward_read *
     ward_auto(unlockp) struct memory *memory = lock(reader->store);
     WARD_ENSURE(!memory->down, WARD_E_UNAVAILABLE);
     for (size_t i = 0; i < n; i++) {
+        memory->state.now_us = ward_wall_us(memory->clock);
         ward_memory_answer(&memory->state, reads[i]);
-        if (reads[i]->kind == WARD_READ_NODES) {
-            reads[i]->nodes.now_us = ward_wall_us(memory->clock);
-        }
     }
     return WARD_OK;
 }

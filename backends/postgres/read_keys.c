@@ -25,7 +25,7 @@ ward_status ward_pg_send_keys(struct ward_pg_conn *conn, const struct ward_read 
     case WARD_READ_HEARTBEAT:
         ward_pg_add_bytes(p, read->heartbeat.node);
         ward_pg_add_u64(p, read->heartbeat.epoch);
-        ward_pg_add_i64(p, read->heartbeat.now_us);
+        ward_pg_add_i64(p, ward_failpoint_offset_us());
         return ward_pg_send(conn, WARD_PG_HEARTBEAT);
     default: /* read_kinds.c sends no other kind here */
         WARD_FAIL(WARD_E_INTERNAL);

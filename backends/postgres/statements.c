@@ -248,10 +248,11 @@ static const struct statement statements[WARD_PG_STATEMENTS] = {
                          R},
 
     [WARD_PG_HEARTBEAT] = {"heartbeat",
-                           "INSERT INTO ward.node AS n (name, epoch, seen_us) "
-                           "VALUES ($1::text, $2::bigint, $3::bigint) ON CONFLICT (name) DO UPDATE "
-                           "SET epoch = excluded.epoch, seen_us = excluded.seen_us "
-                           "WHERE n.seen_us <= excluded.seen_us",
+                           "INSERT INTO ward.node (name, epoch, seen_us) "
+                           "VALUES ($1::text, $2::bigint, "
+                           "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint + $3::bigint"
+                           ") ON CONFLICT (name) DO UPDATE "
+                           "SET epoch = excluded.epoch, seen_us = excluded.seen_us",
                            R},
 
     [WARD_PG_HEAD] = {"head", HEAD_COLUMNS, W},

@@ -73,17 +73,6 @@ static ward_status no_intent(struct ward_store_reader *reader, const struct ward
     return WARD_OK;
 }
 
-static bool all_let_go(const struct ward_read *nodes, uint64_t epoch, int64_t now_us)
-{
-    for (size_t i = 0; i < nodes->nodes.n; i++) {
-        const struct ward_store_node *node = &nodes->nodes.nodes[i];
-        if (node->seen_us > now_us - WARD_NODE_LIVES_US && node->epoch < epoch) {
-            return false;
-        }
-    }
-    return true;
-}
-
 static bool is_of(const struct ward_store_proposal *row, struct ward_arena *arena,
                   const struct ward_key *key, const struct ward_kek_ref *ref)
 {
@@ -272,7 +261,7 @@ static void look_at(struct ward_pipeline *pipeline, struct ward_kek *kek,
         bool due = version->state == WARD_KEY_PENDING_DESTRUCTION && version->due_us != 0 &&
                    version->due_us <= look->now_us;
         /* Daemons let go within a second or two, this one among them. */
-        if (!due || !all_let_go(look->nodes, look->state->epoch, look->now_us) ||
+        if (!due || !ward_destroying_all_let_go(look->nodes, look->state->epoch) ||
             !may_try(memory, &ref, ward_monotonic_us(pipeline->clock))) {
             continue;
         }

@@ -190,7 +190,6 @@ static void beat(struct ward_jobs *jobs, unsigned tick)
     struct ward_read told = {.kind = WARD_READ_HEARTBEAT, .arena = arena}, *reads[] = {&told};
     told.heartbeat.node = state->node;
     told.heartbeat.epoch = epoch;
-    told.heartbeat.now_us = ward_wall_us(pipeline->clock);
     if (ward_ok(ward_store_read(jobs->reader, reads, 1)) && ward_ok(told.status)) {
         jobs->told_epoch = epoch;
         jobs->told_tick = tick;

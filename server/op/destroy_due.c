@@ -65,15 +65,11 @@ static ward_status check_use(const struct ward_request *request, struct ward_des
     return WARD_OK;
 }
 
-static ward_status check_nodes(const struct ward_request *request, int64_t now_us)
+static ward_status check_nodes(const struct ward_request *request)
 {
     const struct ward_destroy_due *in = request->in;
-    const struct ward_read *nodes = request->reads[READ_NODES];
-    for (size_t i = 0; i < nodes->nodes.n; i++) {
-        const struct ward_store_node *node = &nodes->nodes.nodes[i];
-        if (node->seen_us > now_us - WARD_NODE_LIVES_US && node->epoch < in->epoch) {
-            return WARD_REFUSAL(WARD_E_STATE, "key: a daemon may still hold a copy of the version");
-        }
+    if (!ward_destroying_all_let_go(request->reads[READ_NODES], in->epoch)) {
+        return WARD_REFUSAL(WARD_E_STATE, "key: a daemon may still hold a copy of the version");
     }
     return WARD_OK;
 }
@@ -90,7 +86,7 @@ static ward_status finish_checks(struct ward_request *request, struct ward_worke
     WARD_TRY(proposal->status);
     WARD_TRY(ward_destroying_check_rows(request->reads[READ_ROWS], destroying));
     WARD_TRY(check_use(request, destroying));
-    WARD_TRY(check_nodes(request, destroying->now_us));
+    WARD_TRY(check_nodes(request));
     return ward_destroying_check_votes(request, worker, &proposal->proposal.proposal, destroying);
 }
 

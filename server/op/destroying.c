@@ -59,6 +59,17 @@ ward_status ward_destroying_check_clocks(const struct ward_read *nodes, int64_t 
     return ward_destroying_check_due(destroying);
 }
 
+bool ward_destroying_all_let_go(const struct ward_read *nodes, uint64_t epoch)
+{
+    for (size_t i = 0; i < nodes->nodes.n; i++) {
+        const struct ward_store_node *node = &nodes->nodes.nodes[i];
+        if (node->seen_us > nodes->nodes.now_us - WARD_NODE_LIVES_US && node->epoch < epoch) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* ---- what officers agreed to ---- */
 
 /* Of this key and version, and due by what was signed, whatever the version's row says. */

@@ -43,6 +43,9 @@ bool ward_destroying_clocks_agree(int64_t now_us, int64_t database_us);
  * when it was answered. What is checked later goes by the earlier of the two. */
 ward_status ward_destroying_check_clocks(const struct ward_read *nodes, int64_t now_us,
                                          struct ward_destroying *destroying);
+/* Every daemon that lives, as the database's clock has it, has no key of before that epoch any
+ * more. `nodes`: a WARD_READ_NODES. */
+bool ward_destroying_all_let_go(const struct ward_read *nodes, uint64_t epoch);
 /* Did officers agree to destroy this very version, so long ago that it is due by what they signed?
  * STATE or DENIED otherwise. */
 ward_status ward_destroying_check_votes(struct ward_request *request, struct ward_worker *worker,

@@ -94,7 +94,7 @@ static ward_status check_nodes(struct ward_diagnosis *diagnosis, const struct wa
     WARD_TRY(nodes->status);
     for (size_t i = 0; i < nodes->nodes.n; i++) {
         const struct ward_store_node *node = &nodes->nodes.nodes[i];
-        int64_t silent_us = diagnosis->now_us - node->seen_us;
+        int64_t silent_us = nodes->nodes.now_us - node->seen_us;
         bool late = silent_us < WARD_NODE_LIVES_US && node->epoch + 1 < diagnosis->state->epoch &&
                     silent_us > WARD_NODE_LIVES_US / 2;
         if ((silent_us >= WARD_NODE_LIVES_US && silent_us < DAY_US) || late) {

@@ -448,11 +448,10 @@ static void use_that_cannot_be_is_refused(void **state)
 
 /* ---- daemons ---- */
 
-static void beat(struct fixture *fx, const char *node, uint64_t epoch, int64_t now_us)
+static void beat(struct fixture *fx, const char *node, uint64_t epoch)
 {
-    struct ward_read read = {
-        .kind = WARD_READ_HEARTBEAT,
-        .heartbeat = {.node = ward_bytes_str(node), .epoch = epoch, .now_us = now_us}};
+    struct ward_read read = {.kind = WARD_READ_HEARTBEAT,
+                             .heartbeat = {.node = ward_bytes_str(node), .epoch = epoch}};
     assert_ok(read_one(fx, &read));
 }
 
@@ -464,36 +463,34 @@ static void daemons_tell_the_epoch_that_they_have_in_force(void **state)
     assert_int_equal(all.nodes.n, 0);
     int64_t apart_us = all.nodes.now_us - ward_wall_us(&ward_clock_system);
     assert_true(apart_us > -MINUTE_US && apart_us < MINUTE_US);
-    beat(fx, "node-b", 3, 100);
-    beat(fx, "node-a", 2, 90);
-    beat(fx, "node-b", 4, 200);
-    beat(fx, "node-b", 3, 150); /* late on its way */
+    beat(fx, "node-b", 3);
+    beat(fx, "node-a", 2);
+    beat(fx, "node-b", 4);
     assert_ok(read_one(fx, &all));
     assert_int_equal(all.nodes.n, 2);
     assert_bytes(all.nodes.nodes[0].name, "node-a");
     assert_int_equal(all.nodes.nodes[0].epoch, 2);
-    assert_int_equal(all.nodes.nodes[0].seen_us, 90);
     assert_bytes(all.nodes.nodes[1].name, "node-b");
     assert_int_equal(all.nodes.nodes[1].epoch, 4);
-    assert_int_equal(all.nodes.nodes[1].seen_us, 200);
-    assert_true(all.nodes.now_us > 200);
+    /* When they were seen is the store's to say, and not each one's own. */
+    int64_t first_us = all.nodes.nodes[0].seen_us, second_us = all.nodes.nodes[1].seen_us;
+    assert_true(first_us <= second_us && second_us <= all.nodes.now_us);
+    assert_true(first_us > all.nodes.now_us - MINUTE_US);
     assert_head_unmoved(fx);
 }
 
-static void a_heartbeat_without_a_name_or_a_time_is_refused(void **state)
+static void a_heartbeat_without_a_name_is_refused(void **state)
 {
     struct fixture *fx = *state;
     char long_name[258] = {0};
     memset(long_name, 'n', 257);
     struct ward_read bad[] = {
-        {.kind = WARD_READ_HEARTBEAT, .heartbeat = {.now_us = 1}},
-        {.kind = WARD_READ_HEARTBEAT, .heartbeat.node = ward_bytes_str("node-a")},
+        {.kind = WARD_READ_HEARTBEAT},
+        {.kind = WARD_READ_HEARTBEAT, .heartbeat.node = ward_bytes_str(long_name)},
         {.kind = WARD_READ_HEARTBEAT,
-         .heartbeat = {.node = ward_bytes_str(long_name), .now_us = 1}},
-        {.kind = WARD_READ_HEARTBEAT,
-         .heartbeat = {.node = ward_bytes_str("a"), .epoch = UINT64_MAX, .now_us = 1}},
+         .heartbeat = {.node = ward_bytes_str("a"), .epoch = UINT64_MAX}},
     };
-    for (size_t i = 0; i < 4; i++) {
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         struct ward_read *reads[] = {&bad[i]};
         bad[i].arena = fx->arena;
         assert_code(ward_store_read(fx->r, reads, 1), WARD_E_INTERNAL);
@@ -614,7 +611,7 @@ int store_suite_life(void)
         T(use_comes_with_rows_and_under_the_lock_too),
         T(use_that_cannot_be_is_refused),
         T(daemons_tell_the_epoch_that_they_have_in_force),
-        T(a_heartbeat_without_a_name_or_a_time_is_refused),
+        T(a_heartbeat_without_a_name_is_refused),
         T(a_seal_comes_and_goes_with_the_head),
         T(who_read_the_head_before_a_seal_writes_nothing_over_it),
     };

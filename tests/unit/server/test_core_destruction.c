@@ -179,7 +179,6 @@ static void tell(const char *name, uint64_t epoch)
     struct ward_read beat = {.kind = WARD_READ_HEARTBEAT, .arena = arena}, *reads[] = {&beat};
     beat.heartbeat.node = ward_bytes_str(name);
     beat.heartbeat.epoch = epoch;
-    beat.heartbeat.now_us = destruction_now_us();
     assert_ok(ward_store_read(reader, reads, 1));
     assert_ok(beat.status);
     ward_store_reader_close(reader);
@@ -211,6 +210,30 @@ static void a_daemon_that_was_not_seen_for_a_minute_is_not_waited_for(void **sta
     destruction_pass_days(40);
     tell("node-2", 1);
     destruction_goes();
+}
+
+/* Its row has the database's time, and is held against that: no daemon's own clock makes another
+ * one look alive or dead. */
+static void a_daemon_lives_for_as_long_as_the_database_says(void **state)
+{
+    (void)state;
+    const struct destruction_agreement agreement = destruction_good();
+    struct ward_clock database;
+    uint64_t before = ward_state_slot_epoch(&fx.node.states);
+    destruction_schedule(&agreement);
+    destruction_pass_days(40);
+    int64_t told_us = destruction_now_us() + 50 * 1000000LL;
+    ward_clock_fake(&database, told_us);
+    ward_store_memory_set_clock(fx.world.store, &database);
+    tell("node-2", before);
+    ward_clock_fake(&database, told_us + 59 * 1000000LL);
+    atomic_fetch_add(&fx.world.clock.ahead_us, 120 * 1000000LL);
+    destruction_stays(); /* by this daemon's clock it is dead */
+    ward_clock_fake(&database, told_us + 61 * 1000000LL);
+    atomic_fetch_add(&fx.world.clock.ahead_us, -60 * 1000000LL);
+    destruction_tick(); /* and by now it would live */
+    assert_false(destruction_is_there());
+    ward_store_memory_set_clock(fx.world.store, &fx.world.clock.base);
 }
 
 static unsigned long long clock_alarms(void)
@@ -316,6 +339,7 @@ int main(void)
         T(a_row_that_does_not_open_keeps_every_version),
         T(a_device_that_is_away_is_waited_for),
         T(every_daemon_that_lives_must_have_let_go),
+        T(a_daemon_lives_for_as_long_as_the_database_says),
         T(a_daemon_that_was_not_seen_for_a_minute_is_not_waited_for),
         T(a_daemon_whose_clock_alone_is_ahead_destroys_nothing),
         T(a_database_whose_clock_alone_is_ahead_destroys_nothing),

@@ -331,7 +331,6 @@ static void a_daemon_that_is_silent_is_named(void **state)
     struct ward_read beat = {.kind = WARD_READ_HEARTBEAT, .arena = arena}, *reads[] = {&beat};
     beat.heartbeat.node = WARD_BYTES_LITERAL("node-9");
     beat.heartbeat.epoch = 1;
-    beat.heartbeat.now_us = now_us();
     assert_ok(ward_store_read(reader, reads, 1));
     ward_store_reader_close(reader);
     ward_arena_free(arena);
