@@ -5,6 +5,7 @@
 #include "server/jobs/destruction.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include "base/log.h"
@@ -32,28 +33,76 @@ struct ward_destroyer {
     atomic_bool stopping;
 };
 
-static bool same(const struct ward_kek_ref *a, const struct ward_kek_ref *b)
+/* ---- what was tried lately ---- */
+
+static int compare(const struct ward_kek_ref *a, const struct ward_kek_ref *b)
 {
-    return a->version == b->version && ward_id_eq(&a->id, &b->id);
+    int order = memcmp(a->id.bytes, b->id.bytes, sizeof(a->id.bytes));
+    return order != 0 ? order : (a->version > b->version) - (a->version < b->version);
 }
 
-static bool may_try(struct ward_destruction_memory *memory, const struct ward_kek_ref *ref,
-                    int64_t now_us)
+/* Where it is, or would be. */
+static size_t place_of(const struct ward_destruction_memory *memory, const struct ward_kek_ref *ref)
 {
-    size_t at = memory->next;
-    for (size_t i = 0; i < WARD_DESTRUCTIONS_REMEMBERED; i++) {
-        if (same(&memory->tried[i].ref, ref)) {
-            if (now_us < memory->tried[i].not_before_us) {
-                return false;
-            }
-            at = i;
+    size_t from = 0, to = memory->n;
+    while (from < to) {
+        size_t middle = from + (to - from) / 2;
+        if (compare(&memory->tried[middle].ref, ref) < 0) {
+            from = middle + 1;
+        } else {
+            to = middle;
         }
     }
-    memory->next += at == memory->next;
-    memory->next %= WARD_DESTRUCTIONS_REMEMBERED;
-    memory->tried[at].ref = *ref;
-    memory->tried[at].not_before_us = now_us + AGAIN_US;
+    return from;
+}
+
+static bool room(struct ward_destruction_memory *memory)
+{
+    if (memory->n < memory->max) {
+        return true;
+    }
+    size_t max = memory->max == 0 ? 16 : memory->max * 2;
+    struct ward_destruction_tried *more = reallocarray(memory->tried, max, sizeof(*more));
+    if (more == NULL) {
+        return false;
+    }
+    memory->tried = more;
+    memory->max = max;
     return true;
+}
+
+bool ward_destruction_may_try(struct ward_destruction_memory *memory,
+                              const struct ward_kek_ref *ref, int64_t now_us)
+{
+    size_t at = place_of(memory, ref);
+    bool known = at < memory->n && compare(&memory->tried[at].ref, ref) == 0;
+    if (known ? now_us < memory->tried[at].again_us : !room(memory)) {
+        return false; /* without memory it waits for the next look */
+    }
+    struct ward_destruction_tried *tried = &memory->tried[at];
+    if (!known) {
+        memmove(tried + 1, tried, (memory->n++ - at) * sizeof(*tried));
+    }
+    *tried = (struct ward_destruction_tried){*ref, now_us + AGAIN_US};
+    return true;
+}
+
+/* Those that may be tried again need not be remembered, and some of them are no more. */
+static void trim(struct ward_destruction_memory *memory, int64_t now_us)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < memory->n; i++) {
+        if (now_us < memory->tried[i].again_us) {
+            memory->tried[kept++] = memory->tried[i];
+        }
+    }
+    memory->n = kept;
+}
+
+void ward_destruction_forget(struct ward_destruction_memory *memory)
+{
+    free(memory->tried);
+    *memory = (struct ward_destruction_memory){0};
 }
 
 /* ---- what stands against it for now ---- */
@@ -262,7 +311,7 @@ static void look_at(struct ward_pipeline *pipeline, struct ward_kek *kek,
                    version->due_us <= look->now_us;
         /* Daemons let go within a second or two, this one among them. */
         if (!due || !ward_destroying_all_let_go(look->nodes, look->state->epoch) ||
-            !may_try(memory, &ref, ward_monotonic_us(pipeline->clock))) {
+            !ward_destruction_may_try(memory, &ref, ward_monotonic_us(pipeline->clock))) {
             continue;
         }
         ward_status status =
@@ -298,6 +347,7 @@ void ward_destruction_tick(struct ward_pipeline *pipeline, struct ward_kek *kek,
                            struct ward_destruction_memory *memory)
 {
     struct ward_state *state = ward_state_slot_get(pipeline->states);
+    trim(memory, ward_monotonic_us(pipeline->clock));
     if (one_is_pending(state)) {
         /* A database that is away is looked at again in a second. */
         (void)look_at_all(pipeline, kek, reader, stopping, state, memory);
@@ -347,5 +397,6 @@ void ward_destroyer_stop(struct ward_destroyer *destroyer)
     destroyer->stopping = true;
     (void)pthread_join(destroyer->thread, NULL);
     ward_store_reader_close(destroyer->reader);
+    ward_destruction_forget(&destroyer->memory);
     free(destroyer);
 }

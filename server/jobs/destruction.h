@@ -12,17 +12,21 @@ ward_status ward_destroyer_start(const struct ward_jobs_config *config,
                                  struct ward_destroyer **ret);
 void ward_destroyer_stop(struct ward_destroyer *destroyer); /* joins; NULL is fine */
 
-/* Which versions were tried lately, so that one that cannot be destroyed is looked at again in a
- * minute and not at once. */
-#define WARD_DESTRUCTIONS_REMEMBERED 64
+/* Which versions were tried within the last minute: one that cannot be destroyed is looked at again
+ * after that, and not at once, however many there are. All 0 at first. */
 struct ward_destruction_memory {
-    struct {
+    struct ward_destruction_tried {
         struct ward_kek_ref ref;
-        int64_t not_before_us; /* monotonic */
-    } tried[WARD_DESTRUCTIONS_REMEMBERED];
-    size_t next;
+        int64_t again_us; /* monotonic */
+    } * tried;            /* sorted by ref */
+    size_t n, max;
     bool told_of_clock; /* since the clocks agreed last */
 };
+
+/* True: it was not tried lately, and counts as tried from now on. */
+bool ward_destruction_may_try(struct ward_destruction_memory *memory,
+                              const struct ward_kek_ref *ref, int64_t now_us);
+void ward_destruction_forget(struct ward_destruction_memory *memory);
 
 /* One look at all versions. `stopping` may become true meanwhile. */
 void ward_destruction_tick(struct ward_pipeline *pipeline, struct ward_kek *kek,

@@ -44,7 +44,8 @@ struct ward_jobs {
     uint64_t signed_size;
     unsigned long long overloaded_told;
     struct ward_throttled throttled[WARD_THROTTLED_TOLD_MAX];
-    uint64_t trimmed_epoch, told_epoch;
+    uint64_t told_epoch;
+    struct ward_rotation_memory rotation;
     struct ward_reviews reviews;
     bool counts_reviews; /* a count is under way */
     struct ward_endings_told endings_told;
@@ -238,7 +239,7 @@ static void *tick(void *argument)
             sign_checkpoint(jobs);
         }
         if (second || wraps_reached(jobs)) {
-            ward_rotation_tick(jobs->config.pipeline, jobs->reader, &jobs->trimmed_epoch);
+            ward_rotation_tick(jobs->config.pipeline, jobs->reader, &jobs->rotation);
         }
         if (second) {
             beat(jobs, n);

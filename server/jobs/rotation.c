@@ -192,23 +192,24 @@ static void try_soon(const struct ward_pipeline *pipeline, const struct ward_rot
 }
 
 static void trim(const struct ward_pipeline *pipeline, struct ward_state *state,
-                 uint64_t *trimmed_epoch)
+                 struct ward_rotation_memory *memory)
 {
-    if (pipeline->budget != NULL && state->epoch != *trimmed_epoch) {
-        *trimmed_epoch = state->epoch;
+    if (pipeline->budget != NULL && state->epoch != memory->trimmed_epoch) {
+        memory->trimmed_epoch = state->epoch;
         ward_budget_trim(pipeline->budget, still_wraps, state);
     }
 }
 
 void ward_rotation_tick(struct ward_pipeline *pipeline, struct ward_store_reader *reader,
-                        uint64_t *trimmed_epoch)
+                        struct ward_rotation_memory *memory)
 {
     struct ward_state *state = ward_state_slot_get(pipeline->states);
-    trim(pipeline, state, trimmed_epoch);
+    trim(pipeline, state, memory);
     unsigned tried = 0;
     for (size_t i = 0; i < state->n_keys && tried < AT_ONCE; i++) {
+        const struct ward_key *key = &state->keys[memory->next++ % state->n_keys];
         struct ward_rotate_due due;
-        if (is_due(pipeline, &state->keys[i], &due) && may_try(pipeline, &due)) {
+        if (is_due(pipeline, key, &due) && may_try(pipeline, &due)) {
             tried++;
             if (under_way(reader, &due.key) || rotate(pipeline, &due).code == WARD_E_UNAVAILABLE) {
                 try_soon(pipeline, &due);

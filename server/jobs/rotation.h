@@ -13,10 +13,16 @@ struct ward_key_left {
     double period_used; /* its age against the key's period; 0: the key has none */
 };
 
+/* Of the caller, all 0 at first. */
+struct ward_rotation_memory {
+    uint64_t trimmed_epoch;
+    size_t next; /* the key that the next tick begins with: each has its turn, whatever fails */
+};
+
 /* Rotates what is due, one after the other and some at a time, and forgets versions that wrap no
- * more. Wraps are looked at where they are counted. trimmed_epoch is the caller's, 0 at first. */
+ * more. Wraps are looked at where they are counted. */
 void ward_rotation_tick(struct ward_pipeline *pipeline, struct ward_store_reader *reader,
-                        uint64_t *trimmed_epoch);
+                        struct ward_rotation_memory *memory);
 /* The active versions with the fewest wraps left as far as this node knows, fewest first, at most
  * `max`; none where wraps are not counted. */
 size_t ward_rotation_fewest_left(const struct ward_pipeline *pipeline,

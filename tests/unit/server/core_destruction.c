@@ -158,7 +158,6 @@ ward_status destruction_cancel(void)
 int destruction_start(void **state)
 {
     (void)state;
-    fx.memory = (struct ward_destruction_memory){0};
     core_world_init(&fx.world);
     core_node_start(&fx.node, &fx.world, "node-1");
     core_make_key(&fx.node, "phi/records", WARD_PURPOSE_RECORDS);
@@ -180,6 +179,7 @@ int destruction_stop(void **state)
     (void)state;
     core_node_stop(&fx.node);
     core_world_fini(&fx.world);
+    ward_destruction_forget(&fx.memory);
     return 0;
 }
 

@@ -212,6 +212,29 @@ static void a_daemon_that_was_not_seen_for_a_minute_is_not_waited_for(void **sta
     destruction_goes();
 }
 
+static void many_that_cannot_be_destroyed_wait_a_minute_each(void **state)
+{
+    (void)state;
+    enum { MANY = 500 };
+    struct ward_kek_ref refs[MANY];
+    for (uint32_t i = 0; i < MANY; i++) {
+        refs[i].version = i + 1;
+        assert_ok(ward_id_random(&refs[i].id));
+        refs[i].id = refs[i & ~1u].id; /* two versions of each */
+    }
+    int64_t from_us = ward_monotonic_us(&fx.world.clock.base);
+    for (unsigned i = 0; i < 12 * MANY; i++) {
+        unsigned second = i / MANY * 10;
+        assert_int_equal(
+            ward_destruction_may_try(&fx.memory, &refs[i % MANY], from_us + second * 1000000LL),
+            second % 60 == 0);
+    }
+    assert_int_equal(fx.memory.n, MANY);
+    atomic_fetch_add(&fx.world.clock.ahead_us, 180 * 1000000LL);
+    destruction_tick();
+    assert_int_equal(fx.memory.n, 0);
+}
+
 /* Its row has the database's time, and is held against that: no daemon's own clock makes another
  * one look alive or dead. */
 static void a_daemon_lives_for_as_long_as_the_database_says(void **state)
@@ -340,6 +363,7 @@ int main(void)
         T(a_device_that_is_away_is_waited_for),
         T(every_daemon_that_lives_must_have_let_go),
         T(a_daemon_lives_for_as_long_as_the_database_says),
+        T(many_that_cannot_be_destroyed_wait_a_minute_each),
         T(a_daemon_that_was_not_seen_for_a_minute_is_not_waited_for),
         T(a_daemon_whose_clock_alone_is_ahead_destroys_nothing),
         T(a_database_whose_clock_alone_is_ahead_destroys_nothing),

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The daemon's own rotation by period and after a compromise: when, how often, by whom, and what
  * the entry says. Time is turned by hand. */
+#include <stdio.h>
+
 #include "server/jobs/rotation.h"
 #include "tests/unit/server/core_ask.h"
 #include "tests/unit/server/core_log.h"
@@ -31,10 +33,10 @@ static int stop(void **state)
 static void tick(struct core_node *at)
 {
     struct ward_store_reader *reader = NULL;
-    uint64_t epoch = 0;
+    struct ward_rotation_memory memory = {0};
     assert_ok(ward_store_reader_open(world.store, &reader));
     core_node_refresh_now(at);
-    ward_rotation_tick(&at->pipeline, reader, &epoch);
+    ward_rotation_tick(&at->pipeline, reader, &memory);
     ward_store_reader_close(reader);
 }
 
@@ -146,11 +148,11 @@ static void two_nodes_rotate_a_version_once(void **state)
     core_node_start(&second, &world, "node-2");
     pass_days(366);
     struct ward_store_reader *reader = NULL;
-    uint64_t epoch = 0;
+    struct ward_rotation_memory memory = {0};
     assert_ok(ward_store_reader_open(world.store, &reader));
-    ward_rotation_tick(&node.pipeline, reader, &epoch);
-    epoch = 0;
-    ward_rotation_tick(&second.pipeline, reader, &epoch); /* its state may be the old one */
+    ward_rotation_tick(&node.pipeline, reader, &memory);
+    memory = (struct ward_rotation_memory){0};
+    ward_rotation_tick(&second.pipeline, reader, &memory); /* its state may be the old one */
     ward_store_reader_close(reader);
     tick(&second);
     tick(&node);
@@ -187,6 +189,49 @@ static void set_state(const char *name, uint32_t version, uint8_t from, uint8_t 
     assert_int_equal(core_world_write(&world, &effect, 1, true, ",\"outcome\":\"allowed\"}"),
                      WARD_COMMITTED);
     core_node_refresh_now(&node);
+}
+
+/* What somebody else has begun with a key keeps that key from being rotated, and no other one. */
+static void begin_something_with(const char *name)
+{
+    struct ward_state *now = ward_state_slot_get(&node.states);
+    struct ward_effect intent = {.kind = WARD_EFFECT_INTENT};
+    intent.intent = (struct ward_store_intent){.kek = ward_state_key(now, ward_bytes_str(name))->id,
+                                               .version = 2,
+                                               .effect = 1,
+                                               .node = WARD_BYTES_LITERAL("node-9"),
+                                               .created_us = ward_wall_us(&world.clock.base)};
+    ward_state_unref(now);
+    assert_ok(ward_id_random(&intent.intent.id));
+    assert_int_equal(core_world_write(&world, &intent, 1, false, ",\"outcome\":\"allowed\"}"),
+                     WARD_COMMITTED);
+}
+
+static void many_that_fail_leave_the_others_their_turn(void **state)
+{
+    (void)state;
+    char name[16];
+    for (unsigned i = 0; i < 50; i++) {
+        (void)snprintf(name, sizeof(name), "aa/%u", i);
+        core_make_key(&node, name, WARD_PURPOSE_DATA_KEYS);
+    }
+    pass_days(366);
+    for (unsigned i = 0; i < 50; i++) {
+        (void)snprintf(name, sizeof(name), "aa/%u", i);
+        begin_something_with(name);
+    }
+    struct ward_store_reader *reader = NULL;
+    struct ward_rotation_memory memory = {0};
+    assert_ok(ward_store_reader_open(world.store, &reader));
+    for (unsigned i = 0; i < 6; i++) {
+        core_node_refresh_now(&node);
+        ward_rotation_tick(&node.pipeline, reader, &memory);
+        atomic_fetch_add(&world.clock.ahead_us, 1000000);
+    }
+    ward_store_reader_close(reader);
+    core_node_refresh_now(&node);
+    assert_int_equal(core_active_version(&node, "app/keys"), 2);
+    assert_int_equal(core_active_version(&node, "aa/0"), 1);
 }
 
 static void a_compromised_version_is_followed_by_a_new_one_and_stays_compromised(void **state)
@@ -243,6 +288,7 @@ int main(void)
         T(periods_are_each_keys_own),
         T(two_nodes_rotate_a_version_once),
         T(one_that_fails_is_tried_again_later),
+        T(many_that_fail_leave_the_others_their_turn),
         T(a_compromised_version_is_followed_by_a_new_one_and_stays_compromised),
         T(a_suspended_version_is_not_followed),
         T(the_oldest_are_told_first),

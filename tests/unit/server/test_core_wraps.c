@@ -408,9 +408,9 @@ static void a_database_that_is_away_gives_no_wraps(void **state)
 
 static void tick(struct core_node *at, struct ward_store_reader *reader)
 {
-    uint64_t epoch = 0;
+    struct ward_rotation_memory memory = {0};
     core_node_refresh_now(at);
-    ward_rotation_tick(&at->pipeline, reader, &epoch);
+    ward_rotation_tick(&at->pipeline, reader, &memory);
 }
 
 static unsigned rotations(const char *outcome)
@@ -487,10 +487,10 @@ static void two_nodes_rotate_a_version_once(void **state)
     assert_int_equal(generate(&second, "app/other", 60), WARD_E_OK);
     core_node_refresh_now(&second);
     core_node_refresh_now(&node);
-    uint64_t epoch = 0;
-    ward_rotation_tick(&node.pipeline, reader, &epoch);
-    epoch = 0;
-    ward_rotation_tick(&second.pipeline, reader, &epoch); /* its state may be the old one */
+    struct ward_rotation_memory memory = {0};
+    ward_rotation_tick(&node.pipeline, reader, &memory);
+    memory = (struct ward_rotation_memory){0};
+    ward_rotation_tick(&second.pipeline, reader, &memory); /* its state may be the old one */
     tick(&second, reader);
     tick(&node, reader);
     core_node_refresh_now(&node);
