@@ -158,7 +158,9 @@ static bool prepare_read(struct ward_read *r)
     case WARD_READ_JOB_CLAIM:
         r->claim.found = false;
         r->claim.place = (struct ward_job_place){0};
-        return r->claim.node.size > 0 && r->claim.now_us > 0 && r->claim.lease_us > 0;
+        r->claim.parts = r->claim.round = 0;
+        return r->claim.node.size > 0 && r->claim.now_us > 0 && r->claim.lease_us > 0 &&
+               r->claim.n_held <= WARD_JOB_PARTS_MAX + 1;
     case WARD_READ_RESERVE:
         r->reserve.granted = 0;
         r->reserve.total = 0;

@@ -375,10 +375,13 @@ struct ward_read {
             struct ward_id job;
             struct ward_bytes node;
             int64_t now_us, lease_us; /* the lease ends at their sum */
-            int64_t own_us; /* a lease of this very node that ends before counts as over: it is
-                               from before the node was started anew */
-            bool found;     /* written; false: there is none to be had now */
+            /* The parts of the job that this very node is at. What else it leased it was at before
+             * it was started anew, or has let go: nobody waits for such a lease to end. */
+            const uint32_t *held;
+            size_t n_held;
+            bool found; /* written; false: there is none to be had now */
             struct ward_job_place place;
+            uint32_t parts, round; /* of the job as it is now */
         } claim;
     };
 };

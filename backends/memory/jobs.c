@@ -219,6 +219,15 @@ static bool others_finished(const struct ward_memory_state *state, const struct 
     return true;
 }
 
+static bool is_free(const struct ward_memory_job_part *part, const struct ward_read *r)
+{
+    bool left = ward_bytes_eq(part->node, r->claim.node);
+    for (size_t i = 0; i < r->claim.n_held; i++) {
+        left &= r->claim.held[i] != part->place.part;
+    }
+    return !part->finished && (part->lease_us < r->claim.now_us || left);
+}
+
 ward_status ward_memory_claim(struct ward_memory_state *state, struct ward_read *r)
 {
     const struct ward_store_job *job = find_job(state, &r->claim.job);
@@ -228,10 +237,7 @@ ward_status ward_memory_claim(struct ward_memory_state *state, struct ward_read 
     }
     for (size_t i = 0; i < rows->n; i++) {
         const struct ward_memory_job_part *old = rows->rows[i];
-        bool free = !old->finished &&
-                    (old->lease_us < r->claim.now_us ||
-                     (old->lease_us < r->claim.own_us && ward_bytes_eq(old->node, r->claim.node)));
-        if (!ward_id_eq(&old->place.job, &job->id) || !free ||
+        if (!ward_id_eq(&old->place.job, &job->id) || !is_free(old, r) ||
             (old->place.part == job->parts && !others_finished(state, job))) {
             continue;
         }
@@ -241,6 +247,8 @@ ward_status ward_memory_claim(struct ward_memory_state *state, struct ward_read 
         WARD_TRY(ward_arena_copy(state->rows, r->claim.node, &part->node));
         WARD_TRY(ward_memory_replace(state, WARD_TABLE_JOB_PART, part));
         r->claim.place = part->place;
+        r->claim.parts = job->parts;
+        r->claim.round = job->round;
         r->claim.found = true;
         return WARD_OK;
     }

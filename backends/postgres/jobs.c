@@ -91,7 +91,11 @@ ward_status ward_pg_send_claim(struct ward_pg_conn *conn, const struct ward_read
     ward_pg_add_bytes(p, r->claim.node);
     ward_pg_add_i64(p, r->claim.now_us);
     ward_pg_add_i64(p, r->claim.now_us + r->claim.lease_us);
-    ward_pg_add_i64(p, r->claim.own_us);
+    ward_pg_array_begin(p, WARD_PG_INT4, r->claim.n_held);
+    for (size_t i = 0; i < r->claim.n_held; i++) {
+        ward_pg_array_u32(p, r->claim.held[i]);
+    }
+    ward_pg_array_end(p);
     return ward_pg_send(conn, WARD_PG_CLAIM_JOB_PART);
 }
 
@@ -135,6 +139,8 @@ ward_status ward_pg_take_claim(struct ward_read *r, const PGresult *result)
     r->claim.place.part = ward_pg_u32(&row, 0);
     r->claim.place.pass = (uint32_t)ward_pg_i16(&row, 1);
     r->claim.place.cursor = ward_pg_id(&row, 2);
+    r->claim.parts = ward_pg_u32(&row, 3);
+    r->claim.round = ward_pg_u32(&row, 4);
     r->status = ward_pg_row_status(&row);
     r->claim.found = ward_ok(r->status);
     return WARD_OK;

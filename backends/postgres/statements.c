@@ -224,13 +224,15 @@ static const struct statement statements[WARD_PG_STATEMENTS] = {
     [WARD_PG_CLAIM_JOB_PART] =
         {"claim_job_part",
          "UPDATE ward.job_part p SET node = $2::text, lease_us = $4::bigint "
-         "FROM (SELECT c.job, c.part FROM ward.job_part c JOIN ward.job j ON j.id = c.job "
-         "WHERE c.job = $1::uuid AND j.state = 1 AND NOT c.finished "
-         "AND (c.lease_us < $3::bigint OR (c.lease_us < $5::bigint AND c.node = $2::text)) "
+         "FROM (SELECT c.job, c.part, j.parts, j.round "
+         "FROM ward.job_part c JOIN ward.job j ON j.id = c.job "
+         "WHERE c.job = $1::uuid AND j.state = 1 AND NOT c.finished AND (c.lease_us < $3::bigint "
+         "OR (c.node = $2::text AND c.part <> ALL ($5::integer[]))) "
          "AND (c.part < j.parts OR NOT EXISTS (SELECT 1 FROM ward.job_part o "
          "WHERE o.job = c.job AND o.part < j.parts AND NOT o.finished)) "
          "ORDER BY c.part LIMIT 1 FOR UPDATE OF c SKIP LOCKED) f "
-         "WHERE p.job = f.job AND p.part = f.part RETURNING p.part, p.pass, p.cursor",
+         "WHERE p.job = f.job AND p.part = f.part "
+         "RETURNING p.part, p.pass, p.cursor, f.parts, f.round",
          R},
     /* The rows are locked first, in one order, so that what is granted is reckoned from what others
      * left. Durable before any entry that tells of these wraps, whose commit flushes the same log

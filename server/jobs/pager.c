@@ -53,7 +53,6 @@ struct ward_pager {
     void *work[WARD_PAGED_KINDS]; /* of each kind */
     int64_t looked_us, not_before_us, traffic_us, claim_us;
     unsigned long long callers;
-    int64_t started_us;                            /* by the wall */
     struct ward_job_stats stats[WARD_PAGED_KINDS]; /* guarded by the lock */
 };
 
@@ -149,16 +148,17 @@ static void let_go(struct slot *slot)
     slot->owner->claim_us = 0; /* the count may be free now */
 }
 
-static bool held_already(const struct ward_pager *r, const struct ward_job_place *place)
+static size_t held_of(const struct ward_pager *r, const struct ward_id *job,
+                      uint32_t parts[static WARD_JOB_PAGES_AT_ONCE])
 {
+    size_t n = 0;
     for (size_t i = 0; i < WARD_JOB_PAGES_AT_ONCE; i++) {
         const struct slot *slot = &r->slots[i];
-        if (slot->held && slot->place.part == place->part &&
-            ward_id_eq(&slot->place.job, &place->job)) {
-            return true;
+        if (slot->held && ward_id_eq(&slot->place.job, job)) {
+            parts[n++] = slot->place.part;
         }
     }
-    return false;
+    return n;
 }
 
 static const struct ward_paged_kind *kind_of(const struct ward_store_job *job)
@@ -184,14 +184,15 @@ static bool claim_of(struct ward_pager *r, struct slot *slot, struct ward_state 
     if (!ward_ok(ward_arena_new(SMALL_ARENA, &arena))) {
         return false;
     }
+    uint32_t held[WARD_JOB_PAGES_AT_ONCE];
     struct ward_read read = {.kind = WARD_READ_JOB_CLAIM};
     read.claim.job = job->id;
     read.claim.node = state->node;
     read.claim.now_us = ward_wall_us(r->config.pipeline->clock);
     read.claim.lease_us = WARD_JOB_LEASE_US;
-    read.claim.own_us = r->started_us + WARD_JOB_LEASE_US;
-    if (!ward_ok(ward_pager_ask(r, &read, arena)) || !read.claim.found ||
-        held_already(r, &read.claim.place)) {
+    read.claim.held = held;
+    read.claim.n_held = held_of(r, &job->id, held);
+    if (!ward_ok(ward_pager_ask(r, &read, arena)) || !read.claim.found) {
         return false;
     }
     *slot = (struct slot){.owner = r,
@@ -201,6 +202,9 @@ static bool claim_of(struct ward_pager *r, struct slot *slot, struct ward_state 
                           .place = read.claim.place,
                           .key = key->name,
                           .state = ward_state_ref(state)};
+    /* Since we looked at the jobs, another daemon may have begun this one anew. */
+    slot->job.parts = read.claim.parts;
+    slot->job.round = read.claim.round;
     return true;
 }
 
@@ -436,7 +440,6 @@ ward_status ward_pager_start(const struct ward_jobs_config *config, struct ward_
     (void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
     (void)pthread_cond_init(&r->page_ended, &attributes);
     (void)pthread_condattr_destroy(&attributes);
-    r->started_us = ward_wall_us(config->pipeline->clock);
     for (size_t i = 0; i < WARD_JOB_PAGES_AT_ONCE; i++) {
         r->slots[i].owner = r;
     }

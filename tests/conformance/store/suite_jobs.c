@@ -49,15 +49,18 @@ static size_t running(struct fixture *fx)
     return n;
 }
 
+/* By a node that is at the first `at` parts. */
 static bool claim(struct fixture *fx, const struct ward_id *job, const char *node, int64_t now,
-                  int64_t own, struct ward_job_place *ret)
+                  size_t at, struct ward_job_place *ret)
 {
+    static const uint32_t parts[] = {0, 1, 2};
     struct ward_read read = {.kind = WARD_READ_JOB_CLAIM};
     read.claim.job = *job;
     read.claim.node = ward_bytes_str(node);
     read.claim.now_us = now;
     read.claim.lease_us = LEASE;
-    read.claim.own_us = own;
+    read.claim.held = parts;
+    read.claim.n_held = at;
     assert_ok(read_one(fx, &read));
     *ret = read.claim.place;
     return read.claim.found;
@@ -145,14 +148,15 @@ static void parts_are_held_by_one_until_the_lease_ends(void **state)
     assert_int_equal(a.part, 0);
     assert_int_equal(b.part, 1);
     assert_int_equal(a.pass, 1);
-    assert_false(claim(fx, &job.id, "node-1", NOW, 0, &c)); /* the count waits for both */
-    assert_false(claim(fx, &job.id, "node-1", NOW + LEASE, 0, &c));
-    /* Started anew, a node takes back its own; what it takes then is not free for it again. */
-    assert_true(claim(fx, &job.id, "node-1", NOW + 1, NOW + 1 + LEASE, &c));
+    assert_false(claim(fx, &job.id, "node-1", NOW, 1, &c)); /* the count waits for both */
+    assert_false(claim(fx, &job.id, "node-1", NOW + LEASE, 1, &c));
+    /* What it was at before it was started anew, or has let go, a node takes back at once. */
+    assert_true(claim(fx, &job.id, "node-1", NOW + 1, 0, &c));
     assert_int_equal(c.part, 0);
-    assert_false(claim(fx, &job.id, "node-1", NOW + 2, NOW + 1 + LEASE, &c));
+    assert_false(claim(fx, &job.id, "node-1", NOW + 2, 1, &c));
     assert_true(claim(fx, &job.id, "node-3", NOW + LEASE + 1, 0, &c));
     assert_int_equal(c.part, 1);
+    assert_false(claim(fx, &job.id, "node-2", NOW + LEASE + 1, 0, &c)); /* it has lost it */
 }
 
 static void a_part_moves_by_compare_and_swap(void **state)
@@ -199,8 +203,15 @@ static void it_ends_once_and_may_begin_anew(void **state)
     assert_int_equal(found->round, 2);
     assert_int_equal(found->done, 99);
     assert_int_equal(found->failed, 0);
-    assert_true(claim(fx, &job.id, "node-1", NOW, 0, &place));
-    assert_int_equal(place.part, 0);
+    struct ward_read anew = {
+        .kind = WARD_READ_JOB_CLAIM,
+        .claim = {
+            .job = job.id, .node = WARD_BYTES_LITERAL("node-2"), .now_us = NOW, .lease_us = LEASE}};
+    assert_ok(read_one(fx, &anew));
+    assert_true(anew.claim.found);
+    assert_int_equal(anew.claim.place.part, 0);
+    assert_int_equal(anew.claim.round, 2);
+    assert_int_equal(anew.claim.parts, 1);
     assert_outcome(end(fx, &job, 2, WARD_JOB_STUCK, 1), WARD_COMMITTED);
     assert_int_equal(jobs_of(fx, &kek, &found), 1);
     assert_int_equal(found->state, WARD_JOB_STUCK);
