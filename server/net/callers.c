@@ -117,7 +117,7 @@ void ward_callers_give(struct ward_callers *callers, const struct ward_ip *ip)
 
 void ward_callers_strike(struct ward_callers *callers, const struct ward_ip *ip, int64_t now_us)
 {
-    struct ward_ip key = counted_as(ip);
+    struct ward_ip key = ward_ip_place(ip);
     (void)pthread_mutex_lock(&callers->lock);
     struct struck *place = &callers->struck[0];
     for (size_t i = 0; i < STRUCK_MAX; i++) {
@@ -135,7 +135,7 @@ void ward_callers_strike(struct ward_callers *callers, const struct ward_ip *ip,
 
 int64_t ward_callers_pause(struct ward_callers *callers, const struct ward_ip *ip, int64_t now_us)
 {
-    struct ward_ip key = counted_as(ip);
+    struct ward_ip key = ward_ip_place(ip);
     bool waits = false;
     (void)pthread_mutex_lock(&callers->lock);
     for (size_t i = 0; i < STRUCK_MAX && !waits && now_us < callers->struck_until_us; i++) {
