@@ -236,7 +236,7 @@ static int decide(struct cli *cli, int argc, char **argv, const struct deciding 
         {"digest", CLI_TEXT, &digest, "HEX",
          "Sign only the payload with this SHA-256, as `approval show` printed it", 0, 0, false, 0},
         {"reason", CLI_TEXT, &reason, "TEXT", "Why, at most 256 bytes; it is signed too", 0, 0,
-         false, 0},
+         deciding->kind == WARD_DECISION_REJECT, 0},
     };
     CLI_PARSE(cli, argc, argv, .args = "PROPOSAL", .doc = deciding->doc, .options = options,
               .n_options = deciding->reasoned ? 3 : 2, .positional = &ids, .min = 1, .max = 1);

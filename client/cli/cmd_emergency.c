@@ -37,8 +37,8 @@ static void add_row(struct cli_table *table, const ward_emergency_info *info)
     cli_table_text(table, info->reviewed ? "yes" : "no");
 }
 
-static const char *const columns[] = {"EMERGENCY", "STATE",  "IDENTITY", "COLLECTION",
-                                      "SUBJECT",   "OPENED", "UNTIL",    "REVIEWED"};
+static const char *const columns[] = {"EMERGENCY",    "STATE",  "IDENTITY", "COLLECTION",
+                                      "SUBJECT HASH", "OPENED", "UNTIL",    "REVIEWED"};
 
 static int show_one(const struct cli *cli, const ward_emergency_info *info)
 {
@@ -62,8 +62,9 @@ static int run_open(struct cli *cli, int argc, char **argv)
     ward_call call = {.reason = NULL};
     uint64_t minutes = 60;
     const struct cli_option options[] = {
-        {"reason", CLI_TEXT, &call.reason, "TEXT", "Why, 10 to 256 bytes; an officer reviews it", 0,
-         0, true},
+        {"reason", CLI_TEXT, &call.reason, "TEXT",
+         "Why, 10 to 256 bytes. An officer reviews it and sees no subject: name the case or ticket",
+         0, 0, true},
         {"on-behalf-of", CLI_TEXT, &call.on_behalf_of, "ID",
          "For whom: the pseudonymous id of the person who treats", 0, 0, true},
         {"minutes", CLI_NUMBER, &minutes, "N", "How long (default: 60); policy has a limit", 1,
@@ -95,7 +96,8 @@ static int run_close(struct cli *cli, int argc, char **argv)
     struct cli_texts ids = {.n = 0};
     ward_call call = {.reason = NULL};
     const struct cli_option options[] = {
-        {"reason", CLI_TEXT, &call.reason, "TEXT", "Why", 0, 0, false},
+        {"reason", CLI_TEXT, &call.reason, "TEXT", "Why; needed for what another has opened", 0, 0,
+         false},
     };
     CLI_PARSE(cli, argc, argv, .args = "EMERGENCY",
               .doc = "Ends an emergency before its time: one's own, or, as an officer, any.",
@@ -164,7 +166,9 @@ static int run_list(struct cli *cli, int argc, char **argv)
     };
     CLI_PARSE(cli, argc, argv,
               .doc = "Lists emergencies, newest first. The proposal of the same id has the reason: "
-                     "`ward approval show ID`.",
+                     "`ward approval show ID`. Whose data it is nobody learns here: one subject "
+                     "has one hash in a collection, the same as in the audit log, and the reason "
+                     "names the case.",
               CLI_OPTIONS(options), .max = 0);
     int exit = cli_connect(cli);
     if (exit != CLI_DONE) {

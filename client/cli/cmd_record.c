@@ -117,6 +117,29 @@ static int print_whole(const ward_record_result *result)
     return fine ? CLI_DONE : CLI_FAILED;
 }
 
+/* A field that was named and is not there is not what was asked for. */
+static int check_found(const struct cli_texts *fields, const ward_record_result *result)
+{
+    struct ward_buffer names;
+    ward_buffer_init(&names, (size_t)CLI_TEXTS_MAX * 1024);
+    for (size_t i = 0; i < fields->n; i++) {
+        bool found = false;
+        for (size_t v = 0; v < result->n_values && !found; v++) {
+            found = strcmp(result->values[v]->name, fields->texts[i]) == 0;
+        }
+        if (!found) {
+            ward_buffer_printf(&names, "%s%s", names.size > 0 ? ", " : "", fields->texts[i]);
+        }
+    }
+    int exit =
+        names.size == 0
+            ? CLI_DONE
+            : cli_fail(CLI_FAILED, NULL, "A field is a top-level member, in its own spelling.",
+                       "the record has no field %.*s", (int)names.size, (const char *)names.data);
+    ward_buffer_fini(&names);
+    return exit;
+}
+
 static int run_get(struct cli *cli, int argc, char **argv)
 {
     struct cli_pairs context = {.n = 0};
@@ -153,6 +176,9 @@ static int run_get(struct cli *cli, int argc, char **argv)
         return cli_fail_call("reading the record", &error);
     }
     exit = all ? print_whole(records->items[0]) : print_fields(cli, records->items[0]);
+    if (exit == CLI_DONE && !all) {
+        exit = check_found(&fields, records->items[0]);
+    }
     ward_records_free(records);
     return exit;
 }

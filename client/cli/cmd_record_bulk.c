@@ -143,20 +143,22 @@ static const char *base_name(const char *path)
     return slash == NULL ? path : slash + 1;
 }
 
-static ward_status parse_file(struct bulk *bulk, bool fhir, struct ward_bytes text,
-                              struct ward_arena *arena, struct cli_items *items)
+/* line: of a file of lines the one that is refused; else 0. */
+static ward_status parse_file(const struct bulk *bulk, bool fhir, struct ward_bytes text,
+                              struct ward_arena *arena, struct cli_items *items, unsigned *line)
 {
-    if (fhir) {
-        return cli_fhir_parse(text, base_name(bulk->file), arena, items);
-    }
-    unsigned line = 0;
-    ward_status status = cli_ndjson_parse(text, arena, items, &line);
-    if (!ward_ok(status)) {
-        char where[32];
-        (void)snprintf(where, sizeof(where), "line %u", line);
-        problem(bulk, "is not as it should be", where);
-    }
-    return status;
+    *line = 0;
+    return fhir ? cli_fhir_parse(text, base_name(bulk->file), arena, items)
+                : cli_ndjson_parse(text, arena, items, line);
+}
+
+static void refuse_file(struct bulk *bulk, ward_status status, unsigned line)
+{
+    const char *refusal = ward_status_refusal(status);
+    char where[32];
+    (void)snprintf(where, sizeof(where), "line %u", line);
+    problem(bulk, refusal == NULL ? "cannot be read" : refusal, line == 0 ? NULL : where);
+    bulk->bad_files++;
 }
 
 static int run_text(struct bulk *bulk, bool fhir, struct ward_bytes text)
@@ -166,11 +168,10 @@ static int run_text(struct bulk *bulk, bool fhir, struct ward_bytes text)
         return cli_fail(CLI_FAILED, NULL, NULL, "there is no more memory");
     }
     struct cli_items items = {0};
-    ward_status status = parse_file(bulk, fhir, text, arena, &items);
+    unsigned line;
+    ward_status status = parse_file(bulk, fhir, text, arena, &items, &line);
     if (!ward_ok(status)) {
-        const char *refusal = ward_status_refusal(status);
-        problem(bulk, refusal == NULL ? "cannot be read" : refusal, NULL);
-        bulk->bad_files++;
+        refuse_file(bulk, status, line);
         return CLI_DONE;
     }
     bulk->files++;
@@ -306,8 +307,7 @@ int cli_record_import(struct cli *cli, int argc, char **argv)
 {
     return run(cli, argc, argv, IMPORT,
                "Stores every resource of the bundles as a record of its patient, byte by byte. The "
-               "subject "
-               "is a pseudonym made from the Patient's id, the record's id is TYPE/ID.");
+               "subject is a pseudonym made from the Patient's id, the record's id is TYPE/ID.");
 }
 
 int cli_record_check(struct cli *cli, int argc, char **argv)

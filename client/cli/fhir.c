@@ -134,7 +134,7 @@ static ward_status read_resource(struct ward_bytes json, struct resource *ret)
     *ret = (struct resource){.json = json};
     ret->type = plain(member(slices, n, "resourceType"));
     ret->id = plain(member(slices, n, "id"));
-    WARD_REQUIRE(ret->type.size > 0, "bundle: a resource without resourceType");
+    WARD_REQUIRE(ret->type.size > 0, "fhir: a resource without resourceType");
     if (ward_bytes_eq(ret->type, WARD_BYTES_LITERAL("Patient"))) {
         ret->patient = ret->id;
         return WARD_OK;
@@ -179,7 +179,7 @@ static ward_status name_item(const struct resource *resource, size_t position,
                   : ward_arena_printf(arena, "%.*s/entry-%zu", (int)resource->type.size,
                                       (const char *)resource->type.data, position);
     WARD_ENSURE(ret->subject != NULL && ret->id != NULL, WARD_E_EXHAUSTED);
-    WARD_REQUIRE(strlen(ret->id) <= WARD_NAME_MAX, "bundle: a resource's type and id are too long");
+    WARD_REQUIRE(strlen(ret->id) <= WARD_NAME_MAX, "fhir: a resource's type and id are too long");
     return WARD_OK;
 }
 
@@ -200,7 +200,7 @@ static ward_status refuse_twins(const struct cli_items *items, struct ward_arena
     qsort(sorted, items->n, sizeof(*sorted), compare_items);
     for (size_t i = 1; i < items->n; i++) {
         WARD_REQUIRE(compare_items(&sorted[i - 1], &sorted[i]) != 0,
-                     "bundle: two resources of one type and id");
+                     "fhir: two resources of one type and id");
     }
     return WARD_OK;
 }
@@ -264,7 +264,9 @@ ward_status cli_fhir_parse(struct ward_bytes text, const char *name, struct ward
     struct ward_json_slice slices[MEMBERS_MAX];
     size_t n = 0;
     WARD_TRY(ward_json_scan(text, slices, MEMBERS_MAX, &n));
-    if (!ward_bytes_eq(plain(member(slices, n, "resourceType")), WARD_BYTES_LITERAL("Bundle"))) {
+    struct ward_bytes type = plain(member(slices, n, "resourceType"));
+    WARD_REQUIRE(type.size > 0, "fhir: neither a Bundle nor a resource: it has no resourceType");
+    if (!ward_bytes_eq(type, WARD_BYTES_LITERAL("Bundle"))) {
         struct resource bare;
         while (text.size > 0 && is_space(text.data[0])) {
             skip(&text, 1);
@@ -280,9 +282,9 @@ ward_status cli_fhir_parse(struct ward_bytes text, const char *name, struct ward
         *ret = (struct cli_items){0};
         return WARD_OK;
     }
-    WARD_REQUIRE(entries.data[0] == '[', "bundle: entry is not an array");
+    WARD_REQUIRE(entries.data[0] == '[', "fhir: entry is not an array");
     size_t max = count_elements(entries);
-    WARD_REQUIRE(max <= RESOURCES_MAX, "bundle: too many entries");
+    WARD_REQUIRE(max <= RESOURCES_MAX, "fhir: too many entries");
     struct resource *resources = WARD_ARENA_ARRAY(arena, struct resource, max);
     WARD_ENSURE(resources != NULL, WARD_E_EXHAUSTED);
     WARD_TRY(read_entries(entries, resources, &n));
@@ -300,10 +302,10 @@ static ward_status read_line(struct ward_bytes line, struct ward_arena *arena, s
     ret->json = member(slices, n, "json");
     WARD_REQUIRE(ward_canonical_read_text(member(slices, n, "subject"), arena, &subject) &&
                      subject.size > 0,
-                 "line: no subject");
+                 "subject: none");
     WARD_REQUIRE(ward_canonical_read_text(member(slices, n, "id"), arena, &id) && id.size > 0,
-                 "line: no id");
-    WARD_REQUIRE(ret->json.size > 0 && ret->json.data[0] == '{', "line: json is not an object");
+                 "id: none");
+    WARD_REQUIRE(ret->json.size > 0 && ret->json.data[0] == '{', "json: not an object");
     ret->subject = ward_arena_printf(arena, "%.*s", (int)subject.size, (const char *)subject.data);
     ret->id = ward_arena_printf(arena, "%.*s", (int)id.size, (const char *)id.data);
     WARD_ENSURE(ret->subject != NULL && ret->id != NULL, WARD_E_EXHAUSTED);

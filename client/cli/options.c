@@ -191,12 +191,26 @@ static void describe(struct ward_buffer *to, const struct cli_syntax *syntax)
     pthread_exit(NULL);
 }
 
+/* argp's help moves an option of this name to its end, as if it told the program's version: ours
+ * would stand among those that are everywhere. Hidden, and described beside. */
+static void keep_in_place(struct argp_option *option, char name[static 32],
+                          struct argp_option *described)
+{
+    if (strcmp(option->name, "version") == 0) {
+        option->flags = OPTION_HIDDEN;
+        (void)snprintf(name, 32, "    --version=%s", option->arg);
+        *described = (struct argp_option){
+            .name = name, .flags = OPTION_DOC | OPTION_NO_USAGE, .doc = option->doc, .group = 1};
+    }
+}
+
 void cli_parse(struct cli *cli, int argc, char **argv, const struct cli_syntax *syntax)
 {
     if (cli->describe != NULL) {
         describe(cli->describe, syntax);
     }
-    struct argp_option options[OPTIONS_MAX + 1] = {0};
+    struct argp_option options[OPTIONS_MAX + 2] = {0}, version = {0};
+    char version_name[32];
     for (size_t i = 0; i < syntax->n_options && i < OPTIONS_MAX; i++) {
         options[i] = (struct argp_option){
             .name = syntax->options[i].name,
@@ -204,7 +218,9 @@ void cli_parse(struct cli *cli, int argc, char **argv, const struct cli_syntax *
             .arg = syntax->options[i].value,
             .doc = syntax->options[i].help,
         };
+        keep_in_place(&options[i], version_name, &version);
     }
+    options[syntax->n_options] = version;
     const struct argp_child children[] = {{&cli_global_argp, 0, "Everywhere:", 10}, {0}};
     const struct argp argp = {
         .options = options,

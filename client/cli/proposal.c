@@ -60,6 +60,15 @@ static void time_of(const struct ward_proposal_param *param, struct ward_buffer 
     }
 }
 
+/* No officer learns whose data it is; what he has to go by is said beside it. */
+static void subject_of(const struct ward_proposal_param *param, struct ward_buffer *out)
+{
+    if (ward_bytes_eq(param->name, WARD_BYTES_LITERAL("subject"))) {
+        ward_buffer_printf(out,
+                           " (a keyed hash, as the audit log has it; the reason names the case)");
+    }
+}
+
 static void params(struct ward_buffer *out, const char *title,
                    const struct ward_proposal_param *params, size_t n)
 {
@@ -69,6 +78,7 @@ static void params(struct ward_buffer *out, const char *title,
         ward_buffer_printf(out, ": ");
         if (params[i].text.data != NULL) {
             cli_escape(params[i].text, out);
+            subject_of(&params[i], out);
         } else {
             ward_buffer_printf(out, "%lld", (long long)params[i].number);
             time_of(&params[i], out);

@@ -4,6 +4,8 @@
 #include "client/cli/report.h"
 #include "proto/canonical.h"
 
+#define HEADER_SIZE 32
+
 static void time_member(struct ward_buffer *out, const char *name, int64_t time_us)
 {
     char text[WARD_TIME_TEXT_SIZE];
@@ -50,10 +52,27 @@ void report_print_csv(const struct report_table *table, struct ward_buffer *out)
     }
 }
 
+/* Programs read the names of members; people read headers as those of every other table. */
+static void print_header(const char *name, char out[static HEADER_SIZE])
+{
+    size_t i = 0;
+    for (; name[i] != 0 && i + 1 < HEADER_SIZE; i++) {
+        bool letter = name[i] >= 'a' && name[i] <= 'z';
+        out[i] = letter ? (char)(name[i] - 'a' + 'A') : name[i] == '_' ? ' ' : name[i];
+    }
+    out[i] = 0;
+}
+
 bool report_print_table(const struct report_table *table)
 {
     struct cli_table lines;
-    cli_table_begin(&lines, table->columns, table->n_columns);
+    char headers[CLI_COLUMNS_MAX][HEADER_SIZE];
+    const char *columns[CLI_COLUMNS_MAX];
+    for (size_t i = 0; i < table->n_columns; i++) {
+        print_header(table->columns[i], headers[i]);
+        columns[i] = headers[i];
+    }
+    cli_table_begin(&lines, columns, table->n_columns);
     for (size_t i = 0; i < table->n_cells; i++) {
         cli_table_cell(&lines, table->cells[i]);
     }

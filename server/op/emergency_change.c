@@ -17,13 +17,22 @@ struct open_notes {
     struct ward_store_emergency row;
 };
 
-static ward_status check(const struct ward_request *request, const struct ward_emergency_open *in)
+static ward_status check(const struct ward_emergency_open *in)
 {
-    const struct ward_policy *policy = request->state->policy;
     WARD_REQUIRE(ward_emergency_purpose(&in->context),
                  "context: purpose is not " WARD_EMERGENCY_PURPOSE);
-    WARD_REQUIRE(in->minutes <= ward_policy_settings(policy)->emergency_minutes_max,
-                 "minutes: more than policy lets an emergency last");
+    return WARD_OK;
+}
+
+/* How long at most is told to those alone who may open one. */
+static ward_status check_minutes(struct ward_request *request, uint32_t minutes)
+{
+    uint32_t max = ward_policy_settings(request->state->policy)->emergency_minutes_max;
+    if (minutes > max) {
+        ward_request_detail(request, "minutes_max", max);
+        request->tells_detail = true;
+        return WARD_REFUSAL(WARD_E_INVALID, "minutes: more than policy lets an emergency last");
+    }
     return WARD_OK;
 }
 
@@ -68,8 +77,9 @@ static ward_status decide_open(struct ward_request *request)
         return decision.status;
     }
     WARD_TRY(name_object(request, in->collection));
-    WARD_TRY(check(request, in));
+    WARD_TRY(check(in));
     WARD_TRY(decision.status);
+    WARD_TRY(check_minutes(request, in->minutes));
     if (ward_policy_collection_find(request->state->policy, in->collection) == NULL) {
         return WARD_REFUSAL(WARD_E_NOT_FOUND, "collection: no such collection");
     }
@@ -215,6 +225,8 @@ static ward_status decide_close(struct ward_request *request)
     if (row == NULL || !(mine || is_officer(request))) { /* of others nothing is told */
         return WARD_REFUSAL(WARD_E_NOT_FOUND, "id: no such emergency is open");
     }
+    WARD_REQUIRE(mine || request->reason.size > 0,
+                 "reason: empty, for what another identity has opened");
     in->emergency = (struct ward_emergency_view){.row = *row};
     return WARD_OK;
 }

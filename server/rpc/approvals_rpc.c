@@ -87,31 +87,36 @@ ward_status ward_approval_show_encode(struct ward_request *request, const Protob
     return encode_one(request, &response->proposal);
 }
 
-/* Requests with a signature, and their answers, have the same fields. */
-#define SIGNED(name, request_type, response_type, response_init)                        \
-    ward_status ward_approval_##name##_decode(struct ward_request *request,             \
-                                              const ProtobufCMessage *message)          \
-    {                                                                                   \
-        const request_type *from = (const void *)message;                               \
-        return decode_vote(request, from->header, from->id, &from->signature, message); \
-    }                                                                                   \
-    ward_status ward_approval_##name##_encode(struct ward_request *request,             \
-                                              const ProtobufCMessage **ret)             \
-    {                                                                                   \
-        response_type *response = WARD_ARENA_NEW(request->arena, response_type);        \
-        WARD_ENSURE(response != NULL, WARD_E_EXHAUSTED);                                \
-        response_init(response);                                                        \
-        *ret = &response->base;                                                         \
-        return encode_one(request, &response->proposal);                                \
+/* Requests with a signature, and their answers, have the same fields. Who stops what others want
+ * says why: `reasoned`. */
+#define SIGNED(name, reasoned, request_type, response_type, response_init)                 \
+    ward_status ward_approval_##name##_decode(struct ward_request *request,                \
+                                              const ProtobufCMessage *message)             \
+    {                                                                                      \
+        const request_type *from = (const void *)message;                                  \
+        WARD_TRY(decode_vote(request, from->header, from->id, &from->signature, message)); \
+        WARD_REQUIRE(!(reasoned) || request->reason.size > 0, "reason: empty");            \
+        return WARD_OK;                                                                    \
+    }                                                                                      \
+    ward_status ward_approval_##name##_encode(struct ward_request *request,                \
+                                              const ProtobufCMessage **ret)                \
+    {                                                                                      \
+        response_type *response = WARD_ARENA_NEW(request->arena, response_type);           \
+        WARD_ENSURE(response != NULL, WARD_E_EXHAUSTED);                                   \
+        response_init(response);                                                           \
+        *ret = &response->base;                                                            \
+        return encode_one(request, &response->proposal);                                   \
     }
 
-SIGNED(submit, Ward__V1__SubmitApprovalRequest, Ward__V1__SubmitApprovalResponse,
+SIGNED(submit, false, Ward__V1__SubmitApprovalRequest, Ward__V1__SubmitApprovalResponse,
        ward__v1__submit_approval_response__init)
-SIGNED(approve, Ward__V1__ApproveRequest, Ward__V1__ApproveResponse,
+SIGNED(approve, false, Ward__V1__ApproveRequest, Ward__V1__ApproveResponse,
        ward__v1__approve_response__init)
-SIGNED(reject, Ward__V1__RejectRequest, Ward__V1__RejectResponse, ward__v1__reject_response__init)
-SIGNED(withdraw, Ward__V1__WithdrawRequest, Ward__V1__WithdrawResponse,
+SIGNED(reject, true, Ward__V1__RejectRequest, Ward__V1__RejectResponse,
+       ward__v1__reject_response__init)
+SIGNED(withdraw, false, Ward__V1__WithdrawRequest, Ward__V1__WithdrawResponse,
        ward__v1__withdraw_response__init)
-SIGNED(execute, Ward__V1__ExecuteRequest, Ward__V1__ExecuteResponse,
+SIGNED(execute, false, Ward__V1__ExecuteRequest, Ward__V1__ExecuteResponse,
        ward__v1__execute_response__init)
-SIGNED(review, Ward__V1__ReviewRequest, Ward__V1__ReviewResponse, ward__v1__review_response__init)
+SIGNED(review, false, Ward__V1__ReviewRequest, Ward__V1__ReviewResponse,
+       ward__v1__review_response__init)

@@ -126,6 +126,7 @@ def test_a_reason_that_was_not_signed_is_refused(a, b, refused):
     refused("INVALID_ARGUMENT", "signature", lambda: b.reject(proposal, signature=plain, reason="not now"))
     other = b.identity.sign(pae("reject", proposal.payload, "never"))
     refused("INVALID_ARGUMENT", "signature", lambda: b.reject(proposal, signature=other, reason="not now"))
+    refused("INVALID_ARGUMENT", "reason: empty", lambda: b.reject(proposal, reason=""))
     assert b.reject(proposal, reason="not now").state == "rejected"
     vote = b.show(proposal.id).approvals[-1]
     assert (vote.decision, vote.reason) == ("reject", "not now")

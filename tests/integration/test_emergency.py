@@ -42,6 +42,7 @@ def test_it_opens_one_subject_for_one_identity_until_it_is_closed(ward, writer):
     assert not reads(writer, "emergency-p2")
     assert not reads(writer, "emergency-p1", {"purpose": "TREAT"})
     assert opened.id in [one.id for one in ward.client("auditor").list_emergencies(open=True, unreviewed=True)]
+    assert code_of(lambda: ward.client("officer-b").close_emergency(opened.id, reason="")).startswith("INVALID_ARGUMENT: reason: empty")
     closed = ward.client("officer-b").close_emergency(opened.id)
     assert closed.closed and not closed.open
     assert not reads(writer, "emergency-p1")
@@ -122,7 +123,12 @@ def test_the_command(ward, writer):
     opened = cli.json("writer", "emergency", "open", "fhir", "emergency-p1", "--reason", "found unconscious at home",
                       "--on-behalf-of", "clinician-7", "--minutes", "7")
     assert opened["state"] == "open" and opened["reviewed"] is False
+    longer = cli("writer", "emergency", "open", "fhir", "emergency-p1", "--reason", "found unconscious at home",
+                 "--on-behalf-of", "clinician-7", "--minutes", "241", exit=1)
+    assert b"more than policy lets an emergency last (minutes max 240)" in longer.stderr
     listed = cli.json("auditor", "emergency", "list", "--open")["emergencies"]
     assert opened["id"] in [one["id"] for one in listed]
-    assert cli.json("officer-a", "emergency", "close", opened["id"])["state"] == "closed"
+    assert "the reason names the case" in cli("officer-a", "approval", "show", opened["id"], "--output", "table").stdout.decode()
+    assert b"reason: empty" in cli("officer-a", "emergency", "close", opened["id"], exit=1).stderr
+    assert cli.json("officer-a", "emergency", "close", opened["id"], "--reason", "left by mistake")["state"] == "closed"
     assert cli.json("auditor", "emergency", "list", "--open")["emergencies"] == []

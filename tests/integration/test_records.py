@@ -8,6 +8,7 @@ import pathlib
 
 import grpc
 import pytest
+from harness.cli import Cli
 from harness.client import ItemRefused, item_refused
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
@@ -185,3 +186,29 @@ def test_one_record_written_by_many_has_every_version_once(ward):
     assert {clients[0].get("s-many", "r", version=v).json for v in versions} == {b'{"by":%d}' % n for n in range(10)}
     for client in clients:
         client.close()
+
+
+# ---- with the command line ----
+
+def test_a_field_that_the_record_does_not_have_is_named(ward, app):
+    app.put("s-fields", "r", b'{"id":"r","name":"N"}')
+    cli, get = Cli(ward), ("record", "get", "--collection", "fhir", "--subject", "s-fields", "--id", "r", "--context", "purpose=TREAT")
+    assert json.loads(cli("app", *get, "--field", "name").stdout)["fields"] == {"name": "N"}
+    ran = cli("app", *get, "--field", "naem", "--field", "name", "--field", "di", exit=1)
+    assert json.loads(ran.stdout)["fields"] == {"name": "N"}
+    assert b"the record has no field naem, di" in ran.stderr
+    assert b"the record has no field" not in cli("app", *get).stderr  # a default set is what there is of it
+
+
+@pytest.mark.parametrize("form, text, said", [
+    ("--fhir", "no JSON", "a.json: json: not an object"),
+    ("--fhir", '{"id": "x"}', "a.json: fhir: neither a Bundle nor a resource: it has no resourceType"),
+    ("--fhir", '{"resourceType":"Bundle","entry":{}}', "a.json: fhir: entry is not an array"),
+    ("--ndjson", '{"subject":"s","id":"1","json":{}}\n{"id":"2","json":{}}\n', "a.json: line 2: subject: none"),
+    ("--ndjson", '{"subject":"s","id":"1","json":5}', "a.json: line 1: json: not an object"),
+])
+def test_what_cannot_be_imported_says_where_and_why(ward, tmp_path, form, text, said):
+    (tmp_path / "a.json").write_text(text)
+    ran = Cli(ward)("app", "record", "import", "--collection", "fhir", form, tmp_path if form == "--fhir" else tmp_path / "a.json", exit=1)
+    assert ran.stderr.decode() == f"ward: {tmp_path}/{said}\n"
+    assert json.loads(ran.stdout)["bad_files"] == 1 and json.loads(ran.stdout)["stored"] == 0

@@ -9,7 +9,7 @@ import uuid
 
 import grpc
 import pytest
-from harness.client import header
+from harness.client import header, pae
 from harness.deployment import TRUST
 from harness.processes import wait_until
 from harness.stubs import records_pb2
@@ -190,7 +190,7 @@ def test_officers_changes_are_done_once(pair):
     assert len(a.describe_key(name).versions) == 2
     rejected = a.propose_rotation(name)
     a.submit(rejected)
-    vote = b.sign("reject", rejected.payload)
+    vote = b.identity.sign(pae("reject", rejected.payload, "not now"))
     assert [b.reject(rejected, ids[4], vote).state for _ in range(2)] == ["rejected"] * 2
 
 

@@ -81,6 +81,8 @@ def test_two_runs_print_the_same_in_every_form(told, name):
         assert first == second != b""
     table = list(csv.DictReader(io.StringIO(cli("auditor", "report", name, "--folder", folder, "--format", "csv").stdout.decode())))
     assert table == rows(cli, name, folder)
+    header = first.decode().split("\n", 1)[0].split("  ")
+    assert [name.strip() for name in header if name] == [name.upper().replace("_", " ") for name in table[0]]
 
 
 def test_a_span_leaves_out_what_was_before_and_after(told):

@@ -162,7 +162,7 @@ class Client:
         request = getattr(approvals_pb2, name + "Request")(header=header(request_id, reason=reason), id=proposal.id, signature=signature)
         return getattr(self.approvals, name)(request, timeout=self.timeout).proposal
 
-    def reject(self, proposal, request_id: str = "", signature: bytes = None, reason: str = ""):
+    def reject(self, proposal, request_id: str = "", signature: bytes = None, reason: str = "not now"):
         return self.decide("reject", proposal, request_id, signature, reason)
 
     def withdraw(self, proposal, request_id: str = "", signature: bytes = None, reason: str = ""):
@@ -209,8 +209,8 @@ class Client:
             minutes=minutes, context={"purpose": "ETREAT"} if context is None else context)
         return self.emergencies.Open(request, timeout=self.timeout).emergency
 
-    def close_emergency(self, emergency_id: str, request_id: str = ""):
-        request = emergencies_pb2.CloseEmergencyRequest(header=header(request_id), id=emergency_id)
+    def close_emergency(self, emergency_id: str, request_id: str = "", reason: str = "it is over"):
+        request = emergencies_pb2.CloseEmergencyRequest(header=header(request_id, reason=reason), id=emergency_id)
         return self.emergencies.Close(request, timeout=self.timeout).emergency
 
     def list_emergencies(self, request_id: str = "", **members):

@@ -242,15 +242,16 @@ static void what_is_no_bundle_is_refused(void **state)
     refuses_bundle("", "json: not an object");
     refuses_bundle("[]", "json: not an object");
     refuses_bundle("{\"resourceType\":\"Bundle\",\"entry\":[}", "json: malformed");
-    refuses_bundle("{\"resourceType\":\"Bundle\",\"entry\":5}", "bundle: entry is not an array");
+    refuses_bundle("{\"resourceType\":\"Bundle\",\"entry\":5}", "fhir: entry is not an array");
     refuses_bundle("{\"resourceType\":\"Bundle\",\"entry\":[5]}", "json: not an object");
     refuses_bundle("{\"resourceType\":\"Bundle\",\"entry\":[{\"resource\":[]}]}",
                    "json: not an object");
-    refuses_bundle("{\"id\":\"x\"}", "bundle: a resource without resourceType");
+    refuses_bundle("{\"id\":\"x\"}",
+                   "fhir: neither a Bundle nor a resource: it has no resourceType");
     refuses_bundle("{\"resourceType\":\"Bundle\",\"entry\":[{\"resource\":{\"resourceType\":\"A\","
                    "\"id\":\"1\"}},"
                    "{\"resource\":{\"resourceType\":\"A\",\"id\":\"1\"}}]}",
-                   "bundle: two resources of one type and id");
+                   "fhir: two resources of one type and id");
     refuses_bundle("{\"resourceType\":\"A\",\"id\":\"1\",\"id\":\"2\"}", "json: duplicate member");
 }
 
@@ -446,6 +447,9 @@ static void help_and_version_succeed(void **state)
     EXPECT(rig, CLI_DONE, "rotate", "key", "--help");
     EXPECT(rig, CLI_DONE, "--reason", "key", "rotate", "--help");
     EXPECT(rig, CLI_DONE, "--connections", "bench", "--help");
+    EXPECT(rig, CLI_DONE,
+           "--version=N            Not the newest but this one\n\n Everywhere:", "record", "get",
+           "--help");
 }
 
 static void misuse_is_exit_code_2(void **state)

@@ -451,8 +451,10 @@ static void an_approval_is_signed_over_what_was_shown(void **state)
 
 static void decide_digest(struct rig *rig, struct ran *ran, const char *verb, const char *digest)
 {
+    bool reasoned = strcmp(verb, "reject") == 0;
     run_ward(rig->folder, ran, "--config", rig->profiles, "--profile", "bob", "approval", verb,
-             rig->daemon.id, "--yes", "--digest", digest, NULL);
+             rig->daemon.id, "--yes", "--digest", digest, reasoned ? "--reason" : NULL, "not now",
+             NULL);
 }
 
 static void payload_digest(const struct rig *rig, char out[static 65])
@@ -481,7 +483,7 @@ static void the_digest_that_was_shown_is_signed(void **state)
     digest[0] = (char)toupper(digest[0]);
     decide_digest(rig, &ran, "reject", digest);
     assert_int_equal(ran.exit, CLI_DONE);
-    assert_true(signed_by(rig, &rig->pki.bob, WARD_DECISION_REJECT));
+    assert_true(signed_with_reason(rig, &rig->pki.bob, WARD_DECISION_REJECT, "not now"));
     ran_fini(&ran);
 }
 
@@ -505,7 +507,7 @@ static void a_key_in_a_file_signs_nothing_where_hardware_is_asked_for(void **sta
     ran_fini(&ran);
     assert_int_equal(rig->daemon.decided + rig->daemon.submitted, 0);
     run_ward(rig->folder, &ran, "--config", rig->profiles, "--profile", "bob", "approval", "reject",
-             rig->daemon.id, "--yes", NULL);
+             rig->daemon.id, "--yes", "--reason", "not now", NULL);
     assert_int_equal(ran.exit, CLI_DONE);
     assert_int_equal(rig->daemon.decided, 1);
     ran_fini(&ran);
@@ -560,14 +562,15 @@ static void another_payload_than_was_read_is_not_signed(void **state)
     assert_int_equal(rig->daemon.decided, 0);
 }
 
-static void a_rejection_is_another_signature(void **state)
+static void a_rejection_says_why(void **state)
 {
     struct rig *rig = *state;
     struct ran ran;
     run_ward(rig->folder, &ran, "--config", rig->profiles, "--profile", "bob", "approval", "reject",
              rig->daemon.id, "--yes", NULL);
-    assert_int_equal(ran.exit, CLI_DONE);
-    assert_true(signed_by(rig, &rig->pki.bob, WARD_DECISION_REJECT));
+    assert_int_equal(ran.exit, CLI_USAGE);
+    assert_true(says(&ran.err, "--reason TEXT is needed"));
+    assert_int_equal(rig->daemon.decided, 0);
     ran_fini(&ran);
 }
 
@@ -655,7 +658,7 @@ int main(void)
         CASE(a_key_in_a_file_signs_nothing_where_hardware_is_asked_for),
         CASE(a_reason_is_signed),
         CASE(another_payload_than_was_read_is_not_signed),
-        CASE(a_rejection_is_another_signature),
+        CASE(a_rejection_says_why),
         CASE(another_proposal_than_asked_for_is_not_signed),
         CASE(without_a_terminal_nobody_is_asked),
         CASE(a_refusal_is_exit_code_1_with_its_words),

@@ -255,11 +255,13 @@ static void approvals_have_shapes(void **state)
         decode_raw_is_refused(paths[i], L("\x12\x24" UUID), WARD_E_INVALID, "signature: empty");
         decode_raw_is_refused(paths[i], WARD_BYTES(long_signature, 41 + 513), WARD_E_INVALID,
                               "signature: longer than 512 bytes");
-        struct ward_request *request =
-            decode_message(decode_method(paths[i]), L("\x12\x24" UUID "\x1a\x01s"));
+        struct ward_request *request = decode_message(
+            decode_method(paths[i]), L("\x0a\x03\x1a\x01w\x12\x24" UUID "\x1a\x01s"));
         assert_true(ward_ok(request->status));
         ward_request_free(request);
     }
+    decode_raw_is_refused(paths[2], L("\x12\x24" UUID "\x1a\x01s"), WARD_E_INVALID,
+                          "reason: empty");
     decode_raw_is_refused("/ward.v1.Approvals/Show", L("\x12\x01x"), WARD_E_INVALID,
                           "id: not a UUID in lower case");
     decode_raw_is_refused("/ward.v1.Approvals/List", L("\x18\xe9\x07"), WARD_E_INVALID,

@@ -131,6 +131,7 @@ static struct ward_request *ask_close(const struct core_person *person, const st
     struct ward_request *request =
         core_request(&world, person, &ward_op_emergency_close, sizeof(struct ward_emergency_close));
     ((struct ward_emergency_close *)request->in)->id = *id;
+    request->reason = WARD_BYTES_LITERAL("it is over");
     return request;
 }
 
@@ -201,6 +202,9 @@ static void it_is_closed_by_its_holder_or_an_officer(void **state)
     refused(ask_close(&world.app, &id), WARD_E_NOT_FOUND, "id: no such emergency is open");
     id = opened(&node, &world.app, usual);
     struct ward_request *request = ask_close(&world.officer_b, &id);
+    request->reason = (struct ward_bytes){0};
+    refused(request, WARD_E_INVALID, "reason: empty, for what another identity has opened");
+    request = ask_close(&world.officer_b, &id);
     assert_ok(core_run(&node, request));
     assert_true(((struct ward_emergency_close *)request->in)->emergency.row.closed_us > 0);
     core_expect_entry(&world, request, "allowed", "");
@@ -244,8 +248,15 @@ static void it_is_refused_without_its_purpose_its_place_or_a_time_that_policy_al
             "context: purpose is not ETREAT");
     refused(ask_open(&world.app, (struct wish){"fhir", "p1", "", 30}), WARD_E_INVALID,
             "context: purpose is not ETREAT");
-    refused(ask_open(&world.app, (struct wish){"fhir", "p1", "ETREAT", 121}), WARD_E_INVALID,
-            "minutes: more than policy lets an emergency last");
+    struct ward_request *longer = ask_open(&world.app, (struct wish){"fhir", "p1", "ETREAT", 121});
+    ward_status status = core_run(&node, longer);
+    assert_code(status, WARD_E_INVALID);
+    assert_string_equal(ward_status_refusal(status),
+                        "minutes: more than policy lets an emergency last");
+    assert_true(longer->tells_detail);
+    assert_string_equal(longer->detail[0].name, "minutes_max");
+    assert_int_equal(longer->detail[0].number, 120);
+    ward_request_free(longer);
     refused(ask_open(&world.app, (struct wish){"BAD", "p1", "ETREAT", 30}), WARD_E_INVALID,
             "collection: not a name: [a-z0-9][a-z0-9._-]* parts joined by /, at most 128 bytes");
     refused(ask_open(&world.app, (struct wish){"labs", "p1", "ETREAT", 30}), WARD_E_DENIED,
