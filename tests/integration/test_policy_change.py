@@ -183,12 +183,18 @@ def test_two_officers_change_it_by_command(pair, officers, tmp_path):
     told = cli("officer-a", "policy", "diff", file, "--output", "table").stdout.decode()
     assert '-        keys: ["app/vault/**"]\n+        keys: ["app/safe/**"]\n' in told
     assert "spiffe://test.ward/app gains no longer denied: " in told and "app/safe/**" in told
+    waits = officers[0].submit(officers[0].propose_rotation("app/demo")).id
     applied = cli("officer-a", "policy", "apply", file, "--reason", "the vault moved", "--output", "json", exit=4)
+    told = re.search(r"warning: (\d+) open proposals? can never run once this policy is in force", applied.stderr.decode())
+    open_now = [p for p in cli.json("officer-b", "approval", "list")["proposals"] if not p.get("cannot_run") and p["state"] != "draft"]
+    assert int(told[1]) == len(open_now) - 1, "but for the one that was just made"
     assert re.search(rf"{file}:\d+:\d+: warning: .*without the card of {TRUST}officer-b no quorum is left", applied.stderr.decode())
     draft = json.loads(applied.stdout)
     shown = cli("officer-b", "approval", "show", draft["proposal"], "--output", "table").stdout.decode()
     assert '+        keys: ["app/safe/**"]\n' in shown and "gains no longer denied" in shown
     cli("officer-b", "approval", "approve", draft["proposal"], "--yes")
+    assert re.search(r"^  stale +\S", cli("officer-b", "approval", "show", waits, "--output", "table").stdout.decode(), re.M)
+    assert re.search(rf"{waits} +stale: ", cli("officer-b", "approval", "list", "--output", "table").stdout.decode())
     assert cli("auditor", "policy", "show", "--text").stdout == file.read_bytes()
     assert cli("auditor", "policy", "show", "--version", "1", "--text").stdout == POLICY.encode()
     assert cli.json("auditor", "policy", "list")["policies"][0]["sha256"] == hashlib.sha256(file.read_bytes()).hexdigest()

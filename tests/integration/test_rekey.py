@@ -2,6 +2,8 @@
 """The rekey: records go to new subject keys with all their versions, what leaked opens nothing any more, and nothing is lost
 or repeated beside other work and whoever dies."""
 import json
+import os
+import pty
 import subprocess
 import threading
 
@@ -198,7 +200,13 @@ def test_a_record_that_does_not_open_is_counted_and_said(filled):
     assert told[-1]["detail"] == {**told[-1]["detail"], "records_left": 1, "old_generations": 1, "job": "stuck"}
     filled.postgres.sql("UPDATE ward.record r SET sealed = b.sealed FROM public.broken b "
                         "WHERE r.id_hash = b.id_hash AND r.version = b.version")
-    cli("officer-a", "key", "rekey", KEY, "--wait")
+    ours, theirs = pty.openpty()
+    ran = subprocess.run(cli.command("officer-a", "key", "rekey", KEY, "--wait", "--output", "table"), stderr=theirs,
+                         stdout=subprocess.PIPE, timeout=120, check=False)
+    os.close(theirs)
+    drawn = os.read(ours, 65536).decode()
+    os.close(ours)
+    assert ran.returncode == 0 and b"done" in ran.stdout and "%" in drawn and "records" in drawn, "a bar on a terminal"
     assert_ended(filled, 4)
     assert_readable(filled, 211)
 

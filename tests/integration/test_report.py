@@ -45,6 +45,23 @@ def test_rotation_tells_of_each_version_and_by_whom(told):
     assert found[1]["reason"] == "yearly"
 
 
+def test_the_folder_has_the_emergency_and_says_that_nobody_reviewed_it(told, tmp_path):
+    deployment, cli, folder, happened = told
+    checked = cli.json("auditor", "audit", "verify", folder, "--vkey", deployment.vkey)
+    assert (checked["emergencies"], checked["emergencies_reviewed"], checked["without_review"]) == (1, 0, 1)
+    signatures = "approvals/" + happened["emergency"] + ".json"
+    assert not (folder / signatures).exists(), "nobody has signed it yet"
+    officer = deployment.client("officer-a")
+    officer.review(officer.show(happened["emergency"]))
+    deployment.client("auditor").settle()
+    said = cli("auditor", "audit", "export", tmp_path / "again", "--output", "table").stdout.decode()
+    checked = cli.json("auditor", "audit", "verify", tmp_path / "again", "--vkey", deployment.vkey)
+    assert (checked["emergencies"], checked["emergencies_reviewed"], checked["without_review"]) == (1, 1, 0)
+    assert (tmp_path / "again" / signatures).exists()
+    proposals = len(list((tmp_path / "again" / "approvals").iterdir()))
+    assert f"{checked['size']} entries, {checked['rotations']} rotations, signatures of {proposals} proposals" in said
+
+
 def test_access_counts_outcomes_and_emergencies_by_day(told):
     _, cli, folder, _ = told
     found = {(row["identity"].rsplit("/", 1)[-1], row["action"], row["outcome"]): row for row in rows(cli, "access", folder)}

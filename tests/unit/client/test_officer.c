@@ -22,6 +22,7 @@ struct daemon {
     bool garbled, another_id; /* the payload is not canonical; Show answers with another proposal */
     bool hardware;            /* it asks for signatures made in hardware */
     const char *states[4];    /* what Show says, in turn; the last one again and again */
+    const char *cannot_run;   /* said with it; NULL: it may */
     int grpc_status;          /* of Approve and Reject */
     char id[WARD_ID_TEXT_SIZE], other[WARD_ID_TEXT_SIZE];
     struct ward_buffer payload;
@@ -89,6 +90,7 @@ static void fill(const struct daemon *daemon, const char *state, Ward__V1__Propo
     ret->payload = (ProtobufCBinaryData){daemon->payload.size, daemon->payload.data};
     ret->state = (char *)state;
     ret->approvals_needed = 1;
+    ret->cannot_run = (char *)(daemon->cannot_run == NULL ? "" : daemon->cannot_run);
 }
 
 static void answer_proposal(const struct daemon *daemon, const char *state, struct ward_buffer *out)
@@ -433,6 +435,25 @@ static void waiting_ends_as_it_was_decided(void **state)
     ran_fini(&ran);
 }
 
+/* What can never run is waited for no longer, and whoever looks at it is told why. */
+static void waiting_ends_when_it_can_never_run(void **state)
+{
+    struct rig *rig = *state;
+    struct ran ran;
+    rig->daemon.cannot_run = "policy: it was changed since";
+    run_ward(rig->folder, &ran, "--config", rig->profiles, "--profile", "alice", "key", "rotate",
+             "phi/records", "--reason", "yearly", "--wait", NULL);
+    assert_int_equal(ran.exit, CLI_FAILED);
+    assert_true(says(&ran.err, "policy: it was changed since"));
+    assert_true(says(&ran.err, "It will never run; nothing was changed."));
+    ran_fini(&ran);
+    run_ward(rig->folder, &ran, "--config", rig->profiles, "--profile", "bob", "--output", "table",
+             "approval", "show", rig->daemon.id, NULL);
+    assert_int_equal(ran.exit, CLI_DONE);
+    assert_true(says(&ran.out, "  stale          policy: it was changed since\n"));
+    ran_fini(&ran);
+}
+
 /* ---- deciding ---- */
 
 static void an_approval_is_signed_over_what_was_shown(void **state)
@@ -653,6 +674,7 @@ int main(void)
         CASE(a_parameter_that_is_missing_is_not_signed),
         CASE(a_payload_that_is_not_canonical_is_not_signed),
         CASE(waiting_ends_as_it_was_decided),
+        CASE(waiting_ends_when_it_can_never_run),
         CASE(an_approval_is_signed_over_what_was_shown),
         CASE(the_digest_that_was_shown_is_signed),
         CASE(a_key_in_a_file_signs_nothing_where_hardware_is_asked_for),

@@ -103,6 +103,23 @@ static void finds(enum ward_finding_level level, const char *check, const char *
     ward_request_free(request);
 }
 
+/* The text of the finding that all is well with it. */
+static void is_well(const char *check, const char *text)
+{
+    struct ward_request *request = ask(&world.auditor);
+    assert_ok(core_run(&node, request));
+    const struct ward_diagnose *out = request->in;
+    bool found = false;
+    for (size_t i = 0; i < out->n; i++) {
+        const struct ward_finding *finding = &out->findings[i];
+        found |= ward_bytes_eq(finding->check, ward_bytes_str(check)) &&
+                 finding->level == WARD_FINDING_OK &&
+                 memmem(finding->text.data, finding->text.size, text, strlen(text)) != NULL;
+    }
+    assert_true(found);
+    ward_request_free(request);
+}
+
 static struct ward_kek_ref ref_of(const char *name)
 {
     struct ward_state *state = ward_state_slot_get(&node.states);
@@ -238,6 +255,25 @@ static void a_key_that_is_too_old_is_named(void **state)
     finds(WARD_FINDING_WARNING, "rotation", "app/keys version 1 is 366 days old");
 }
 
+/* From the compromise until a run of a rekey that began after it is done. */
+static void a_key_that_leaked_and_was_not_rekeyed_is_named(void **state)
+{
+    (void)state;
+    core_make_key(&node, "phi/records", WARD_PURPOSE_RECORDS);
+    core_rotate_fully(&node, "phi/records");
+    assert_ok(core_run_free(&node, core_put(&world, &world.app, "fhir", "alpha", 1, "{}")));
+    is_well("rekey", "no key that leaked is owed a rekey");
+    core_set_state(&node, "phi/records", 1, WARD_KEY_DEACTIVATED, WARD_KEY_COMPROMISED);
+    core_node_refresh_now(&node);
+    finds(WARD_FINDING_GAP, "rekey", "phi/records version 1 was compromised");
+    atomic_fetch_add(&world.clock.ahead_us, 1000000);
+    struct ward_request *request =
+        core_request(&world, &world.officer_a, &ward_op_key_rekey, sizeof(struct ward_key_rekey));
+    ((struct ward_key_rekey *)request->in)->name = WARD_BYTES_LITERAL("phi/records");
+    assert_ok(core_run_free(&node, request));
+    finds(WARD_FINDING_GAP, "rekey", "phi/records version 1 was compromised");
+}
+
 static void a_certificate_that_ends_is_told(void **state)
 {
     (void)state;
@@ -284,23 +320,6 @@ static void how_the_daemon_was_set_up_is_told(void **state)
     node.pipeline.without_proof = true;
     finds(WARD_FINDING_GAP, "wrap-proof", "wraps wrongly");
     node.pipeline.without_proof = false;
-}
-
-/* The text of the finding that all is well with it. */
-static void is_well(const char *check, const char *text)
-{
-    struct ward_request *request = ask(&world.auditor);
-    assert_ok(core_run(&node, request));
-    const struct ward_diagnose *out = request->in;
-    bool found = false;
-    for (size_t i = 0; i < out->n; i++) {
-        const struct ward_finding *finding = &out->findings[i];
-        found |= ward_bytes_eq(finding->check, ward_bytes_str(check)) &&
-                 finding->level == WARD_FINDING_OK &&
-                 memmem(finding->text.data, finding->text.size, text, strlen(text)) != NULL;
-    }
-    assert_true(found);
-    ward_request_free(request);
 }
 
 /* An old one is as it should be while there was nothing to sign. */
@@ -390,6 +409,7 @@ int main(void)
         T(an_hsm_that_does_not_answer_is_a_finding),
         T(changed_attributes_are_named),
         T(a_key_that_is_too_old_is_named),
+        T(a_key_that_leaked_and_was_not_rekeyed_is_named),
         T(a_certificate_that_ends_is_told),
         T(a_certificate_in_two_places_is_told_and_an_officers_is_grave),
         T(how_the_daemon_was_set_up_is_told),
