@@ -5,6 +5,7 @@
 
 #include "client/cli/cli.h"
 #include "client/cli/input.h"
+#include "client/cli/list.h"
 #include "proto/wire_limits.h"
 #include "proto/wrapped_key.h"
 
@@ -181,34 +182,7 @@ static int read_wrapped(struct cli *cli, const char *path, const struct cli_pair
 }
 
 /* One document or one table of many items; a cell or member is added only between these two. */
-struct listing {
-    bool json;
-    struct cli_doc doc;
-    struct cli_table table;
-};
-
-static void listing_begin(struct listing *listing, bool json, const char *const *columns, size_t n)
-{
-    listing->json = json;
-    if (json) {
-        cli_doc_begin(&listing->doc);
-        ward_json_name(&listing->doc.json, "keys");
-        ward_json_array(&listing->doc.json);
-    } else {
-        cli_table_begin(&listing->table, columns, n);
-    }
-}
-
-static bool listing_end(struct listing *listing)
-{
-    if (!listing->json) {
-        return cli_table_end(&listing->table);
-    }
-    ward_json_array_end(&listing->doc.json);
-    return cli_doc_end(&listing->doc);
-}
-
-static void listing_error(struct listing *listing, ward_rc code, const char *message)
+static void listing_error(struct cli_list *listing, ward_rc code, const char *message)
 {
     cli_doc_text(&listing->doc, "code", ward_rc_name(code));
     cli_doc_text(&listing->doc, "error", message);
@@ -228,7 +202,8 @@ static void name_cells(struct cli_table *table, const ward_data_keys *keys, size
 
 /* ---- unwrap ---- */
 
-static void list_unwrapped(struct listing *listing, const ward_data_keys *keys, size_t i, bool show)
+static void list_unwrapped(struct cli_list *listing, const ward_data_keys *keys, size_t i,
+                           bool show)
 {
     const char *message = "";
     ward_rc code = ward_data_keys_code(keys, i, &message);
@@ -254,14 +229,14 @@ static void list_unwrapped(struct listing *listing, const ward_data_keys *keys, 
 static int print_unwrapped(const struct cli *cli, const ward_data_keys *keys, bool show)
 {
     static const char *const columns[] = {"KEY", "VERSION", "PLAINTEXT", "ERROR"};
-    struct listing listing;
+    struct cli_list listing;
     int exit = CLI_DONE;
-    listing_begin(&listing, cli->json, columns, sizeof(columns) / sizeof(columns[0]));
+    cli_list_begin(&listing, cli->json, "keys", columns, sizeof(columns) / sizeof(columns[0]));
     for (size_t i = 0; i < ward_data_keys_items(keys); i++) {
         exit = ward_data_keys_code(keys, i, NULL) == WARD_RC_OK ? exit : CLI_FAILED;
         list_unwrapped(&listing, keys, i, show);
     }
-    return listing_end(&listing) ? exit : CLI_FAILED;
+    return cli_list_end(&listing) ? exit : CLI_FAILED;
 }
 
 static int unwrap(struct cli *cli, const char *path, const struct cli_pairs *context, bool show)
@@ -307,7 +282,7 @@ static int run_unwrap(struct cli *cli, int argc, char **argv)
 
 /* ---- rewrap ---- */
 
-static void list_rewrapped(struct listing *listing, const ward_data_keys *keys, size_t i)
+static void list_rewrapped(struct cli_list *listing, const ward_data_keys *keys, size_t i)
 {
     const char *message = "";
     char text[WARD_WRAPPED_TEXT_MAX];
@@ -337,14 +312,14 @@ static void list_rewrapped(struct listing *listing, const ward_data_keys *keys, 
 static int print_rewrapped(const struct cli *cli, const ward_data_keys *keys)
 {
     static const char *const columns[] = {"KEY", "VERSION", "CHANGED", "WRAPPED OR ERROR"};
-    struct listing listing;
+    struct cli_list listing;
     int exit = CLI_DONE;
-    listing_begin(&listing, cli->json, columns, sizeof(columns) / sizeof(columns[0]));
+    cli_list_begin(&listing, cli->json, "keys", columns, sizeof(columns) / sizeof(columns[0]));
     for (size_t i = 0; i < ward_data_keys_items(keys); i++) {
         exit = ward_data_keys_code(keys, i, NULL) == WARD_RC_OK ? exit : CLI_FAILED;
         list_rewrapped(&listing, keys, i);
     }
-    return listing_end(&listing) ? exit : CLI_FAILED;
+    return cli_list_end(&listing) ? exit : CLI_FAILED;
 }
 
 /* where: what every key's request has in common. */

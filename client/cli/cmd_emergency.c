@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* ward emergency: break-glass. An application opens it; whoever is on duty sees what is open and
  * what no officer has reviewed yet. */
+#include <stdio.h>
+
 #include "client/cli/cli.h"
+#include "client/cli/list.h"
 #include "proto/wire_limits.h"
 
 static const char *standing(const ward_emergency_info *info)
@@ -122,38 +125,29 @@ struct wanted {
     bool open, unreviewed;
 };
 
-static void list_page(const ward_emergencies *page, struct cli_doc *doc, struct cli_table *table)
+static ward_rc fetch(ward_client *client, const void *context, const char *token,
+                     struct cli_list *list, char next[static CLI_PAGE_TOKEN_SIZE],
+                     ward_error *error)
 {
+    const struct wanted *wanted = context;
+    ward_emergencies *page = NULL;
+    ward_rc rc = ward_list_emergencies(client, NULL, wanted->open, wanted->unreviewed,
+                                       WARD_PAGE_SIZE_MAX, token, &page, error);
+    if (rc != WARD_RC_OK) {
+        return rc;
+    }
     for (size_t i = 0; i < page->n; i++) {
-        if (doc != NULL) {
-            ward_json_object(&doc->json);
-            add_json(doc, page->items[i]);
-            ward_json_object_end(&doc->json);
+        if (list->json) {
+            ward_json_object(&list->doc.json);
+            add_json(&list->doc, page->items[i]);
+            ward_json_object_end(&list->doc.json);
         } else {
-            add_row(table, page->items[i]);
+            add_row(&list->table, page->items[i]);
         }
     }
-}
-
-static int list_all(struct cli *cli, const struct wanted *wanted, struct cli_doc *doc,
-                    struct cli_table *table)
-{
-    ward_emergencies *page = NULL;
-    do {
-        ward_emergencies *next = NULL;
-        ward_error error;
-        ward_rc rc = ward_list_emergencies(cli->client, NULL, wanted->open, wanted->unreviewed,
-                                           WARD_PAGE_SIZE_MAX,
-                                           page == NULL ? NULL : page->next_page, &next, &error);
-        ward_emergencies_free(page);
-        page = next;
-        if (rc != WARD_RC_OK) {
-            return cli_fail_call("listing emergencies", &error);
-        }
-        list_page(page, doc, table);
-    } while (page->next_page[0] != 0);
+    (void)snprintf(next, CLI_PAGE_TOKEN_SIZE, "%s", page->next_page);
     ward_emergencies_free(page);
-    return CLI_DONE;
+    return rc;
 }
 
 static int run_list(struct cli *cli, int argc, char **argv)
@@ -170,31 +164,13 @@ static int run_list(struct cli *cli, int argc, char **argv)
                      "has one hash in a collection, the same as in the audit log, and the reason "
                      "names the case.",
               CLI_OPTIONS(options), .max = 0);
-    int exit = cli_connect(cli);
-    if (exit != CLI_DONE) {
-        return exit;
-    }
-    struct cli_doc doc;
-    struct cli_table table;
-    if (cli->json) {
-        cli_doc_begin(&doc);
-        ward_json_name(&doc.json, "emergencies");
-        ward_json_array(&doc.json);
-        exit = list_all(cli, &wanted, &doc, NULL);
-        ward_json_array_end(&doc.json);
-        if (exit != CLI_DONE) {
-            ward_buffer_fini(&doc.buffer);
-            return exit;
-        }
-        return cli_doc_end(&doc) ? CLI_DONE : CLI_FAILED;
-    }
-    cli_table_begin(&table, columns, sizeof(columns) / sizeof(columns[0]));
-    exit = list_all(cli, &wanted, NULL, &table);
-    if (exit != CLI_DONE) {
-        ward_buffer_fini(&table.cells);
-        return exit;
-    }
-    return cli_table_end(&table) ? CLI_DONE : CLI_FAILED;
+    return cli_list_pages(
+        cli, &(const struct cli_pages){.member = "emergencies",
+                                       .tried = "listing emergencies",
+                                       .columns = columns,
+                                       .n_columns = sizeof(columns) / sizeof(columns[0]),
+                                       .fetch = fetch,
+                                       .wanted = &wanted});
 }
 
 static const struct cli_verb verbs[] = {

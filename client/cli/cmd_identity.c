@@ -9,6 +9,7 @@
 #include <openssl/sha.h>
 
 #include "client/cli/input.h"
+#include "client/cli/list.h"
 #include "client/cli/proposal.h"
 #include "proto/wire_limits.h"
 
@@ -181,44 +182,41 @@ static int run_unrevoke(struct cli *cli, int argc, char **argv)
 
 /* ---- list ---- */
 
-static void list_page(const ward_revocations *page, struct cli_doc *doc, struct cli_table *table)
+static void list_one(const ward_revocation_info *item, struct cli_list *list)
 {
-    for (size_t i = 0; i < page->n; i++) {
-        const ward_revocation_info *item = page->items[i];
-        bool identity = item->identity[0] != 0;
-        if (doc != NULL) {
-            ward_json_object(&doc->json);
-            cli_doc_text(doc, identity ? "identity" : "certificate_sha256",
-                         identity ? item->identity : item->certificate_sha256);
-            cli_doc_text(doc, "proposal", item->proposal);
-            cli_doc_text(doc, "created", item->created);
-            ward_json_object_end(&doc->json);
-            continue;
-        }
-        cli_table_text(table, identity ? "identity" : "certificate");
-        cli_table_text(table, identity ? item->identity : item->certificate_sha256);
-        cli_table_text(table, item->created);
-        cli_table_text(table, item->proposal);
+    bool identity = item->identity[0] != 0;
+    if (list->json) {
+        struct cli_doc *doc = &list->doc;
+        ward_json_object(&doc->json);
+        cli_doc_text(doc, identity ? "identity" : "certificate_sha256",
+                     identity ? item->identity : item->certificate_sha256);
+        cli_doc_text(doc, "proposal", item->proposal);
+        cli_doc_text(doc, "created", item->created);
+        ward_json_object_end(&doc->json);
+        return;
     }
+    cli_table_text(&list->table, identity ? "identity" : "certificate");
+    cli_table_text(&list->table, identity ? item->identity : item->certificate_sha256);
+    cli_table_text(&list->table, item->created);
+    cli_table_text(&list->table, item->proposal);
 }
 
-static int list_all(struct cli *cli, struct cli_doc *doc, struct cli_table *table)
+static ward_rc fetch(ward_client *client, const void *wanted, const char *token,
+                     struct cli_list *list, char next[static CLI_PAGE_TOKEN_SIZE],
+                     ward_error *error)
 {
+    (void)wanted;
     ward_revocations *page = NULL;
-    do {
-        ward_revocations *next = NULL;
-        ward_error error;
-        ward_rc rc = ward_list_revocations(cli->client, NULL, WARD_PAGE_SIZE_MAX,
-                                           page == NULL ? NULL : page->next_page, &next, &error);
-        ward_revocations_free(page);
-        page = next;
-        if (rc != WARD_RC_OK) {
-            return cli_fail_call("listing revocations", &error);
-        }
-        list_page(page, doc, table);
-    } while (page->next_page[0] != 0);
+    ward_rc rc = ward_list_revocations(client, NULL, WARD_PAGE_SIZE_MAX, token, &page, error);
+    if (rc != WARD_RC_OK) {
+        return rc;
+    }
+    for (size_t i = 0; i < page->n; i++) {
+        list_one(page->items[i], list);
+    }
+    (void)snprintf(next, CLI_PAGE_TOKEN_SIZE, "%s", page->next_page);
     ward_revocations_free(page);
-    return CLI_DONE;
+    return rc;
 }
 
 static int run_list(struct cli *cli, int argc, char **argv)
@@ -227,32 +225,12 @@ static int run_list(struct cli *cli, int argc, char **argv)
               .doc = "Lists the identities and certificates that are revoked. The proposal says by "
                      "whom and why: `ward approval show PROPOSAL`.",
               .max = 0);
-    int exit = cli_connect(cli);
-    if (exit != CLI_DONE) {
-        return exit;
-    }
     static const char *const columns[] = {"WHAT", "REVOKED", "SINCE", "PROPOSAL"};
-    struct cli_doc doc;
-    struct cli_table table;
-    if (cli->json) {
-        cli_doc_begin(&doc);
-        ward_json_name(&doc.json, "revocations");
-        ward_json_array(&doc.json);
-        exit = list_all(cli, &doc, NULL);
-        ward_json_array_end(&doc.json);
-        if (exit != CLI_DONE) {
-            ward_buffer_fini(&doc.buffer);
-            return exit;
-        }
-        return cli_doc_end(&doc) ? CLI_DONE : CLI_FAILED;
-    }
-    cli_table_begin(&table, columns, sizeof(columns) / sizeof(columns[0]));
-    exit = list_all(cli, NULL, &table);
-    if (exit != CLI_DONE) {
-        ward_buffer_fini(&table.cells);
-        return exit;
-    }
-    return cli_table_end(&table) ? CLI_DONE : CLI_FAILED;
+    return cli_list_pages(cli, &(const struct cli_pages){.member = "revocations",
+                                                         .tried = "listing revocations",
+                                                         .columns = columns,
+                                                         .n_columns = 4,
+                                                         .fetch = fetch});
 }
 
 static const struct cli_verb verbs[] = {

@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "client/cli/cmd_key.h"
+#include "client/cli/list.h"
 #include "proto/wire_limits.h"
 
 #define REWRAP_POLL_MS 250
@@ -182,76 +183,53 @@ static const char *first_due(const ward_key_info *key)
     return first;
 }
 
-static void list_page(const ward_keys *page, struct cli_doc *doc, struct cli_table *table)
+static void list_one(const ward_key_info *key, struct cli_list *list)
 {
-    for (size_t i = 0; i < page->n; i++) {
-        const ward_key_info *key = page->items[i];
-        if (doc != NULL) {
-            ward_json_object(&doc->json);
-            key_json(doc, key, false);
-            ward_json_object_end(&doc->json);
-            continue;
-        }
-        const ward_key_version_info *last =
-            key->n_versions == 0 ? NULL : key->versions[key->n_versions - 1];
-        cli_table_text(table, key->name);
-        cli_table_text(table, key->purpose);
-        cli_table_text(table, key->enabled ? "yes" : "no");
-        cli_table_number(table, last == NULL ? 0 : last->version);
-        cli_table_text(table, last == NULL ? "" : last->state);
-        cli_table_text(table, last == NULL ? "" : last->created);
-        cli_table_text(table, first_due(key));
-        cli_table_text(table, key->backend);
+    if (list->json) {
+        ward_json_object(&list->doc.json);
+        key_json(&list->doc, key, false);
+        ward_json_object_end(&list->doc.json);
+        return;
     }
+    struct cli_table *table = &list->table;
+    const ward_key_version_info *last =
+        key->n_versions == 0 ? NULL : key->versions[key->n_versions - 1];
+    cli_table_text(table, key->name);
+    cli_table_text(table, key->purpose);
+    cli_table_text(table, key->enabled ? "yes" : "no");
+    cli_table_number(table, last == NULL ? 0 : last->version);
+    cli_table_text(table, last == NULL ? "" : last->state);
+    cli_table_text(table, last == NULL ? "" : last->created);
+    cli_table_text(table, first_due(key));
+    cli_table_text(table, key->backend);
 }
 
-static int list_all(struct cli *cli, struct cli_doc *doc, struct cli_table *table)
+static ward_rc fetch(ward_client *client, const void *wanted, const char *token,
+                     struct cli_list *list, char next[static CLI_PAGE_TOKEN_SIZE],
+                     ward_error *error)
 {
+    (void)wanted;
     ward_keys *page = NULL;
-    do {
-        ward_keys *next = NULL;
-        ward_error error;
-        ward_rc rc = ward_list_keys(cli->client, NULL, WARD_PAGE_SIZE_MAX,
-                                    page == NULL ? NULL : page->next_page, &next, &error);
-        ward_keys_free(page);
-        page = next;
-        if (rc != WARD_RC_OK) {
-            return cli_fail_call("listing keys", &error);
-        }
-        list_page(page, doc, table);
-    } while (page->next_page[0] != 0);
+    ward_rc rc = ward_list_keys(client, NULL, WARD_PAGE_SIZE_MAX, token, &page, error);
+    if (rc != WARD_RC_OK) {
+        return rc;
+    }
+    for (size_t i = 0; i < page->n; i++) {
+        list_one(page->items[i], list);
+    }
+    (void)snprintf(next, CLI_PAGE_TOKEN_SIZE, "%s", page->next_page);
     ward_keys_free(page);
-    return CLI_DONE;
+    return rc;
 }
 
 int cli_key_list(struct cli *cli, int argc, char **argv)
 {
     CLI_PARSE(cli, argc, argv, .doc = "Lists the keys that this identity may see.", .max = 0);
-    int exit = cli_connect(cli);
-    if (exit != CLI_DONE) {
-        return exit;
-    }
     static const char *const columns[] = {"NAME",  "PURPOSE", "ENABLED",       "VERSION",
                                           "STATE", "ROTATED", "DESTROY AFTER", "BACKEND"};
-    struct cli_doc doc;
-    struct cli_table table;
-    if (cli->json) {
-        cli_doc_begin(&doc);
-        ward_json_name(&doc.json, "keys");
-        ward_json_array(&doc.json);
-        exit = list_all(cli, &doc, NULL);
-        ward_json_array_end(&doc.json);
-        if (exit != CLI_DONE) {
-            ward_buffer_fini(&doc.buffer);
-            return exit;
-        }
-        return cli_doc_end(&doc) ? CLI_DONE : CLI_FAILED;
-    }
-    cli_table_begin(&table, columns, sizeof(columns) / sizeof(columns[0]));
-    exit = list_all(cli, NULL, &table);
-    if (exit != CLI_DONE) {
-        ward_buffer_fini(&table.cells);
-        return exit;
-    }
-    return cli_table_end(&table) ? CLI_DONE : CLI_FAILED;
+    return cli_list_pages(cli, &(const struct cli_pages){.member = "keys",
+                                                         .tried = "listing keys",
+                                                         .columns = columns,
+                                                         .n_columns = 8,
+                                                         .fetch = fetch});
 }

@@ -6,6 +6,7 @@
 
 #include "client/cli/cmd_policy.h"
 #include "client/cli/input.h"
+#include "client/cli/list.h"
 #include "client/cli/policy_diff.h"
 #include "proto/wire_limits.h"
 
@@ -85,41 +86,38 @@ int cli_policy_run_show(struct cli *cli, int argc, char **argv)
 
 /* ---- list ---- */
 
-static void list_page(const ward_policies *page, struct cli_doc *doc, struct cli_table *table)
+static void list_one(const ward_policy_info *info, struct cli_list *list)
 {
-    for (size_t i = 0; i < page->n; i++) {
-        const ward_policy_info *info = page->items[i];
-        if (doc != NULL) {
-            ward_json_object(&doc->json);
-            info_json(doc, info);
-            ward_json_object_end(&doc->json);
-            continue;
-        }
-        cli_table_number(table, info->version);
-        cli_table_text(table, info->created);
-        cli_table_text(table, info->ceased[0] == 0 ? "in force" : info->ceased);
-        cli_table_text(table, info->proposal[0] == 0 ? "-" : info->proposal);
-        cli_table_text(table, info->sha256);
+    if (list->json) {
+        ward_json_object(&list->doc.json);
+        info_json(&list->doc, info);
+        ward_json_object_end(&list->doc.json);
+        return;
     }
+    struct cli_table *table = &list->table;
+    cli_table_number(table, info->version);
+    cli_table_text(table, info->created);
+    cli_table_text(table, info->ceased[0] == 0 ? "in force" : info->ceased);
+    cli_table_text(table, info->proposal[0] == 0 ? "-" : info->proposal);
+    cli_table_text(table, info->sha256);
 }
 
-static int list_all(struct cli *cli, struct cli_doc *doc, struct cli_table *table)
+static ward_rc fetch_page(ward_client *client, const void *wanted, const char *token,
+                          struct cli_list *list, char next[static CLI_PAGE_TOKEN_SIZE],
+                          ward_error *error)
 {
+    (void)wanted;
     ward_policies *page = NULL;
-    do {
-        ward_policies *next = NULL;
-        ward_error error;
-        ward_rc rc = ward_list_policies(cli->client, NULL, WARD_PAGE_SIZE_MAX,
-                                        page == NULL ? NULL : page->next_page, &next, &error);
-        ward_policies_free(page);
-        page = next;
-        if (rc != WARD_RC_OK) {
-            return cli_fail_call("listing policies", &error);
-        }
-        list_page(page, doc, table);
-    } while (page->next_page[0] != 0);
+    ward_rc rc = ward_list_policies(client, NULL, WARD_PAGE_SIZE_MAX, token, &page, error);
+    if (rc != WARD_RC_OK) {
+        return rc;
+    }
+    for (size_t i = 0; i < page->n; i++) {
+        list_one(page->items[i], list);
+    }
+    (void)snprintf(next, CLI_PAGE_TOKEN_SIZE, "%s", page->next_page);
     ward_policies_free(page);
-    return CLI_DONE;
+    return rc;
 }
 
 int cli_policy_run_list(struct cli *cli, int argc, char **argv)
@@ -127,32 +125,12 @@ int cli_policy_run_list(struct cli *cli, int argc, char **argv)
     CLI_PARSE(cli, argc, argv,
               .doc = "Lists every version of the policy that was ever in force, newest first.",
               .max = 0);
-    int exit = cli_connect(cli);
-    if (exit != CLI_DONE) {
-        return exit;
-    }
     static const char *const columns[] = {"VERSION", "SINCE", "UNTIL", "PROPOSAL", "SHA-256"};
-    struct cli_doc doc;
-    struct cli_table table;
-    if (cli->json) {
-        cli_doc_begin(&doc);
-        ward_json_name(&doc.json, "policies");
-        ward_json_array(&doc.json);
-        exit = list_all(cli, &doc, NULL);
-        ward_json_array_end(&doc.json);
-        if (exit != CLI_DONE) {
-            ward_buffer_fini(&doc.buffer);
-            return exit;
-        }
-        return cli_doc_end(&doc) ? CLI_DONE : CLI_FAILED;
-    }
-    cli_table_begin(&table, columns, sizeof(columns) / sizeof(columns[0]));
-    exit = list_all(cli, NULL, &table);
-    if (exit != CLI_DONE) {
-        ward_buffer_fini(&table.cells);
-        return exit;
-    }
-    return cli_table_end(&table) ? CLI_DONE : CLI_FAILED;
+    return cli_list_pages(cli, &(const struct cli_pages){.member = "policies",
+                                                         .tried = "listing policies",
+                                                         .columns = columns,
+                                                         .n_columns = 5,
+                                                         .fetch = fetch_page});
 }
 
 /* ---- diff ---- */

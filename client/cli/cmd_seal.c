@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "client/cli/cli.h"
+#include "client/cli/list.h"
 
 #define PROGRESS_FROM ((uint64_t)64 << 20) /* smaller files are done before anybody looks */
 #define PROGRESS_EVERY_US INT64_C(200000)
@@ -176,26 +177,7 @@ static int do_work(struct cli *cli, struct work *work)
 
 /* ---- rewrap ---- */
 
-struct rewrapped { /* one of them is filled */
-    bool json;
-    struct cli_doc doc;
-    struct cli_table table;
-};
-
-static void rewrapped_begin(struct rewrapped *out, bool json)
-{
-    static const char *const columns[] = {"FILE", "KEY", "VERSION", "CHANGED"};
-    out->json = json;
-    if (json) {
-        cli_doc_begin(&out->doc);
-        ward_json_name(&out->doc.json, "files");
-        ward_json_array(&out->doc.json);
-    } else {
-        cli_table_begin(&out->table, columns, sizeof(columns) / sizeof(columns[0]));
-    }
-}
-
-static void rewrapped_add(struct rewrapped *out, const char *path, const ward_resealed *done)
+static void rewrapped_add(struct cli_list *out, const char *path, const ward_resealed *done)
 {
     if (!out->json) {
         cli_table_text(&out->table, path);
@@ -213,22 +195,14 @@ static void rewrapped_add(struct rewrapped *out, const char *path, const ward_re
     ward_json_object_end(&out->doc.json);
 }
 
-static bool rewrapped_end(struct rewrapped *out)
-{
-    if (!out->json) {
-        return cli_table_end(&out->table);
-    }
-    ward_json_array_end(&out->doc.json);
-    return cli_doc_end(&out->doc);
-}
-
 /* Each file on its own: one that fails does not keep the others. */
 static int rewrap_files(struct cli *cli, const ward_rewrap_request *how,
                         const struct cli_texts *files)
 {
-    struct rewrapped out;
+    struct cli_list out;
     int exit = CLI_DONE;
-    rewrapped_begin(&out, cli->json);
+    static const char *const columns[] = {"FILE", "KEY", "VERSION", "CHANGED"};
+    cli_list_begin(&out, cli->json, "files", columns, 4);
     for (size_t i = 0; i < files->n; i++) {
         ward_resealed done;
         ward_error error;
@@ -243,7 +217,7 @@ static int rewrap_files(struct cli *cli, const ward_rewrap_request *how,
                 : cli_fail_call(files->texts[i], &error);
         exit = exit == CLI_DONE ? failed : exit;
     }
-    return rewrapped_end(&out) ? exit : CLI_FAILED;
+    return cli_list_end(&out) ? exit : CLI_FAILED;
 }
 
 static int run_rewrap(struct cli *cli, int argc, char **argv)
