@@ -493,11 +493,8 @@ struct ward_effect {
             struct ward_id kek;
             uint32_t from, to;
         } kek_period;
-        struct ward_store_intent intent;
-        struct {
-            struct ward_id id;
-        } intent_done;
-        struct ward_store_proposal proposal; /* votes are effects of their own */
+        struct ward_store_intent intent, intent_done; /* done: as it is there */
+        struct ward_store_proposal proposal;          /* votes are effects of their own */
         struct {
             struct ward_id id;
             uint8_t from, to;

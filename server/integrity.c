@@ -28,6 +28,7 @@ enum domain {
     FACT_POLICY_CEASED = 24,
     FACT_REVOCATION = 25,
     FACT_EMERGENCY = 26,
+    FACT_INTENT = 27,
 };
 
 /* ---- numbers of 256 bits, big-endian ---- */
@@ -256,6 +257,21 @@ static void emergency(struct sums *sums, const struct ward_store_emergency *e, b
     count(sums, &fact);
 }
 
+/* One that was forged would have a key destroyed that is not this deployment's, where several share
+ * a token. */
+static void intent(struct sums *sums, const struct ward_store_intent *i, bool ends)
+{
+    struct fact fact = begin(WARD_FACTS_KEYS, FACT_INTENT, ends);
+    put_id(&fact, &i->id);
+    put_id(&fact, &i->kek);
+    put_id(&fact, &i->proposal);
+    put_u32(&fact, i->version);
+    put_u8(&fact, i->effect);
+    put_u64(&fact, (uint64_t)i->created_us);
+    put_text(&fact, i->node);
+    count(sums, &fact);
+}
+
 /* ---- what an effect ends and begins ---- */
 
 static void move_version(struct sums *sums, const struct ward_effect *effect)
@@ -322,9 +338,13 @@ static void apply(struct sums *sums, const struct ward_effect *effect)
     case WARD_EFFECT_EMERGENCY_CLOSED:
         emergency(sums, &effect->emergency_closed.was, true);
         return;
-    /* What carries signatures of its own, or decides nothing. */
     case WARD_EFFECT_INTENT:
+        intent(sums, &effect->intent, false);
+        return;
     case WARD_EFFECT_INTENT_DONE:
+        intent(sums, &effect->intent_done, true);
+        return;
+    /* What carries signatures of its own, or decides nothing. */
     case WARD_EFFECT_PROPOSAL:
     case WARD_EFFECT_PROPOSAL_STATE:
     case WARD_EFFECT_VOTE:
@@ -429,6 +449,9 @@ ward_status ward_integrity_sum(const struct ward_integrity *integrity,
     for (size_t i = 0; i < snapshot->n_emergencies; i++) {
         emergency(&sums, &snapshot->emergencies[i], false);
     }
+    for (size_t i = 0; i < snapshot->n_intents; i++) {
+        intent(&sums, &snapshot->intents[i], false);
+    }
     WARD_TRY(sums.status);
     WARD_TRY(mask(integrity, add, &seal));
     *ret_seal = seal;
@@ -502,8 +525,8 @@ ward_status ward_integrity_check(const struct ward_integrity *integrity,
         return WARD_REFUSAL(WARD_E_STATE, "database: rows of ward.emergency " WHAT_TO_DO_ROWS);
     }
     if (wrong[WARD_FACTS_KEYS]) {
-        return WARD_REFUSAL(WARD_E_STATE,
-                            "database: rows of ward.kek or ward.kek_version " WHAT_TO_DO_ROWS);
+        return WARD_REFUSAL(WARD_E_STATE, "database: rows of ward.kek, ward.kek_version or "
+                                          "ward.intent " WHAT_TO_DO_ROWS);
     }
     return WARD_OK;
 }
@@ -511,5 +534,6 @@ ward_status ward_integrity_check(const struct ward_integrity *integrity,
 size_t ward_integrity_facts(const struct ward_store_snapshot *snapshot)
 {
     return 1 + snapshot->n_index_keys + 3 * snapshot->n_keks + 2 * snapshot->n_versions +
-           2 * snapshot->n_policies + snapshot->n_revocations + snapshot->n_emergencies;
+           2 * snapshot->n_policies + snapshot->n_revocations + snapshot->n_emergencies +
+           snapshot->n_intents;
 }

@@ -9,6 +9,7 @@
 #include "server/limits.h"
 #include "server/op/destroying.h"
 #include "server/op/system.h"
+#include "server/tamper.h"
 
 #define SMALL_ARENA (1u << 20)
 #define SNAPSHOT_ARENA (256u << 20)
@@ -72,7 +73,10 @@ void ward_recovery_tick(struct ward_pipeline *pipeline, struct ward_store_reader
     }
     struct ward_state *state = ward_state_slot_get(pipeline->states);
     int64_t now_us = ward_wall_us(pipeline->clock);
-    for (size_t i = 0; i < snapshot.n_intents; i++) {
+    /* An intent makes the HSM destroy: one that somebody else wrote is not believed for a moment,
+     * and the look at all rows will tell of it. */
+    bool ours = snapshot.n_intents > 0 && ward_ok(ward_tamper_check(state->index, &snapshot));
+    for (size_t i = 0; ours && i < snapshot.n_intents; i++) {
         const struct ward_store_intent *intent = &snapshot.intents[i];
         bool own = ward_bytes_eq(intent->node, state->node);
         /* Of before the start, by whatever clock: one that was ahead was not this process's. */

@@ -92,7 +92,7 @@ static ward_status finish_checks(struct ward_request *request, struct ward_worke
 
 static ward_status commit_intent(struct ward_request *request, struct ward_batch *batch)
 {
-    return ward_destroying_intent(request->work, request->state, batch);
+    return ward_destroying_intent(request->work, batch);
 }
 
 static ward_status finish_effect(struct ward_request *request, struct ward_worker *worker)

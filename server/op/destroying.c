@@ -21,13 +21,18 @@ ward_status ward_destroying_begin(const struct ward_state *state, const struct w
     if (version->state != WARD_KEY_PENDING_DESTRUCTION) {
         return WARD_REFUSAL(WARD_E_STATE, "key: the version is not pending destruction any more");
     }
-    *ret = (struct ward_destroying){.ref = *ref,
-                                    .name = key->name,
-                                    .prior = (uint8_t)version->prior,
-                                    .due_us = version->due_us,
-                                    .changed_us = version->changed_us,
-                                    .now_us = now_us,
-                                    .intent.since_us = now_us};
+    *ret = (struct ward_destroying){
+        .ref = *ref,
+        .name = key->name,
+        .prior = (uint8_t)version->prior,
+        .due_us = version->due_us,
+        .changed_us = version->changed_us,
+        .now_us = now_us,
+        .intent = {.kek = ref->id,
+                   .version = ref->version,
+                   .effect = (uint8_t)(WARD_INTENT_DESTROY | (unsigned)version->prior << 4),
+                   .node = state->node,
+                   .created_us = now_us}};
     return ward_id_random(&ret->intent.id);
 }
 
@@ -172,25 +177,15 @@ static ward_status move(const struct ward_destroying *destroying, uint8_t from_p
 
 static ward_status end_intent(const struct ward_destroying *destroying, struct ward_batch *batch)
 {
-    struct ward_effect done = {.kind = WARD_EFFECT_INTENT_DONE};
-    done.intent_done.id = destroying->intent.id;
     batch->bump_epoch = true;
-    return ward_batch_effect(batch, &done);
+    return ward_intent_end(&destroying->intent, batch);
 }
 
-ward_status ward_destroying_intent(const struct ward_destroying *destroying,
-                                   const struct ward_state *state, struct ward_batch *batch)
+ward_status ward_destroying_intent(struct ward_destroying *destroying, struct ward_batch *batch)
 {
     WARD_TRY(ward_failpoint("destroying.before-intent"));
-    struct ward_effect effect = {.kind = WARD_EFFECT_INTENT};
-    effect.intent = (struct ward_store_intent){
-        .id = destroying->intent.id,
-        .kek = destroying->ref.id,
-        .proposal = destroying->proposal.id,
-        .version = destroying->ref.version,
-        .effect = (uint8_t)(WARD_INTENT_DESTROY | (unsigned)destroying->prior << 4),
-        .node = state->node,
-        .created_us = destroying->intent.since_us};
+    destroying->intent.proposal = destroying->proposal.id;
+    const struct ward_effect effect = {.kind = WARD_EFFECT_INTENT, .intent = destroying->intent};
     WARD_TRY(ward_batch_effect(batch, &effect));
     return move(destroying, destroying->prior, WARD_KEY_PENDING_DESTRUCTION, 0, batch);
 }
@@ -198,7 +193,7 @@ ward_status ward_destroying_intent(const struct ward_destroying *destroying,
 ward_status ward_destroying_effect(struct ward_destroying *destroying, struct ward_worker *worker)
 {
     WARD_TRY(ward_failpoint("destroying.after-intent"));
-    WARD_TRY(ward_intent_check_held(worker, destroying->intent.since_us));
+    WARD_TRY(ward_intent_check_held(worker, destroying->intent.created_us));
     ward_status status = ward_kek_destroy(worker->session, &destroying->ref);
     destroying->was_gone = status.code == WARD_E_NOT_FOUND;
     if (!ward_ok(status) && !destroying->was_gone) {

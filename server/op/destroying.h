@@ -22,7 +22,7 @@
 struct ward_destroying {
     struct ward_kek_ref ref;
     struct ward_bytes name;
-    struct ward_intent_hold intent;
+    struct ward_store_intent intent; /* its row */
     uint8_t prior;
     int64_t due_us, changed_us, now_us;
     struct ward_proposal proposal; /* what officers agreed to */
@@ -55,8 +55,7 @@ ward_status ward_destroying_check_votes(struct ward_request *request, struct war
 ward_status ward_destroying_check_rows(const struct ward_read *rows,
                                        const struct ward_destroying *destroying);
 
-ward_status ward_destroying_intent(const struct ward_destroying *destroying,
-                                   const struct ward_state *state, struct ward_batch *batch);
+ward_status ward_destroying_intent(struct ward_destroying *destroying, struct ward_batch *batch);
 ward_status ward_destroying_effect(struct ward_destroying *destroying, struct ward_worker *worker);
 ward_status ward_destroying_outcome(const struct ward_destroying *destroying,
                                     struct ward_batch *batch);

@@ -13,25 +13,28 @@ ward_status ward_intent_check_held(const struct ward_worker *worker, int64_t sin
     return WARD_OK;
 }
 
-ward_status ward_intent_hold(const struct ward_request *request, struct ward_intent_hold *ret)
+ward_status ward_intent_hold(const struct ward_request *request,
+                             const struct ward_store_intent *old, struct ward_store_intent *ret)
 {
     if (request->attempts > 0) {
         return WARD_REFUSAL(WARD_E_CONFLICT, "intent: it has ended, or another daemon is at it");
     }
-    ret->since_us = request->received_wall_us;
+    *ret = *old;
+    ret->node = request->state->node;
+    ret->created_us = request->received_wall_us;
     return ward_id_random(&ret->id);
 }
 
-ward_status ward_intent_take_over(const struct ward_store_intent *old,
-                                  const struct ward_intent_hold *hold,
-                                  const struct ward_state *state, struct ward_batch *batch)
+ward_status ward_intent_end(const struct ward_store_intent *intent, struct ward_batch *batch)
 {
-    struct ward_effect effect = {.kind = WARD_EFFECT_INTENT_DONE};
-    effect.intent_done.id = old->id;
-    WARD_TRY(ward_batch_effect(batch, &effect));
-    effect = (struct ward_effect){.kind = WARD_EFFECT_INTENT, .intent = *old};
-    effect.intent.id = hold->id;
-    effect.intent.node = state->node;
-    effect.intent.created_us = hold->since_us;
+    const struct ward_effect done = {.kind = WARD_EFFECT_INTENT_DONE, .intent_done = *intent};
+    return ward_batch_effect(batch, &done);
+}
+
+ward_status ward_intent_take_over(const struct ward_store_intent *old,
+                                  const struct ward_store_intent *hold, struct ward_batch *batch)
+{
+    WARD_TRY(ward_intent_end(old, batch));
+    const struct ward_effect effect = {.kind = WARD_EFFECT_INTENT, .intent = *hold};
     return ward_batch_effect(batch, &effect);
 }

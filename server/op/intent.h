@@ -14,20 +14,17 @@
 #define WARD_INTENT_WHAT(effect) ((effect)&15u)
 #define WARD_INTENT_PRIOR(effect) ((uint8_t)((effect) >> 4))
 
-struct ward_intent_hold {
-    struct ward_id id;
-    int64_t since_us; /* as its row says */
-};
-
 /* UNAVAILABLE: it was written so long ago that another daemon may be at it. Asked before each call
  * that changes the HSM; a call that is late ends its HSM process. */
 ward_status ward_intent_check_held(const struct ward_worker *worker, int64_t since_us);
 
-/* For the decisions of those that take an intent up: a new hold. CONFLICT: somebody else has. */
-ward_status ward_intent_hold(const struct ward_request *request, struct ward_intent_hold *ret);
+/* For the decisions of those that take an intent up: the row that is put in its place. CONFLICT:
+ * somebody else has. What it points to is old's and the state's. */
+ward_status ward_intent_hold(const struct ward_request *request,
+                             const struct ward_store_intent *old, struct ward_store_intent *ret);
 /* The rows of the first step. */
 ward_status ward_intent_take_over(const struct ward_store_intent *old,
-                                  const struct ward_intent_hold *hold,
-                                  const struct ward_state *state, struct ward_batch *batch);
+                                  const struct ward_store_intent *hold, struct ward_batch *batch);
+ward_status ward_intent_end(const struct ward_store_intent *intent, struct ward_batch *batch);
 
 #endif

@@ -110,7 +110,7 @@ static ward_status describe_proposal(struct ward_request *request, struct change
 static ward_status finish_proposal(struct ward_request *request, struct ward_worker *worker)
 {
     struct change_notes *notes = request->work;
-    ward_key_making_begin(&notes->making, ward_wall_us(worker->pipeline->clock));
+    ward_key_making_begin(&notes->making, request->state, ward_wall_us(worker->pipeline->clock));
     if (notes->draft.guard.approvals == 0) {
         return WARD_OK;
     }
@@ -124,9 +124,8 @@ static ward_status finish_proposal(struct ward_request *request, struct ward_wor
 static ward_status commit_first(struct ward_request *request, struct ward_batch *batch)
 {
     struct change_notes *notes = request->work;
-    return notes->draft.guard.approvals == 0
-               ? ward_key_making_intent(&notes->making, request->state, batch)
-               : ward_drafting_commit(&notes->draft, batch);
+    return notes->draft.guard.approvals == 0 ? ward_key_making_intent(&notes->making, batch)
+                                             : ward_drafting_commit(&notes->draft, batch);
 }
 
 static ward_status finish_effect(struct ward_request *request, struct ward_worker *worker)

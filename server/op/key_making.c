@@ -94,23 +94,23 @@ ward_status ward_key_making_of_proposal(const struct ward_state *state,
     return WARD_OK;
 }
 
-void ward_key_making_begin(struct ward_key_making *making, int64_t now_us)
+void ward_key_making_begin(struct ward_key_making *making, const struct ward_state *state,
+                           int64_t now_us)
 {
-    making->created_us = making->intent.since_us = now_us;
+    making->created_us = now_us;
+    making->intent = (struct ward_store_intent){.id = making->intent.id,
+                                                .kek = making->ref.id,
+                                                .proposal = making->proposal,
+                                                .version = making->ref.version,
+                                                .effect = WARD_INTENT_CREATE,
+                                                .node = state->node,
+                                                .created_us = now_us};
 }
 
-ward_status ward_key_making_intent(const struct ward_key_making *making,
-                                   const struct ward_state *state, struct ward_batch *batch)
+ward_status ward_key_making_intent(const struct ward_key_making *making, struct ward_batch *batch)
 {
     WARD_TRY(ward_failpoint("making.before-intent"));
-    struct ward_effect effect = {.kind = WARD_EFFECT_INTENT};
-    effect.intent = (struct ward_store_intent){.id = making->intent.id,
-                                               .kek = making->ref.id,
-                                               .proposal = making->proposal,
-                                               .version = making->ref.version,
-                                               .effect = WARD_INTENT_CREATE,
-                                               .node = state->node,
-                                               .created_us = making->intent.since_us};
+    const struct ward_effect effect = {.kind = WARD_EFFECT_INTENT, .intent = making->intent};
     return ward_batch_effect(batch, &effect);
 }
 
@@ -131,7 +131,7 @@ static ward_status prove(const struct ward_key_making *making, struct ward_worke
 ward_status ward_key_making_effect(const struct ward_key_making *making, struct ward_worker *worker)
 {
     WARD_TRY(ward_failpoint("making.after-intent"));
-    WARD_TRY(ward_intent_check_held(worker, making->intent.since_us));
+    WARD_TRY(ward_intent_check_held(worker, making->intent.created_us));
     char label[WARD_NAME_MAX + 32];
     (void)snprintf(label, sizeof(label), "ward %.*s v%u", (int)making->name.size,
                    (const char *)making->name.data,
@@ -179,9 +179,7 @@ ward_status ward_key_making_outcome(const struct ward_key_making *making, struct
                                                           .changed_us = making->created_us,
                                                           .wraps = 1}; /* the proof's */
     WARD_TRY(ward_batch_effect(batch, &version));
-    struct ward_effect done = {.kind = WARD_EFFECT_INTENT_DONE};
-    done.intent_done.id = making->intent.id;
-    WARD_TRY(ward_batch_effect(batch, &done));
+    WARD_TRY(ward_intent_end(&making->intent, batch));
     batch->bump_epoch = true;
     return WARD_OK;
 }
@@ -215,7 +213,7 @@ static ward_status prepare(struct ward_request *request, const struct ward_propo
     struct ward_key_making *making = WARD_ARENA_NEW(request->arena, struct ward_key_making);
     WARD_ENSURE(making != NULL, WARD_E_EXHAUSTED);
     WARD_TRY(ward_key_making_of_proposal(request->state, proposal, making));
-    ward_key_making_begin(making, now_us);
+    ward_key_making_begin(making, request->state, now_us);
     *ret = making;
     return WARD_OK;
 }
@@ -223,7 +221,8 @@ static ward_status prepare(struct ward_request *request, const struct ward_propo
 static ward_status intent(const void *work, const struct ward_state *state,
                           struct ward_batch *batch)
 {
-    return ward_key_making_intent(work, state, batch);
+    (void)state; /* it is in the row already */
+    return ward_key_making_intent(work, batch);
 }
 
 static ward_status stands(struct ward_request *request, const struct ward_proposal *proposal)

@@ -16,8 +16,8 @@ struct ward_key_making {
     struct ward_bytes name;
     uint8_t purpose;
     uint32_t rotation_period_days, from_version;
-    struct ward_intent_hold intent;
-    struct ward_id proposal; /* all zero when there is none */
+    struct ward_store_intent intent; /* its row */
+    struct ward_id proposal;         /* all zero when there is none */
     int64_t created_us;
     struct ward_effect
         old; /* of a rotation: what becomes of from_version; the time is its outcome's */
@@ -35,9 +35,9 @@ ward_status ward_key_making_of_proposal(const struct ward_state *state,
                                         struct ward_key_making *ret);
 
 /* The making is its own from now_us on. */
-void ward_key_making_begin(struct ward_key_making *making, int64_t now_us);
-ward_status ward_key_making_intent(const struct ward_key_making *making,
-                                   const struct ward_state *state, struct ward_batch *batch);
+void ward_key_making_begin(struct ward_key_making *making, const struct ward_state *state,
+                           int64_t now_us);
+ward_status ward_key_making_intent(const struct ward_key_making *making, struct ward_batch *batch);
 /* Creates the object (or finds it, when recovering), reads its attributes back, proves that it
  * wraps. */
 ward_status ward_key_making_effect(const struct ward_key_making *making,

@@ -14,7 +14,7 @@ struct recover_notes {
     bool finishes, executing; /* executing: there is a proposal, and it stands in that state */
     struct ward_proposal proposal;
     struct ward_key_making making;
-    struct ward_intent_hold hold;
+    struct ward_store_intent hold;
     struct ward_bytes approvers;
     struct ward_votes_digests votes;
 };
@@ -31,14 +31,14 @@ static ward_status decide(struct ward_request *request)
     WARD_ENSURE(object != NULL && request->work != NULL, WARD_E_EXHAUSTED);
     request->object = ward_bytes_str(object);
     struct recover_notes *notes = request->work;
-    return request->step > 0 ? WARD_OK : ward_intent_hold(request, &notes->hold);
+    return request->step > 0 ? WARD_OK : ward_intent_hold(request, &in->intent, &notes->hold);
 }
 
 static ward_status commit_hold(struct ward_request *request, struct ward_batch *batch)
 {
     const struct ward_recover *in = request->in;
     const struct recover_notes *notes = request->work;
-    return ward_intent_take_over(&in->intent, &notes->hold, request->state, batch);
+    return ward_intent_take_over(&in->intent, &notes->hold, batch);
 }
 
 static bool has_proposal(const struct ward_recover *in)
@@ -176,7 +176,7 @@ static ward_status undo(struct ward_request *request, struct ward_worker *worker
     struct ward_kek_ref ref = {in->intent.kek, in->intent.version};
     const struct recover_notes *notes = request->work;
     WARD_TRY(check_unused(request, &ref));
-    WARD_TRY(ward_intent_check_held(worker, notes->hold.since_us));
+    WARD_TRY(ward_intent_check_held(worker, notes->hold.created_us));
     ward_status status = ward_kek_destroy(worker->session, &ref);
     if (!ward_ok(status) && status.code != WARD_E_NOT_FOUND) {
         return status;
@@ -213,9 +213,7 @@ static ward_status commit(struct ward_request *request, struct ward_batch *batch
     if (notes->finishes) {
         return ward_key_making_outcome(&notes->making, batch);
     }
-    struct ward_effect done = {.kind = WARD_EFFECT_INTENT_DONE};
-    done.intent_done.id = notes->hold.id;
-    return ward_batch_effect(batch, &done);
+    return ward_intent_end(&notes->hold, batch);
 }
 
 /* The first step's commit waits for the head, and so for an outcome whose commit was still under

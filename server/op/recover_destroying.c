@@ -9,7 +9,7 @@
 
 struct recover_notes {
     struct ward_destroying destroying;
-    struct ward_intent_hold hold;
+    struct ward_store_intent hold;
     bool begun, finishes;
 };
 
@@ -27,14 +27,14 @@ static ward_status decide(struct ward_request *request)
     WARD_ENSURE(object != NULL && request->work != NULL, WARD_E_EXHAUSTED);
     request->object = ward_bytes_str(object);
     struct recover_notes *notes = request->work;
-    return request->step > 0 ? WARD_OK : ward_intent_hold(request, &notes->hold);
+    return request->step > 0 ? WARD_OK : ward_intent_hold(request, &in->intent, &notes->hold);
 }
 
 static ward_status commit_hold(struct ward_request *request, struct ward_batch *batch)
 {
     const struct ward_recover_destroying *in = request->in;
     const struct recover_notes *notes = request->work;
-    return ward_intent_take_over(&in->intent, &notes->hold, request->state, batch);
+    return ward_intent_take_over(&in->intent, &notes->hold, batch);
 }
 
 static ward_status read(struct ward_request *request, struct ward_digest *digest)
@@ -122,9 +122,7 @@ static ward_status commit(struct ward_request *request, struct ward_batch *batch
     if (notes->begun) {
         return ward_destroying_undo(&notes->destroying, batch);
     }
-    struct ward_effect done = {.kind = WARD_EFFECT_INTENT_DONE};
-    done.intent_done.id = notes->hold.id;
-    return ward_batch_effect(batch, &done);
+    return ward_intent_end(&notes->hold, batch);
 }
 
 /* The first step, as in recover.c, keeps away whoever wrote the intent. */

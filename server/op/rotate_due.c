@@ -31,13 +31,13 @@ static ward_status decide(struct ward_request *request)
     if (making->before_stays && in->reason != WARD_ROTATION_COMPROMISED) {
         return WARD_REFUSAL(WARD_E_STATE, "key: its version does not wrap any more");
     }
-    ward_key_making_begin(making, request->received_wall_us);
+    ward_key_making_begin(making, request->state, request->received_wall_us);
     return WARD_OK;
 }
 
 static ward_status commit_intent(struct ward_request *request, struct ward_batch *batch)
 {
-    return ward_key_making_intent(request->work, request->state, batch);
+    return ward_key_making_intent(request->work, batch);
 }
 
 static ward_status finish_effect(struct ward_request *request, struct ward_worker *worker)

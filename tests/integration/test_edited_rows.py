@@ -23,6 +23,7 @@ WHILE_IT_RUNS = {
     "kek.enabled": ("UPDATE ward.kek SET enabled = false WHERE name = 'app/demo'", "ward.kek"),
     "kek_version row added": ("INSERT INTO ward.kek_version (kek, version, state, created_us) SELECT kek, 9, 2, 1 FROM ward.kek_version LIMIT 1", "ward.kek_version"),
     "rotation period": ("UPDATE ward.kek SET rotation_period_days = 36500 WHERE name = 'app/demo'", "ward.kek"),
+    "intent added": (f"INSERT INTO ward.intent VALUES ('{NIL}', 1, '{NIL}', 1, '{NIL}', 'node-9', 1)", "ward.intent"),
     "head.epoch": ("UPDATE ward.head SET epoch = epoch + 1", "ward.head"),
     "head.size": ("UPDATE ward.head SET size = size + 1", "ward.head"),
     "head.frontier": ("UPDATE ward.head SET frontier = set_byte(frontier, 3, get_byte(frontier, 3) # 1)", "ward.head"),
@@ -41,7 +42,7 @@ WHILE_IT_RESTS = {
     "head.sums": ("UPDATE ward.head SET sums = set_byte(sums, 40, get_byte(sums, 40) # 1)", "ward.head"),
     "head.tag emptied": ("UPDATE ward.head SET tag = ''", "ward.head"),
 }
-TABLES = ("ward.policy", "ward.revocation", "ward.kek", "ward.kek_version", "ward.head", "ward.deployment")
+TABLES = ("ward.policy", "ward.revocation", "ward.kek", "ward.kek_version", "ward.intent", "ward.head", "ward.deployment")
 
 
 @pytest.fixture(scope="module")

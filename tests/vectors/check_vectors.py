@@ -350,6 +350,9 @@ def rows_facts(rows):
     for row in rows["emergencies"]:
         yield 4, 26, [bytes.fromhex(row["id"] + row["subject_hash"]), number(row["opened_us"]), number(row["expires_us"]),
                       sized32(row["identity"].encode()), sized32(row["collection"].encode())]
+    for row in rows["intents"]:
+        yield 0, 27, [bytes.fromhex(row["id"] + row["key"] + row["proposal"]), struct.pack(">I", row["version"]), bytes([row["effect"]]),
+                      number(row["created_us"]), sized32(row["node"].encode())]
 
 
 def rows_sealed(v):

@@ -33,6 +33,7 @@ struct world {
     struct ward_store_revocation revocations[3];
     struct ward_store_policy policies[3];
     struct ward_store_emergency emergencies[3];
+    struct ward_store_intent intents[2];
 };
 
 static const char text[] = "roles: {}";
@@ -95,6 +96,15 @@ static void build(struct world *w)
                                                       .expires_us = 30};
     w->s.emergencies = w->emergencies;
     w->s.n_emergencies = 1;
+    w->intents[0] = (struct ward_store_intent){.id = {.bytes = {6}},
+                                               .kek = b,
+                                               .proposal = p,
+                                               .version = 2,
+                                               .effect = 1,
+                                               .node = WARD_BYTES_LITERAL("node-1"),
+                                               .created_us = 19};
+    w->s.intents = w->intents;
+    w->s.n_intents = 1;
     w->s.policies = w->policies;
     w->s.n_policies = 2;
     assert_ok(ward_integrity_sum(&integrity, &w->s, 0, &w->s.head.seal));
@@ -120,7 +130,7 @@ static void what_nobody_edited_adds_up(void **state)
     struct world w;
     build(&w);
     assert_ok(ward_integrity_check(&integrity, &w.s));
-    assert_int_equal(ward_integrity_facts(&w.s), 1 + 1 + 6 + 4 + 4 + 1 + 1);
+    assert_int_equal(ward_integrity_facts(&w.s), 1 + 1 + 6 + 4 + 4 + 1 + 1 + 1);
     /* What changes without a decision is no fact. */
     w.versions[0].wraps = 99;
     w.s.deployment.schema_version = 9;
@@ -171,6 +181,13 @@ static void every_field_of_every_row_counts(void **state)
     EDIT("ward.emergency", w.emergencies[0].subject_hash[9] = 1);
     EDIT("ward.emergency", w.emergencies[0].opened_us++);
     EDIT("ward.emergency", w.emergencies[0].expires_us++);
+    EDIT("ward.intent", w.intents[0].id.bytes[0] = 7);
+    EDIT("ward.intent", w.intents[0].kek.bytes[0] = 1);
+    EDIT("ward.intent", w.intents[0].proposal.bytes[0] = 0);
+    EDIT("ward.intent", w.intents[0].version = 3);
+    EDIT("ward.intent", w.intents[0].effect = 2);
+    EDIT("ward.intent", w.intents[0].node = WARD_BYTES_LITERAL("node-2"));
+    EDIT("ward.intent", w.intents[0].created_us--);
     EDIT("ward.deployment", w.s.deployment.id.bytes[0] = 1);
     EDIT("ward.deployment", w.s.deployment.origin = WARD_BYTES_LITERAL("p"));
     EDIT("ward.deployment", w.s.deployment.genesis_policy_hash[0] = 2);
@@ -191,6 +208,8 @@ static void rows_that_come_go_or_come_twice_are_found(void **state)
     EDIT("ward.policy", w.s.n_policies = 0);
     EDIT("ward.revocation", w.s.n_revocations = 0);
     EDIT("ward.emergency", w.s.n_emergencies = 0);
+    EDIT("ward.intent", w.s.n_intents = 0);
+    EDIT("ward.intent", (w.intents[1] = w.intents[0], w.s.n_intents = 2));
     EDIT("ward.index_key", w.s.n_index_keys = 0);
     EDIT("ward.kek", (w.keks[2] = w.keks[1], w.s.n_keks = 3));
     EDIT("ward.kek_version", (w.versions[2] = w.versions[0], w.s.n_versions = 3));
@@ -359,6 +378,17 @@ static void every_effect_changes_the_sums_as_it_changes_the_rows(void **state)
     w.s.n_emergencies = 1;
     follows(&w, &e);
 
+    e = (struct ward_effect){.kind = WARD_EFFECT_INTENT, .intent = w.intents[0]};
+    e.intent.id.bytes[0] = 7;
+    w.intents[1] = e.intent;
+    w.s.n_intents = 2;
+    follows(&w, &e);
+
+    e = (struct ward_effect){.kind = WARD_EFFECT_INTENT_DONE, .intent_done = w.intents[0]};
+    w.intents[0] = w.intents[1];
+    w.s.n_intents = 1;
+    follows(&w, &e);
+
     e = (struct ward_effect){.kind = WARD_EFFECT_INDEX_KEY, .index_key = w.index_keys[0]};
     e.index_key.name = WARD_BYTES_LITERAL("more");
     w.index_keys[1] = e.index_key;
@@ -371,7 +401,7 @@ static void a_world_grows_out_of_nothing(void **state)
     (void)state;
     struct world w;
     build(&w);
-    struct ward_effect effects[10] = {
+    struct ward_effect effects[11] = {
         {.kind = WARD_EFFECT_DEPLOYMENT, .deployment = w.s.deployment},
         {.kind = WARD_EFFECT_INDEX_KEY, .index_key = w.index_keys[0]},
         {.kind = WARD_EFFECT_KEK, .kek = w.keks[0]},
@@ -382,6 +412,7 @@ static void a_world_grows_out_of_nothing(void **state)
         {.kind = WARD_EFFECT_POLICY},
         {.kind = WARD_EFFECT_POLICY},
         {.kind = WARD_EFFECT_EMERGENCY, .emergency = w.emergencies[0]},
+        {.kind = WARD_EFFECT_INTENT, .intent = w.intents[0]},
     };
     effects[7].policy.version = 1;
     effects[7].policy.hash[0] = 3;
@@ -393,7 +424,7 @@ static void a_world_grows_out_of_nothing(void **state)
     effects[8].policy.follows = true;
     w.s.head = (struct ward_head){.epoch = 4};
     bool changed = false;
-    assert_ok(ward_integrity_apply(&integrity, effects, 10, &w.s.head, &changed));
+    assert_ok(ward_integrity_apply(&integrity, effects, 11, &w.s.head, &changed));
     assert_true(changed);
     assert_ok(ward_integrity_seal(&integrity, &w.s.head));
     assert_ok(ward_integrity_check(&integrity, &w.s));
@@ -407,8 +438,7 @@ static void what_is_no_fact_leaves_the_sums_alone(void **state)
     bool changed = true;
     struct ward_head before = w.s.head;
     static const enum ward_effect_kind kinds[] = {
-        WARD_EFFECT_INTENT,       WARD_EFFECT_INTENT_DONE, WARD_EFFECT_PROPOSAL,
-        WARD_EFFECT_VOTE,         WARD_EFFECT_CHECKPOINT,  WARD_EFFECT_PROPOSAL_STATE,
+        WARD_EFFECT_PROPOSAL, WARD_EFFECT_VOTE, WARD_EFFECT_CHECKPOINT, WARD_EFFECT_PROPOSAL_STATE,
         WARD_EFFECT_PURGE_REPLAYS};
     for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
         struct ward_effect effect = {.kind = kinds[i]};

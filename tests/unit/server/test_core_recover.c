@@ -486,6 +486,35 @@ static void an_intent_destroys_no_key_that_a_row_needs(void **state)
     assert_true(fake_kek_has(world.kek, &lost));
 }
 
+/* Of a token that several deployments share, the keyring knows only its own part: that an intent is
+ * not this deployment's, only the sums over the rows tell. */
+static void an_intent_that_no_daemon_wrote_is_not_taken_up(void **state)
+{
+    (void)state;
+    struct ward_kek_ref theirs = {.version = 1};
+    struct ward_kek_session *session = NULL;
+    assert_ok(ward_id_random(&theirs.id));
+    assert_ok(ward_kek_session_open(world.kek, &session));
+    assert_ok(ward_kek_create(session, &theirs, "of another deployment"));
+    ward_kek_session_close(session);
+    struct ward_effect forged = {.kind = WARD_EFFECT_INTENT};
+    forged.intent = (struct ward_store_intent){.kek = theirs.id,
+                                               .version = theirs.version,
+                                               .effect = 1,
+                                               .node = WARD_BYTES_LITERAL("node-9"),
+                                               .created_us = 1};
+    assert_ok(ward_id_random(&forged.intent.id));
+    world.without_key = true; /* whoever can write into the database has not */
+    assert_int_equal(core_world_write(&world, &forged, 1, false, NULL), WARD_COMMITTED);
+    world.without_key = false;
+    struct ward_store_reader *reader = NULL;
+    assert_ok(ward_store_reader_open(world.store, &reader));
+    ward_recovery_tick(&node.pipeline, reader, NULL);
+    ward_store_reader_close(reader);
+    assert_true(fake_kek_has(world.kek, &theirs));
+    has_intents(1);
+}
+
 /* The daemon that made the key died in its COMMIT, which was done all the same, and its intent is
  * still seen by who takes it up. */
 static void an_outcome_that_came_late_keeps_its_key(void **state)
@@ -577,7 +606,7 @@ static void who_slept_commits_nothing_of_what_another_took_up(void **state)
                                              .created_us = 1};
     outcome[1].kek_version = (struct ward_store_kek_version){
         .kek = intent.kek, .version = 1, .state = WARD_KEY_ACTIVE, .created_us = 1};
-    outcome[2].intent_done.id = intent.id;
+    outcome[2].intent_done = intent;
     fake_kek_set_fault(world.kek, FAKE_KEK_AWAY);
     recovers(1, "failed", "");
     assert_int_equal(core_world_write(&world, outcome, 3, true, ",\"outcome\":\"allowed\"}"),
@@ -593,8 +622,7 @@ static void an_intent_is_taken_up_by_one(void **state)
 {
     (void)state;
     create_fails(FAKE_KEK_CREATE_DOUBT, WARD_E_UNAVAILABLE, "UNAVAILABLE");
-    struct ward_effect gone = {.kind = WARD_EFFECT_INTENT_DONE};
-    gone.intent_done.id = the_intent().id;
+    const struct ward_effect gone = {.kind = WARD_EFFECT_INTENT_DONE, .intent_done = the_intent()};
     struct ward_store_reader *reader = NULL;
     struct ward_arena *arena = NULL;
     struct ward_store_snapshot snapshot;
@@ -631,6 +659,7 @@ int main(void)
         T(an_approved_rotation_that_cannot_be_finished_is_undone),
         T(a_forged_intent_destroys_no_key_in_use),
         T(an_intent_destroys_no_key_that_a_row_needs),
+        T(an_intent_that_no_daemon_wrote_is_not_taken_up),
         T(an_outcome_that_came_late_keeps_its_key),
         T(who_slept_since_the_intent_makes_nothing),
         T(who_slept_commits_nothing_of_what_another_took_up),

@@ -19,6 +19,7 @@ struct rows {
     struct ward_store_revocation revocations[ROWS_MAX];
     struct ward_store_policy policies[ROWS_MAX];
     struct ward_store_emergency emergencies[ROWS_MAX];
+    struct ward_store_intent intents[ROWS_MAX];
     uint8_t bytes[4096]; /* of hex members */
     size_t used;
 };
@@ -99,6 +100,23 @@ static void read_keys(struct rows *rows, const json_t *all)
     }
 }
 
+static void read_intents(struct rows *rows, const json_t *all)
+{
+    size_t i;
+    json_t *row;
+    json_array_foreach(json_object_get(all, "intents"), i, row)
+    {
+        struct ward_store_intent *intent = &rows->intents[rows->s.n_intents++];
+        hex(row, "id", intent->id.bytes, 16);
+        hex(row, "key", intent->kek.bytes, 16);
+        hex(row, "proposal", intent->proposal.bytes, 16);
+        intent->version = (uint32_t)number(row, "version");
+        intent->effect = (uint8_t)number(row, "effect");
+        intent->created_us = number(row, "created_us");
+        intent->node = text(row, "node");
+    }
+}
+
 static void read_people(struct rows *rows, const json_t *all)
 {
     size_t i;
@@ -139,12 +157,14 @@ static void read_rows(const json_t *vector, struct rows *ret)
     read_deployment(ret, json_object_get(all, "deployment"));
     read_keys(ret, all);
     read_people(ret, all);
+    read_intents(ret, all);
     ret->s.keks = ret->keks;
     ret->s.versions = ret->versions;
     ret->s.index_keys = ret->index_keys;
     ret->s.policies = ret->policies;
     ret->s.revocations = ret->revocations;
     ret->s.emergencies = ret->emergencies;
+    ret->s.intents = ret->intents;
     ret->s.head.epoch = (uint64_t)number(head, "epoch");
     assert_ok(ward_merkle_load((uint64_t)number(head, "size"), kept_hex(ret, head, "frontier"),
                                &ret->s.head.tree));
