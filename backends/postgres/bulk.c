@@ -167,7 +167,7 @@ ward_status ward_pg_send_replays(struct ward_pg_conn *conn, const struct ward_co
 
 /* Nearly every commit of data keys comes through here, with one or two versions: their order needs
  * no memory of its own. */
-ward_status ward_pg_send_uses(struct ward_pg_conn *conn, const struct ward_commit *commit)
+ward_status ward_pg_add_uses(struct ward_pg_conn *conn, const struct ward_commit *commit)
 {
     size_t n = commit->n_uses;
     const struct ward_new_use *few[FEW_USES];
@@ -188,5 +188,5 @@ ward_status ward_pg_send_uses(struct ward_pg_conn *conn, const struct ward_commi
     ARRAY(conn, WARD_PG_INT8, n, ward_pg_array_i64, (int64_t)u[i]->opened);
     ARRAY(conn, WARD_PG_INT8, n, ward_pg_array_i64, u[i]->last_opened_us);
     ward_pg_add_bytes(&conn->params, commit->node);
-    return ward_pg_send(conn, WARD_PG_ADD_USES);
+    return WARD_OK;
 }

@@ -56,6 +56,10 @@ static ward_status send_head(struct ward_pg_writer *writer, const struct ward_co
     ward_pg_add_bytes(p, WARD_BYTES(frontier, ward_merkle_frontier_size(commit->tree->size)));
     ward_pg_add_bool(p, commit->bump_epoch);
     add_seal(p, commit->seal);
+    if (commit->n_uses > 0) {
+        WARD_TRY(ward_pg_add_uses(conn, commit));
+        return ward_pg_send(conn, WARD_PG_ADVANCE_HEAD_AND_USES);
+    }
     return ward_pg_send(conn, WARD_PG_ADVANCE_HEAD);
 }
 
@@ -102,10 +106,6 @@ static ward_status send_all(struct ward_pg_writer *writer, const struct ward_com
     }
     if (commit->n_replays > 0) {
         WARD_TRY(ward_pg_send_replays(conn, commit));
-        n++;
-    }
-    if (commit->n_uses > 0) {
-        WARD_TRY(ward_pg_send_uses(conn, commit));
         n++;
     }
     *ret_n = n;

@@ -12,7 +12,8 @@ ward_status ward_pg_send_records(struct ward_pg_conn *conn, const struct ward_co
 ward_status ward_pg_send_rewrapped(struct ward_pg_conn *conn, const struct ward_commit *commit);
 ward_status ward_pg_send_rekeyed(struct ward_pg_conn *conn, const struct ward_commit *commit);
 ward_status ward_pg_send_replays(struct ward_pg_conn *conn, const struct ward_commit *commit);
-ward_status ward_pg_send_uses(struct ward_pg_conn *conn, const struct ward_commit *commit);
+/* The parameters alone: the head's statement takes them along. */
+ward_status ward_pg_add_uses(struct ward_pg_conn *conn, const struct ward_commit *commit);
 /* One administrative effect, one statement. */
 ward_status ward_pg_send_job_effect(struct ward_pg_conn *conn, const struct ward_effect *effect);
 ward_status ward_pg_send_effect(struct ward_pg_conn *conn, const struct ward_effect *effect);

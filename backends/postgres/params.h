@@ -7,7 +7,7 @@
 #include "base/buffer.h"
 #include "base/id.h"
 
-#define WARD_PG_PARAMS_MAX 12
+#define WARD_PG_PARAMS_MAX 15
 
 struct ward_pg_params {
     struct ward_buffer data;

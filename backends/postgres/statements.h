@@ -53,6 +53,7 @@ enum ward_pg_statement {
     WARD_PG_RESOLVE_ROW,
     WARD_PG_RESOLVE_FENCE,
     WARD_PG_ADVANCE_HEAD,
+    WARD_PG_ADVANCE_HEAD_AND_USES,
     WARD_PG_SEAL_HEAD,
     WARD_PG_CHECK_EPOCH,
     /* bulk effects */
@@ -61,7 +62,6 @@ enum ward_pg_statement {
     WARD_PG_REWRAP,
     WARD_PG_REKEY,
     WARD_PG_INSERT_REPLAYS,
-    WARD_PG_ADD_USES,
     /* administrative effects */
     WARD_PG_INSERT_KEK,
     WARD_PG_INSERT_KEK_VERSION,
