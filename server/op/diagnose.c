@@ -14,7 +14,7 @@
 #define PROPOSALS_MAX 1000u
 
 /* Of each key with a compromised version, its rows and its jobs. */
-enum { READ_NODES, READ_CHECKPOINT, READ_PROPOSALS, READ_ROWS };
+enum { READ_NODES, READ_CHECKPOINT, READ_PROPOSALS, READ_JOBS, READ_ROWS };
 
 ward_status ward_diagnosis_add(struct ward_diagnosis *diagnosis, const char *check,
                                enum ward_finding_level level, const char *advice,
@@ -76,6 +76,8 @@ static ward_status read(struct ward_request *request, struct ward_digest *digest
     WARD_TRY(ward_request_add_read(request, WARD_READ_PROPOSALS, &read));
     read->proposals.all = true;
     read->proposals.limit = PROPOSALS_MAX;
+    WARD_TRY(ward_request_add_read(request, WARD_READ_JOBS, &read));
+    read->jobs.open = true;
     size_t n = 0;
     for (size_t k = 0; k < state->n_keys && n < ROWS_MAX; k++) {
         if (has_compromised(&state->keys[k])) {
@@ -112,6 +114,7 @@ static ward_status run_checks(struct ward_request *request, struct ward_diagnosi
     size_t n_rows = request->n_reads - READ_ROWS - (uncovered != NULL);
     WARD_TRY(ward_diagnose_token(diagnosis));
     WARD_TRY(ward_diagnose_keys(diagnosis, &reads[READ_ROWS], n_rows));
+    WARD_TRY(ward_diagnose_jobs(diagnosis, reads[READ_JOBS]));
     WARD_TRY(ward_diagnose_daemon(diagnosis, reads[READ_NODES], reads[READ_CHECKPOINT], uncovered));
     return ward_diagnose_officers(diagnosis, reads[READ_PROPOSALS]);
 }

@@ -37,6 +37,8 @@ ward_status ward_diagnose_token(struct ward_diagnosis *diagnosis);
  * compromised version. */
 ward_status ward_diagnose_keys(struct ward_diagnosis *diagnosis, struct ward_read *const *rows,
                                size_t n);
+/* jobs: those that run or are stuck. */
+ward_status ward_diagnose_jobs(struct ward_diagnosis *diagnosis, const struct ward_read *jobs);
 /* diagnosis_daemon.c. uncovered: the first entry behind the checkpoint; NULL: not asked for. */
 ward_status ward_diagnose_daemon(struct ward_diagnosis *diagnosis, const struct ward_read *nodes,
                                  const struct ward_read *checkpoint,

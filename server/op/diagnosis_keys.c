@@ -12,6 +12,7 @@
 #define WRAPS "wraps"
 #define DESTRUCTION "destruction"
 #define UNFINISHED "unfinished"
+#define JOBS "jobs"
 
 #define NAME(key) (int)(key)->name.size, (const char *)(key)->name.data
 
@@ -137,4 +138,76 @@ ward_status ward_diagnose_keys(struct ward_diagnosis *diagnosis, struct ward_rea
     WARD_TRY(ward_diagnosis_well(diagnosis, COMPROMISED, "no row is under a compromised version"));
     WARD_TRY(ward_diagnosis_well(diagnosis, REKEY, "no key that leaked is owed a rekey"));
     return check_intents(diagnosis);
+}
+
+/* ---- long work ---- */
+
+/* Why nobody takes a part of it; NULL: somebody should. */
+static const char *why_not(const struct ward_key *key)
+{
+    if (key == NULL) {
+        return "its key is not in force";
+    }
+    if (!key->enabled) {
+        return "its key is disabled";
+    }
+    return key->active == NULL ? "no version of its key wraps" : NULL;
+}
+
+/* At the pace that it had so far it would not end within a day, and it has had an hour. */
+static bool is_slow(const struct ward_store_job *job, int64_t now_us)
+{
+    int64_t age_us = now_us - job->created_us;
+    uint64_t left = job->total > job->done ? job->total - job->done : 0;
+    return age_us > HOUR_US && left > 0 &&
+           (job->done == 0 || (double)left / (double)job->done * (double)age_us > (double)DAY_US);
+}
+
+static ward_status tell_job(struct ward_diagnosis *diagnosis, const struct ward_store_job *job,
+                            const char *why)
+{
+    const struct ward_key *key = ward_state_key_by_id(diagnosis->state, &job->kek);
+    const bool rekey = job->kind == WARD_JOB_REKEY;
+    char id[WARD_ID_TEXT_SIZE];
+    ward_id_print(&job->kek, id);
+    const struct ward_bytes name = key == NULL ? ward_bytes_str(id) : key->name;
+    const char *advice = ward_arena_printf(
+        diagnosis->arena, "see the daemon's log for the rows; then ward key %s %.*s --wait",
+        rekey ? "rekey" : "rewrap", (int)name.size, (const char *)name.data);
+    WARD_ENSURE(advice != NULL, WARD_E_EXHAUSTED);
+    return ward_diagnosis_add(
+        diagnosis, JOBS, job->state == WARD_JOB_STUCK ? WARD_FINDING_GAP : WARD_FINDING_WARNING,
+        advice, "the %s of %.*s has done %llu of %llu in %lld hours: %s",
+        rekey ? "rekey" : "rewrap", (int)name.size, (const char *)name.data,
+        (unsigned long long)job->done, (unsigned long long)job->total,
+        (long long)((diagnosis->now_us - job->created_us) / HOUR_US), why);
+}
+
+static ward_status check_job(struct ward_diagnosis *diagnosis, const struct ward_store_job *job)
+{
+    const char *why = why_not(ward_state_key_by_id(diagnosis->state, &job->kek));
+    if (job->state == WARD_JOB_STUCK) {
+        const char *rows = ward_arena_printf(
+            diagnosis->arena, "it is stuck over %llu %s that cannot be moved",
+            (unsigned long long)job->left, job->kind == WARD_JOB_REKEY ? "records" : "rows");
+        WARD_ENSURE(rows != NULL, WARD_E_EXHAUSTED);
+        return tell_job(diagnosis, job, rows);
+    }
+    bool waits = why != NULL && diagnosis->now_us - job->created_us > HOUR_US;
+    if (!waits && !is_slow(job, diagnosis->now_us)) {
+        return WARD_OK;
+    }
+    return tell_job(diagnosis, job,
+                    why != NULL       ? why
+                    : job->failed > 0 ? "some of its rows fail"
+                                      : "it will not end within a day");
+}
+
+ward_status ward_diagnose_jobs(struct ward_diagnosis *diagnosis, const struct ward_read *jobs)
+{
+    WARD_TRY(jobs->status);
+    for (size_t i = 0; i < jobs->jobs.n; i++) {
+        WARD_TRY(check_job(diagnosis, &jobs->jobs.jobs[i]));
+    }
+    return ward_diagnosis_well(diagnosis, JOBS, "no rewrap and no rekey is stuck");
 }

@@ -360,6 +360,36 @@ static void a_daemon_that_is_silent_is_named(void **state)
     finds(WARD_FINDING_OK, NULL, NULL); /* put out of service */
 }
 
+static void a_job_that_does_not_end_is_named_with_its_reason(void **state)
+{
+    (void)state;
+    struct ward_store_job job;
+    core_make_key(&node, "phi/records", WARD_PURPOSE_RECORDS);
+    assert_ok(core_run_free(&node, core_put(&world, &world.app, "fhir", "s1", 1, "{\"id\":1}")));
+    core_rotate_fully(&node, "phi/records");
+    assert_ok(core_rewrap_open(&node, "phi/records", false));
+    finds(WARD_FINDING_OK, NULL, NULL);
+    atomic_fetch_add(&world.clock.ahead_us, 2 * 3600 * 1000000LL);
+    finds(WARD_FINDING_WARNING, "jobs",
+          "the rewrap of phi/records has done 0 of 1 in 2 hours: it will not end within a day");
+    struct ward_effect enabled = {.kind = WARD_EFFECT_KEK_ENABLED};
+    enabled.kek_enabled.kek = ref_of("phi/records").id;
+    enabled.kek_enabled.from = true;
+    assert_int_equal(core_world_write(&world, &enabled, 1, true, ",\"outcome\":\"allowed\"}"),
+                     WARD_COMMITTED);
+    core_node_refresh_now(&node);
+    finds(WARD_FINDING_WARNING, "jobs", "its key is disabled");
+    enabled.kek_enabled.from = false;
+    enabled.kek_enabled.to = true;
+    assert_int_equal(core_world_write(&world, &enabled, 1, true, ",\"outcome\":\"allowed\"}"),
+                     WARD_COMMITTED);
+    core_node_refresh_now(&node);
+    while (core_rewrap_job(&world, &job)) {
+        (void)core_rewrap_end(&node, "phi/records", &job);
+    }
+    finds(WARD_FINDING_GAP, "jobs", "it is stuck over 1 rows that cannot be moved");
+}
+
 static void a_clock_that_is_wrong_is_told(void **state)
 {
     (void)state;
@@ -415,6 +445,7 @@ int main(void)
         T(how_the_daemon_was_set_up_is_told),
         T(a_checkpoint_is_late_when_entries_wait_for_it),
         T(a_daemon_that_is_silent_is_named),
+        T(a_job_that_does_not_end_is_named_with_its_reason),
         T(a_clock_that_is_wrong_is_told),
         T(many_orphans_are_counted),
     };
