@@ -31,8 +31,12 @@
 #define WARD_JOB_ROUNDS 3u        /* over rows that do not move, before the job is stuck */
 #define WARD_JOB_PART_ROWS 1024u  /* jobs are cut into parts of about so many rows, or larger */
 #define WARD_JOB_LEASE_US (10LL * 1000000)
-#define WARD_JOB_RETRY_US (600LL * 1000000)  /* a job that is stuck is tried again */
-#define WARD_INTENT_AGE_US (300LL * 1000000) /* another node's intent is left alone for so long */
+#define WARD_JOB_RETRY_US (600LL * 1000000) /* a job that is stuck is tried again */
+/* Who wrote an intent begins no call of the HSM after so long; one that it has begun ends by the
+ * HSM's deadline, within a minute more. */
+#define WARD_INTENT_HELD_US (30LL * 1000000)
+#define WARD_INTENT_OWN_AGE_US (120LL * 1000000) /* an own one is left alone for so long */
+#define WARD_INTENT_AGE_US (300LL * 1000000)     /* another node's, whose clock may be another */
 /* Between this daemon's clock and the database's, before it destroys nothing: synchronised hosts
  * are within a second, and a daemon that was not heard of for as long counts as dead. */
 #define WARD_CLOCKS_APART_US (60LL * 1000000)

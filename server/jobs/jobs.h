@@ -14,7 +14,8 @@
  *   after a change the rewrap of subject keys that are below their key's active version
  *   when asked     the rekey of records
  *   every hour     the attributes of every key in the HSM
- *   at start, and every minute: what a crash left between intent and outcome */
+ *   at start, and every 30 s: what a crash, or an HSM that was away, left between intent and
+ *                  outcome */
 #ifndef WARD_SERVER_JOBS_JOBS_H
 #define WARD_SERVER_JOBS_JOBS_H
 

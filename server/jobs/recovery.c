@@ -61,7 +61,7 @@ ward_status ward_recovery_take_up(struct ward_pipeline *pipeline,
 }
 
 /* Our own of before the start are taken up at once, later only when they are too old to be under
- * way; another node's only when it had all the time in the world. */
+ * way, as when the HSM was away; another node's only when it had all the time in the world. */
 void ward_recovery_tick(struct ward_pipeline *pipeline, struct ward_store_reader *reader,
                         const int64_t *started_us)
 {
@@ -83,7 +83,8 @@ void ward_recovery_tick(struct ward_pipeline *pipeline, struct ward_store_reader
         bool before = started_us != NULL && (intent->created_us < *started_us ||
                                              intent->created_us > now_us + WARD_INTENT_AGE_US);
         bool left = own && before;
-        if (left || now_us - intent->created_us > WARD_INTENT_AGE_US) {
+        int64_t age_us = own ? WARD_INTENT_OWN_AGE_US : WARD_INTENT_AGE_US;
+        if (left || now_us - intent->created_us > age_us) {
             (void)ward_recovery_take_up(pipeline, &snapshot, intent); /* logged; tried again */
         }
     }

@@ -9,7 +9,7 @@
 ward_status ward_intent_check_held(const struct ward_worker *worker, int64_t since_us)
 {
     int64_t age_us = ward_wall_us(worker->pipeline->clock) - since_us;
-    WARD_ENSURE(age_us < WARD_INTENT_AGE_US / 2, WARD_E_UNAVAILABLE);
+    WARD_ENSURE(age_us < WARD_INTENT_HELD_US, WARD_E_UNAVAILABLE);
     return WARD_OK;
 }
 

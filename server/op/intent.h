@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a daemon is about to do in the HSM, as a row. The HSM asks nobody, so time has to keep two
- * daemons apart: who wrote the row touches the HSM for half as long as others leave the row alone,
- * and not after that, however long it slept in between. And what it would still commit meets no row
- * of its id any more, since who takes an intent up puts a row of its own in its place first. */
+ * daemons apart: who wrote the row touches the HSM for a short while, and not after that, however
+ * long it slept in between; others leave the row alone for longer than clocks are apart, and it
+ * itself, which has but one clock, until the last call must have ended. And what it would still
+ * commit meets no row of its id any more, since who takes an intent up puts a row of its own in its
+ * place first. */
 #ifndef WARD_SERVER_OP_INTENT_H
 #define WARD_SERVER_OP_INTENT_H
 

@@ -60,6 +60,14 @@ static void has_intents(size_t n)
     ward_arena_free(arena);
 }
 
+static void look_for_left_ones(struct core_node *by)
+{
+    struct ward_store_reader *reader = NULL;
+    assert_ok(ward_store_reader_open(world.store, &reader));
+    ward_recovery_tick(&by->pipeline, reader, NULL);
+    ward_store_reader_close(reader);
+}
+
 static void create_fails(enum fake_kek_fault fault, enum ward_code code, const char *name)
 {
     fake_kek_set_fault(world.kek, fault);
@@ -507,10 +515,7 @@ static void an_intent_that_no_daemon_wrote_is_not_taken_up(void **state)
     world.without_key = true; /* whoever can write into the database has not */
     assert_int_equal(core_world_write(&world, &forged, 1, false, NULL), WARD_COMMITTED);
     world.without_key = false;
-    struct ward_store_reader *reader = NULL;
-    assert_ok(ward_store_reader_open(world.store, &reader));
-    ward_recovery_tick(&node.pipeline, reader, NULL);
-    ward_store_reader_close(reader);
+    look_for_left_ones(&node);
     assert_true(fake_kek_has(world.kek, &theirs));
     has_intents(1);
 }
@@ -573,6 +578,30 @@ static void who_slept_since_the_intent_makes_nothing(void **state)
     has_intents(1);
     recovers(1, "allowed", "undone");
     has_intents(0);
+}
+
+/* Nobody died: the HSM was away, and the key waits for two minutes, not for five. */
+static void what_the_hsm_was_away_for_is_taken_up_by_its_own_daemon_first(void **state)
+{
+    (void)state;
+    struct core_node other;
+    core_node_start(&other, &world, "node-2");
+    create_fails(FAKE_KEK_CREATE_AWAY, WARD_E_UNAVAILABLE, "UNAVAILABLE");
+    atomic_fetch_add(&world.clock.ahead_us, 100 * 1000000LL);
+    look_for_left_ones(&node);
+    look_for_left_ones(&other);
+    has_intents(1);
+    atomic_fetch_add(&world.clock.ahead_us, 25 * 1000000LL);
+    look_for_left_ones(&other);
+    has_intents(1);
+    look_for_left_ones(&node);
+    has_intents(0);
+    create_fails(FAKE_KEK_CREATE_AWAY, WARD_E_UNAVAILABLE, "UNAVAILABLE");
+    atomic_fetch_add(&world.clock.ahead_us, 310 * 1000000LL);
+    look_for_left_ones(&other);
+    has_intents(0);
+    core_make_key(&node, "app/new", WARD_PURPOSE_DATA_KEYS);
+    core_node_stop(&other);
 }
 
 static struct ward_store_intent the_intent(void)
@@ -662,6 +691,7 @@ int main(void)
         T(an_intent_that_no_daemon_wrote_is_not_taken_up),
         T(an_outcome_that_came_late_keeps_its_key),
         T(who_slept_since_the_intent_makes_nothing),
+        T(what_the_hsm_was_away_for_is_taken_up_by_its_own_daemon_first),
         T(who_slept_commits_nothing_of_what_another_took_up),
         T(an_intent_is_taken_up_by_one),
     };
