@@ -29,6 +29,12 @@ static ward_status read_one(struct ward_request *request, struct ward_digest *di
     return WARD_OK;
 }
 
+static ward_status read_standing(struct ward_request *request)
+{
+    const struct ward_read *read = request->reads[0];
+    return ward_ok(read->status) ? ward_standing_read(request, &read->proposal.proposal) : WARD_OK;
+}
+
 static ward_status view(struct ward_request *request, struct ward_worker *worker,
                         const struct ward_store_proposal *row, struct ward_proposal_view *ret)
 {
@@ -50,7 +56,7 @@ static ward_status finish_one(struct ward_request *request, struct ward_worker *
 const struct ward_op ward_op_approval_show = {
     .action = WARD_ACTION_APPROVAL_SHOW,
     .decide = decide,
-    .steps = {{.read = read_one, .finish = finish_one}},
+    .steps = {{.read = read_one, .read_more = read_standing, .finish = finish_one}},
     .n_steps = 1,
 };
 
@@ -66,6 +72,15 @@ static ward_status read_page(struct ward_request *request, struct ward_digest *d
         bool good = ward_page_token_parse(in->page_token, &read->proposals.before_us,
                                           &read->proposals.before_id);
         WARD_REQUIRE(good, "page_token: not one that List gave");
+    }
+    return WARD_OK;
+}
+
+static ward_status read_standings(struct ward_request *request)
+{
+    const struct ward_read *page = request->reads[0];
+    for (size_t i = 0; ward_ok(page->status) && i < page->proposals.n; i++) {
+        WARD_TRY(ward_standing_read(request, &page->proposals.proposals[i]));
     }
     return WARD_OK;
 }
@@ -97,6 +112,6 @@ static ward_status finish_page(struct ward_request *request, struct ward_worker 
 const struct ward_op ward_op_approval_list = {
     .action = WARD_ACTION_APPROVAL_LIST,
     .decide = decide,
-    .steps = {{.read = read_page, .finish = finish_page}},
+    .steps = {{.read = read_page, .read_more = read_standings, .finish = finish_page}},
     .n_steps = 1,
 };

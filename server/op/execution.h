@@ -15,8 +15,11 @@ struct ward_execution {
      * functions below, in the request's arena. STATE when the world has moved on since. */
     ward_status (*prepare)(struct ward_request *request, const struct ward_proposal *proposal,
                            int64_t now_us, void **ret);
-    /* Could it still run, as far as the request's state tells? STATE with a text that begins with
-     * "proposal: " when it never will: what it was made for is no more. NULL: it is not known. */
+    /* Adds the reads that stands needs besides; NULL: none. */
+    ward_status (*look)(struct ward_request *request, const struct ward_proposal *proposal);
+    /* Could it still run, as far as the request's state and what it read tell? STATE with a text
+     * that begins with "proposal: " when it never will: what it was made for is no more. NULL: it
+     * is not known. */
     ward_status (*stands)(struct ward_request *request, const struct ward_proposal *proposal);
     /* Both NULL: rows alone. */
     ward_status (*intent)(const void *work, const struct ward_state *state,

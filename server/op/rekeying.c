@@ -133,6 +133,30 @@ static ward_status read(struct ward_request *request, const struct ward_proposal
     return read_left(request, &key->id, (uint32_t)run);
 }
 
+static ward_status look(struct ward_request *request, const struct ward_proposal *proposal)
+{
+    const struct ward_key *key = ward_state_key(request->state, proposal->object);
+    return key == NULL ? WARD_OK : ward_job_read(request, key);
+}
+
+/* A run has a number, which none has again. */
+static ward_status stands(struct ward_request *request, const struct ward_proposal *proposal)
+{
+    const struct ward_key *key = ward_state_key(request->state, proposal->object);
+    if (key == NULL) {
+        return moved_on();
+    }
+    const struct ward_store_job *last = NULL;
+    for (size_t i = 0; i < request->n_reads; i++) {
+        const struct ward_read *read = request->reads[i];
+        if (read->kind == WARD_READ_JOBS && ward_ok(read->status) &&
+            ward_id_eq(&read->jobs.kek, &key->id)) {
+            last = ward_job_newest(read, WARD_JOB_REKEY);
+        }
+    }
+    return last != NULL && run_of(proposal) <= (int64_t)last->version ? moved_on() : WARD_OK;
+}
+
 static ward_status prepare(struct ward_request *request, const struct ward_proposal *proposal,
                            int64_t now_us, void **ret)
 {
@@ -175,8 +199,12 @@ static ward_status tell(const void *work, struct ward_request *request)
     return WARD_OK;
 }
 
-const struct ward_execution ward_execution_rekey = {
-    .read = read, .prepare = prepare, .outcome = outcome, .tell = tell};
+const struct ward_execution ward_execution_rekey = {.read = read,
+                                                    .prepare = prepare,
+                                                    .look = look,
+                                                    .stands = stands,
+                                                    .outcome = outcome,
+                                                    .tell = tell};
 
 /* ---- a run that is stuck, once more; by the daemon itself ---- */
 

@@ -131,6 +131,17 @@ static const char *why_not(struct ward_request *request, const struct ward_propo
                                                                         : NULL;
 }
 
+ward_status ward_standing_read(struct ward_request *request, const struct ward_store_proposal *row)
+{
+    struct ward_proposal proposal;
+    const struct ward_execution *execution;
+    WARD_TRY(ward_proposal_parse(row->payload, request->arena, &proposal));
+    bool looks = is_open(row, &proposal, request->received_wall_us) &&
+                 ward_ok(ward_execution_find(proposal.action, &execution)) &&
+                 execution->look != NULL;
+    return looks ? execution->look(request, &proposal) : WARD_OK;
+}
+
 static void stand_reviewed(struct ward_request *request, struct ward_worker *worker,
                            const struct ward_store_proposal *row,
                            const struct ward_proposal *proposal, struct ward_proposal_standing *ret)

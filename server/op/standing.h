@@ -7,6 +7,8 @@
 #include "server/op/messages.h"
 #include "server/op/votes.h"
 
+/* Adds the reads without which it is not known of some whether they can still run. */
+ward_status ward_standing_read(struct ward_request *request, const struct ward_store_proposal *row);
 /* Of the proposal as it is in this row. */
 ward_status ward_standing_find(struct ward_request *request, struct ward_worker *worker,
                                const struct ward_store_proposal *row,

@@ -263,6 +263,32 @@ static void a_key_that_wraps_nothing_has_nowhere_to_go(void **state)
     assert_string_equal(progress(KEY).state, "none");
 }
 
+static void stands(const struct core_proposal *proposal, const char *why_not)
+{
+    struct ward_request *request = core_vote_with(&world, &world.officer_b, &ward_op_approval_show,
+                                                  &proposal->id, (struct ward_bytes){0});
+    assert_ok(core_run(&node, request));
+    const struct ward_proposal_standing *standing =
+        &((const struct ward_approval *)request->in)->proposal.standing;
+    assert_string_equal(standing->cannot_run == NULL ? "" : standing->cannot_run, why_not);
+    ward_request_free(request);
+    request = core_request(&world, &world.officer_b, &ward_op_approval_list,
+                           sizeof(struct ward_approval_list));
+    struct ward_approval_list *list = request->in;
+    list->page_size = 100;
+    assert_ok(core_run(&node, request));
+    bool listed = false;
+    for (size_t i = 0; i < list->n; i++) {
+        if (ward_id_eq(&list->proposals[i].id, &proposal->id)) {
+            const char *told = list->proposals[i].standing.cannot_run;
+            assert_string_equal(told == NULL ? "" : told, why_not);
+            listed = true;
+        }
+    }
+    assert_true(listed);
+    ward_request_free(request);
+}
+
 static void a_guarded_key_waits_for_another_officer(void **state)
 {
     (void)state;
@@ -271,6 +297,7 @@ static void a_guarded_key_waits_for_another_officer(void **state)
     propose(&first);
     propose(&other);
     assert_string_equal(progress(GUARDED).state, "none");
+    stands(&other, "");
     assert_ok(core_run_free(&node,
                             core_vote(&world, &world.officer_a, &ward_op_approval_submit, &first)));
     assert_code(core_run_free(
@@ -294,6 +321,7 @@ static void a_guarded_key_waits_for_another_officer(void **state)
     assert_int_equal(job.total, 2);
 
     /* The other one was made for a run that is there now; nor is one proposed beside it. */
+    stands(&other, "the key has moved on since it was made; propose again");
     assert_ok(core_run_free(&node,
                             core_vote(&world, &world.officer_a, &ward_op_approval_submit, &other)));
     assert_code(core_run_free(
