@@ -79,7 +79,9 @@ static ward_status start_workers(struct ward_app *app)
         WARD_TRY(ward_worker_start(app->workers[i]));
     }
     for (unsigned i = 0; i < app->config->database_readers; i++) {
-        WARD_TRY(ward_reader_start(&app->pipeline, app->store, &app->readers[i]));
+        if (app->readers[i] == NULL) {
+            WARD_TRY(ward_reader_start(&app->pipeline, app->store, &app->readers[i]));
+        }
     }
     return WARD_OK;
 }
