@@ -98,6 +98,16 @@ struct ward_bytes ward_node_text(const struct ward_node *node, const char *key)
     return found == NULL ? (struct ward_bytes){0} : found->text;
 }
 
+const struct ward_node *ward_node_named(const struct ward_node *list, struct ward_bytes name)
+{
+    for (size_t i = 0; list != NULL && i < list->n; i++) {
+        if (ward_bytes_eq(ward_node_text(&list->items[i], "name"), name)) {
+            return &list->items[i];
+        }
+    }
+    return NULL;
+}
+
 static bool left_out(const struct ward_node *item, const char *const *leave_out)
 {
     for (; leave_out != NULL && *leave_out != NULL; leave_out++) {

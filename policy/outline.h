@@ -22,6 +22,8 @@ ward_status ward_outline(struct ward_bytes text, struct ward_arena *arena, struc
 const struct ward_node *ward_node_find(const struct ward_node *node, const char *key);
 /* The text of that value; empty when there is none. */
 struct ward_bytes ward_node_text(const struct ward_node *node, const char *key);
+/* The entry of a list of maps whose "name" is that; NULL when there is none, and when list is. */
+const struct ward_node *ward_node_named(const struct ward_node *list, struct ward_bytes name);
 /* One line that is the same for all that mean the same: entries of maps and lists sorted, for no
  * list of a policy is in an order. leave_out: keys of this map alone, ends with NULL; may be NULL.
  * NULL is an empty line. */
