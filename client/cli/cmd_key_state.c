@@ -39,13 +39,47 @@ static int read_version(const char *text, uint32_t *ret)
     return CLI_DONE;
 }
 
-/* The daemon's answer to the request; takes proposals. */
-static int finish(struct cli *cli, const struct asked *asked, ward_rc rc, ward_proposals *proposals,
-                  const ward_error *error)
-{
-    if (rc != WARD_RC_OK) {
-        return cli_fail_call(asked->tried, error);
+typedef ward_rc ask_call(ward_client *client, const ward_call *call, const struct asked *asked,
+                         ward_proposals **ret, ward_error *error);
+
+/* libward's calls, by what they take besides the name. */
+#define ASK_KEY(verb)                                                                             \
+    static ward_rc ask_##verb(ward_client *client, const ward_call *call,                         \
+                              const struct asked *asked, ward_proposals **ret, ward_error *error) \
+    {                                                                                             \
+        return ward_##verb(client, call, asked->name, ret, error);                                \
     }
+#define ASK_VERSION(verb)                                                                         \
+    static ward_rc ask_##verb(ward_client *client, const ward_call *call,                         \
+                              const struct asked *asked, ward_proposals **ret, ward_error *error) \
+    {                                                                                             \
+        return ward_##verb(client, call, asked->name, asked->version, ret, error);                \
+    }
+ASK_KEY(disable_key)
+ASK_KEY(enable_key)
+ASK_VERSION(suspend_key)
+ASK_VERSION(resume_key)
+ASK_VERSION(deactivate_key)
+ASK_VERSION(compromise_key)
+ASK_VERSION(cancel_key_destruction)
+
+static ward_rc ask_change_key(ward_client *client, const ward_call *call, const struct asked *asked,
+                              ward_proposals **ret, ward_error *error)
+{
+    return ward_change_key(client, call, asked->name, (uint32_t)asked->value, ret, error);
+}
+
+static ward_rc ask_schedule_key_destruction(ward_client *client, const ward_call *call,
+                                            const struct asked *asked, ward_proposals **ret,
+                                            ward_error *error)
+{
+    return ward_schedule_key_destruction(client, call, asked->name, asked->version,
+                                         (uint32_t)asked->value, ret, error);
+}
+
+/* The daemon's answer is held against what was asked. */
+static int propose(struct cli *cli, const struct asked *asked, const ward_proposal_info *proposal)
+{
     struct cli_asked compared = {.action = asked->action,
                                  .object = asked->name,
                                  .reason = asked->reason,
@@ -61,11 +95,27 @@ static int finish(struct cli *cli, const struct asked *asked, ward_rc rc, ward_p
         compared.numbers[n].number = asked->value;
     }
     (void)fprintf(stderr, "%s\n", asked->meaning);
-    int exit = cli_propose(cli, proposals->items[0], &compared);
-    ward_proposals_free(proposals);
+    int exit = cli_propose(cli, proposal, &compared);
     if (exit == CLI_DONE && strcmp(asked->action, "key.compromise") == 0) {
         cli_key_warn_owed(cli, asked->name);
     }
+    return exit;
+}
+
+static int ask(struct cli *cli, const struct asked *asked, ask_call *call)
+{
+    int exit = cli_connect(cli);
+    if (exit != CLI_DONE) {
+        return exit;
+    }
+    const ward_call why = {.reason = asked->reason};
+    ward_proposals *proposals = NULL;
+    ward_error error;
+    if (call(cli->client, &why, asked, &proposals, &error) != WARD_RC_OK) {
+        return cli_fail_call(asked->tried, &error);
+    }
+    exit = propose(cli, asked, proposals->items[0]);
+    ward_proposals_free(proposals);
     return exit;
 }
 
@@ -81,26 +131,15 @@ static int finish(struct cli *cli, const struct asked *asked, ward_rc rc, ward_p
         "wait", CLI_FLAG, &(asked)->wait, NULL, "Wait until it is approved and done", 0, 0, false \
     }
 
-typedef ward_rc whole_call(ward_client *client, const ward_call *call, const char *name,
-                           ward_proposals **ret, ward_error *error);
-
 static int run_whole(struct cli *cli, int argc, char **argv, struct asked *asked, const char *doc,
-                     whole_call *ask)
+                     ask_call *call)
 {
     struct cli_texts names = {.n = 0};
     const struct cli_option options[] = {REASON(asked), WAIT(asked)};
     CLI_PARSE(cli, argc, argv, .args = "NAME", .doc = doc, CLI_OPTIONS(options),
               .positional = &names, .min = 1, .max = 1);
-    int exit = cli_connect(cli);
-    if (exit != CLI_DONE) {
-        return exit;
-    }
     asked->name = names.texts[0];
-    const ward_call call = {.reason = asked->reason};
-    ward_proposals *proposals = NULL;
-    ward_error error;
-    ward_rc rc = ask(cli->client, &call, asked->name, &proposals, &error);
-    return finish(cli, asked, rc, proposals, &error);
+    return ask(cli, asked, call);
 }
 
 int cli_key_disable(struct cli *cli, int argc, char **argv)
@@ -112,7 +151,7 @@ int cli_key_disable(struct cli *cli, int argc, char **argv)
     return run_whole(cli, argc, argv, &asked,
                      "Disables a key, at once and on your signature alone: no version of it wraps "
                      "or opens anything. Another officer reviews it.",
-                     ward_disable_key);
+                     ask_disable_key);
 }
 
 int cli_key_enable(struct cli *cli, int argc, char **argv)
@@ -123,7 +162,7 @@ int cli_key_enable(struct cli *cli, int argc, char **argv)
     return run_whole(cli, argc, argv, &asked,
                      "Proposes that a disabled key is used again. It runs when other officers have "
                      "approved it.",
-                     ward_enable_key);
+                     ask_enable_key);
 }
 
 int cli_key_change(struct cli *cli, int argc, char **argv)
@@ -143,27 +182,15 @@ int cli_key_change(struct cli *cli, int argc, char **argv)
               .doc = "Proposes another rotation period for a key. It runs when other officers have "
                      "approved it.",
               CLI_OPTIONS(options), .positional = &names, .min = 1, .max = 1);
-    int exit = cli_connect(cli);
-    if (exit != CLI_DONE) {
-        return exit;
-    }
     asked.name = names.texts[0];
-    const ward_call call = {.reason = asked.reason};
-    ward_proposals *proposals = NULL;
-    ward_error error;
-    ward_rc rc =
-        ward_change_key(cli->client, &call, asked.name, (uint32_t)asked.value, &proposals, &error);
-    return finish(cli, &asked, rc, proposals, &error);
+    return ask(cli, &asked, ask_change_key);
 }
 
 /* ---- of one version ---- */
 
-typedef ward_rc version_call(ward_client *client, const ward_call *call, const char *name,
-                             uint32_t version, ward_proposals **ret, ward_error *error);
-
 /* min: 1 where the daemon knows which version is meant, 2 where it must be named. */
 static int run_version(struct cli *cli, int argc, char **argv, struct asked *asked, const char *doc,
-                       size_t min, version_call *ask)
+                       size_t min, ask_call *call)
 {
     struct cli_texts texts = {.n = 0};
     bool yes = false;
@@ -180,18 +207,8 @@ static int run_version(struct cli *cli, int argc, char **argv, struct asked *ask
         exit = cli_can_ask(yes, "Run it on a terminal, or give --yes.");
         asked->confirm = yes ? NULL : asked->confirm;
     }
-    if (exit == CLI_DONE) {
-        exit = cli_connect(cli);
-    }
-    if (exit != CLI_DONE) {
-        return exit;
-    }
     asked->name = texts.texts[0];
-    const ward_call call = {.reason = asked->reason};
-    ward_proposals *proposals = NULL;
-    ward_error error;
-    ward_rc rc = ask(cli->client, &call, asked->name, asked->version, &proposals, &error);
-    return finish(cli, asked, rc, proposals, &error);
+    return exit == CLI_DONE ? ask(cli, asked, call) : exit;
 }
 
 int cli_key_suspend(struct cli *cli, int argc, char **argv)
@@ -203,7 +220,7 @@ int cli_key_suspend(struct cli *cli, int argc, char **argv)
     return run_version(cli, argc, argv, &asked,
                        "Suspends a version of a key, the active one unless another is named, at "
                        "once and on your signature alone. Another officer reviews it.",
-                       1, ward_suspend_key);
+                       1, ask_suspend_key);
 }
 
 int cli_key_resume(struct cli *cli, int argc, char **argv)
@@ -215,7 +232,7 @@ int cli_key_resume(struct cli *cli, int argc, char **argv)
     return run_version(cli, argc, argv, &asked,
                        "Proposes that a suspended version, the newest unless another is named, is "
                        "used again. It runs when other officers have approved it.",
-                       1, ward_resume_key);
+                       1, ask_resume_key);
 }
 
 int cli_key_deactivate(struct cli *cli, int argc, char **argv)
@@ -228,7 +245,7 @@ int cli_key_deactivate(struct cli *cli, int argc, char **argv)
                        "Proposes that a version, the active one unless another is named, wraps no "
                        "more. It runs when other officers have approved it. It cannot be taken "
                        "back.",
-                       1, ward_deactivate_key);
+                       1, ask_deactivate_key);
 }
 
 int cli_key_compromise(struct cli *cli, int argc, char **argv)
@@ -245,7 +262,7 @@ int cli_key_compromise(struct cli *cli, int argc, char **argv)
                        "It raises an alarm; what it wrapped is moved off it, and its records are "
                        "to be rekeyed afterwards. It cannot be taken back, so it asks first. "
                        "Another officer reviews it.",
-                       2, ward_compromise_key);
+                       2, ask_compromise_key);
 }
 
 int cli_key_cancel_destroy(struct cli *cli, int argc, char **argv)
@@ -257,7 +274,7 @@ int cli_key_cancel_destroy(struct cli *cli, int argc, char **argv)
     return run_version(cli, argc, argv, &asked,
                        "Stops the destruction of a version that waits for it, at once and on your "
                        "signature alone. Another officer reviews it.",
-                       2, ward_cancel_key_destruction);
+                       2, ask_cancel_key_destruction);
 }
 
 int cli_key_schedule_destroy(struct cli *cli, int argc, char **argv)
@@ -281,18 +298,7 @@ int cli_key_schedule_destroy(struct cli *cli, int argc, char **argv)
                      "other officers have approved it.",
               CLI_OPTIONS(options), .positional = &texts, .min = 2, .max = 2);
     int exit = read_version(texts.texts[1], &asked.version);
-    if (exit == CLI_DONE) {
-        exit = cli_connect(cli);
-    }
-    if (exit != CLI_DONE) {
-        return exit;
-    }
     asked.name = texts.texts[0];
     asked.number = asked.value == 0 ? NULL : "waiting_days";
-    const ward_call call = {.reason = asked.reason};
-    ward_proposals *proposals = NULL;
-    ward_error error;
-    ward_rc rc = ward_schedule_key_destruction(cli->client, &call, asked.name, asked.version,
-                                               (uint32_t)asked.value, &proposals, &error);
-    return finish(cli, &asked, rc, proposals, &error);
+    return exit == CLI_DONE ? ask(cli, &asked, ask_schedule_key_destruction) : exit;
 }
