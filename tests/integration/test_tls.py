@@ -12,7 +12,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.x509.oid import ExtendedKeyUsageOID
-from harness import pki, wire
+from harness import client, pki, wire
 from harness.client import header
 from harness.deployment import TRUST
 from harness.processes import wait_until
@@ -307,6 +307,81 @@ def test_certificates_change_under_load_and_no_call_fails(own):
         for thread in threads:
             thread.join()
     assert not failures and len(serials) == 10 and calls[0] > 50
+
+
+def test_a_fleet_moves_from_one_ca_to_another_and_no_call_fails(own):
+    """The way of wardd(8): both CAs in every file, then certificates, then the old CA goes."""
+    first, second = own.authority, pki.Authority("Second CA")
+    cas, both = own.folder / "moving.pem", first.pem + second.pem
+    cas.write_bytes(first.pem)
+    restart(own, client_ca=cas)
+    daemon, failures, stop = own.daemons[0], [], threading.Event()
+    fleet = {"old": own.identities["app"], "new": second.issue([TRUST + "app"])}
+    calls = dict.fromkeys(fleet, 0)
+    may_fail = threading.Event()
+    trust = own.folder / "both.pem"
+    trust.write_bytes(both)
+
+    def load(name: str, connects: bool) -> None:
+        """On one connection, or on a new one for each call."""
+        line = client.Client(daemon.target, both, fleet[name])
+        while not stop.is_set():
+            try:
+                line.generate()
+                calls[name] += 1
+            except Exception as error:  # noqa: BLE001
+                if name == "old" and may_fail.is_set():
+                    break
+                failures.append((name, error))
+            if connects:
+                line.close()
+                line = client.Client(daemon.target, both, fleet[name])
+        line.close()
+
+    def grow(name: str) -> None:
+        before = calls[name]
+        wait_until(lambda: calls[name] > before + 20 or failures, 30, f"{name} goes on")
+
+    def libward(name: str, ca: pathlib.Path) -> bool:
+        """Does the daemon know whose call it is? An application may not list keys."""
+        pem, key = fleet[name].write(own.folder, f"fleet-{name}")
+        profile = own.folder / "fleet.yaml"
+        profile.write_text(f"profiles:\n  - name: app\n    server: {daemon.target}\n    ca: {ca}\n    certificate: {pem}\n    key: {key}\n")
+        ran = subprocess.run([own.binary("ward"), "--config", profile, "--profile", "app", "key", "list"], capture_output=True, timeout=30,
+                             check=False)
+        return b"PERMISSION_DENIED" in ran.stderr
+
+    threads = [threading.Thread(target=load, args=("old", connects)) for connects in (False, True)]
+    for thread in threads:
+        thread.start()
+    try:
+        grow("old")
+        assert libward("old", trust) and not libward("new", trust)  # every client trusts both; the daemon one
+        cas.write_bytes(both)
+        reload(own)
+        threads += [threading.Thread(target=load, args=("new", connects)) for connects in (False, True)]
+        for thread in threads[2:]:
+            thread.start()
+        grow("old"), grow("new")
+        assert libward("old", trust) and libward("new", trust)
+        second.server().write(own.folder, "wardd")
+        reload(own)
+        grow("old"), grow("new")
+        assert libward("new", trust) and not libward("new", own.folder / "ca.pem")  # libward, too, takes both CAs
+        may_fail.set()
+        cas.write_bytes(second.pem)
+        reload(own)
+        for thread in threads[:2]:
+            thread.join(60)
+            assert not thread.is_alive()  # clients of the first CA are cut off, open connections too
+        grow("new")
+        assert not libward("old", trust) and libward("new", trust)
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+        first.server().write(own.folder, "wardd")
+    assert not failures
 
 
 def test_certificates_change_all_together_or_not_at_all(own):
