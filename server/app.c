@@ -22,18 +22,29 @@
 #define START_PATIENCE_US (30LL * 1000000)
 #define START_PAUSE_MS 200
 
+static struct ward_pkcs11_config pkcs11_of(const struct ward_config *config)
+{
+    return (struct ward_pkcs11_config){.helper_path = config->hsm_helper,
+                                       .module_path = config->hsm_module,
+                                       .token_label = config->hsm_token_label,
+                                       .token_serial = config->hsm_token_serial,
+                                       .pin_file = config->hsm_pin_file,
+                                       .deadline_ms = config->hsm_deadline_ms,
+                                       .start_deadline_ms = 10000,
+                                       .working_copies = config->hsm_working_copies,
+                                       .working_copies_max = config->hsm_working_copies_max};
+}
+
 ward_status ward_app_open_kek(const struct ward_config *config, struct ward_kek **ret)
 {
-    const struct ward_pkcs11_config pkcs11 = {.helper_path = config->hsm_helper,
-                                              .module_path = config->hsm_module,
-                                              .token_label = config->hsm_token_label,
-                                              .token_serial = config->hsm_token_serial,
-                                              .pin_file = config->hsm_pin_file,
-                                              .deadline_ms = config->hsm_deadline_ms,
-                                              .start_deadline_ms = 10000,
-                                              .working_copies = config->hsm_working_copies,
-                                              .working_copies_max = config->hsm_working_copies_max};
+    const struct ward_pkcs11_config pkcs11 = pkcs11_of(config);
     return ward_kek_pkcs11_open(&pkcs11, ret);
+}
+
+ward_status ward_app_rotate_pin(const struct ward_config *config, const char *new_pin_file)
+{
+    const struct ward_pkcs11_config pkcs11 = pkcs11_of(config);
+    return ward_pkcs11_rotate_pin(&pkcs11, new_pin_file);
 }
 
 /* ---- start ---- */

@@ -18,6 +18,8 @@ void ward_app_stop(struct ward_app *app);
 /* True once something was found that forbids going on (a database that was rolled back). */
 bool ward_app_must_stop(const struct ward_app *app);
 
+/* The operator's command: the process becomes the helper that does it. Returns when it failed. */
+ward_status ward_app_rotate_pin(const struct ward_config *config, const char *new_pin_file);
 ward_status ward_app_open_kek(const struct ward_config *config, struct ward_kek **ret);
 
 #endif

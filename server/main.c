@@ -19,8 +19,8 @@
 const char *argp_program_version = "wardd " WARD_VERSION;
 
 struct arguments {
-    const char *config, *owner;
-    bool genesis, check, adopt;
+    const char *config, *owner, *new_pin_file;
+    bool genesis, check, adopt, rotate_pin;
 };
 
 static error_t parse(int key, char *value, struct argp_state *state)
@@ -42,12 +42,24 @@ static error_t parse(int key, char *value, struct argp_state *state)
     case 'a':
         arguments->adopt = true;
         return 0;
+    case 'p':
+        arguments->rotate_pin = true;
+        return 0;
+    case 'n':
+        arguments->new_pin_file = value;
+        return 0;
     case ARGP_KEY_END:
         if (arguments->config == NULL) {
             argp_error(state, "--config FILE is needed");
         }
         if (arguments->genesis != (arguments->owner != NULL)) {
             argp_error(state, "--genesis and --owner CONNINFO go together");
+        }
+        if (arguments->new_pin_file != NULL && !arguments->rotate_pin) {
+            argp_error(state, "--new-pin-file goes with --rotate-pin");
+        }
+        if (arguments->genesis + arguments->check + arguments->rotate_pin > 1) {
+            argp_error(state, "--genesis, --check and --rotate-pin: one at a time");
         }
         return 0;
     default:
@@ -64,6 +76,9 @@ static const struct argp_option options[] = {
     {"adopt-database", 'a', NULL, 0,
      "once, after a migration: take the rows of keys, policy and revocations for good as they are",
      0},
+    {"rotate-pin", 'p', NULL, 0,
+     "change the token's PIN and the one in hsm.pin_file, and end; daemons go on", 0},
+    {"new-pin-file", 'n', "FILE", 0, "with --rotate-pin: the new PIN; without it a random one", 0},
     {"check", 'k', NULL, 0, "only read and check the configuration", 0},
     {0},
 };
@@ -164,6 +179,9 @@ int main(int argc, char **argv)
         (void)printf("%s: good\n", arguments.config);
     } else if (arguments.genesis) {
         code = ward_genesis(config, arguments.owner);
+    } else if (arguments.rotate_pin) {
+        (void)signal(SIGPIPE, SIG_DFL); /* it would be inherited */
+        code = ward_ok(ward_app_rotate_pin(config, arguments.new_pin_file)) ? 0 : 1;
     } else {
         code = serve(config, arguments.config);
     }

@@ -13,6 +13,8 @@
     X(C_GetTokenInfo)      \
     X(C_OpenSession)       \
     X(C_Login)             \
+    X(C_SetPIN)            \
+    X(C_CloseAllSessions)  \
     X(C_CreateObject)      \
     X(C_CopyObject)        \
     X(C_DestroyObject)     \

@@ -14,7 +14,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "backends/pkcs11/login.h"
 #include "backends/pkcs11/object.h"
+#include "backends/pkcs11/pin_change.h"
 #include "backends/pkcs11/probe.h"
 #include "backends/pkcs11/serve.h"
 #include "base/clock.h"
@@ -26,7 +28,18 @@
 
 static bool arguments(int argc, char **argv, struct ward_hsm_config *ret)
 {
-    enum { MODULE = 1, PARAMS, LABEL, SERIAL, PIN_FILE, NO_COPIES, COPIES_MAX, UNMODIFIABLE };
+    enum {
+        MODULE = 1,
+        PARAMS,
+        LABEL,
+        SERIAL,
+        PIN_FILE,
+        NO_COPIES,
+        COPIES_MAX,
+        UNMODIFIABLE,
+        ROTATE_PIN,
+        NEW_PIN_FILE
+    };
     static const struct option options[] = {{"module", required_argument, NULL, MODULE},
                                             {"module-params", required_argument, NULL, PARAMS},
                                             {"token-label", required_argument, NULL, LABEL},
@@ -35,6 +48,8 @@ static bool arguments(int argc, char **argv, struct ward_hsm_config *ret)
                                             {"no-copies", no_argument, NULL, NO_COPIES},
                                             {"copies-max", required_argument, NULL, COPIES_MAX},
                                             {"unmodifiable", no_argument, NULL, UNMODIFIABLE},
+                                            {"rotate-pin", no_argument, NULL, ROTATE_PIN},
+                                            {"new-pin-file", required_argument, NULL, NEW_PIN_FILE},
                                             {0}};
     *ret = (struct ward_hsm_config){.copies = true, .copies_max = 1};
     int option;
@@ -64,6 +79,12 @@ static bool arguments(int argc, char **argv, struct ward_hsm_config *ret)
         case UNMODIFIABLE:
             ret->unmodifiable = true;
             break;
+        case ROTATE_PIN:
+            ret->change_pin = true;
+            break;
+        case NEW_PIN_FILE:
+            ret->new_pin_file = optarg;
+            break;
         default:
             return false;
         }
@@ -72,22 +93,30 @@ static bool arguments(int argc, char **argv, struct ward_hsm_config *ret)
            (ret->token_label != NULL || ret->token_serial != NULL);
 }
 
-/* No core file, no ptrace by others, no new privileges, and no life after wardd's. Signals that a
- * terminal or a service manager sends to the whole group are for wardd to act on: it still needs
- * its helpers then. */
+/* No core file, no ptrace by others, no new privileges. */
 static ward_status harden(void)
 {
     struct rlimit none = {0, 0};
     if (prctl(PR_SET_DUMPABLE, 0) != 0 || setrlimit(RLIMIT_CORE, &none) != 0 ||
-        prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) {
+        prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) {
         return WARD_FOREIGN(WARD_E_INTERNAL, WARD_DOMAIN_ERRNO, errno);
     }
     (void)umask(077);
+    return ward_secret_pool_init(SECRET_POOL);
+}
+
+/* No life after wardd's. Signals that a terminal or a service manager sends to the whole group are
+ * for wardd to act on: it still needs its helpers then. */
+static ward_status follow_wardd(void)
+{
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) {
+        return WARD_FOREIGN(WARD_E_INTERNAL, WARD_DOMAIN_ERRNO, errno);
+    }
     static const int ignored[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE, SIGUSR1, SIGUSR2};
     for (size_t i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++) {
         (void)signal(ignored[i], SIG_IGN); /* fails for numbers that do not exist */
     }
-    return ward_secret_pool_init(SECRET_POOL);
+    return WARD_OK;
 }
 
 /* wardd waits for two doorbells: the PIN was right, and ready. */
@@ -105,7 +134,7 @@ static ward_status start(struct ward_hsm *hsm, const struct ward_hsm_config *con
     hsm->now_us = ward_monotonic_us(&ward_clock_system);
     hsm->search_until_us = hsm->now_us + START_SEARCH_US;
     WARD_TRY(ward_session_open(hsm, config, &ring->in_call));
-    WARD_TRY(ward_session_login(hsm));
+    WARD_TRY(ward_login(hsm, NULL, NULL));
     report(ring, WARD_STAGE_LOGGED_IN, WARD_OK);
     WARD_TRY(ward_probe_start(hsm));
     WARD_TRY(ward_object_enumerate(hsm));
@@ -130,6 +159,25 @@ static void serve(struct ward_hsm *hsm, struct ward_ring *ring)
     }
 }
 
+/* An operator's command, in wardd's place: there is no ring and nobody to follow. */
+static int change_pin(struct ward_hsm *hsm, const struct ward_hsm_config *config)
+{
+    static uint32_t in_call;
+    ward_status status = harden();
+    if (ward_ok(status)) {
+        status = ward_session_open(hsm, config, &in_call);
+    }
+    if (ward_ok(status)) {
+        status = ward_pin_change(hsm);
+    }
+    ward_session_close(hsm);
+    if (!ward_ok(status)) {
+        ward_log_status(WARD_LOG_ERROR, "hsm: the PIN was not changed, or not to the end", status);
+    }
+    (void)fflush(stdout); /* what it says is also in the exit code */
+    _exit(ward_ok(status) ? 0 : 1);
+}
+
 int main(int argc, char **argv)
 {
     static struct ward_hsm hsm;
@@ -139,7 +187,13 @@ int main(int argc, char **argv)
         (void)fputs("ward-hsm is started by wardd; it is no command for people.\n", stderr);
         return 2;
     }
+    if (config.change_pin) {
+        return change_pin(&hsm, &config);
+    }
     ward_status status = harden();
+    if (ward_ok(status)) {
+        status = follow_wardd();
+    }
     if (ward_ok(status)) {
         status = ward_ring_map(WARD_RING_MEMORY_FD, &ring);
     }

@@ -24,7 +24,7 @@
  * cache a call costs 7 % fewer instructions. */
 #define MALLOC_TUNING "GLIBC_TUNABLES=glibc.malloc.tcache_count=127"
 #define KILL_WAIT_MS 200 /* for SIGKILL to take effect, unless the kernel holds the process */
-#define ARGUMENTS_MAX 16
+#define ARGUMENTS_MAX 20
 
 /* Remembers a pid whose process will not go. False when there are too many: something is badly
  * wrong. */
@@ -62,7 +62,8 @@ struct spawn {
     const char *environment[3];
 };
 
-static void spawn_arguments(struct spawn *spawn, const struct ward_pkcs11_config *config)
+/* How many there are now. */
+static size_t spawn_arguments(struct spawn *spawn, const struct ward_pkcs11_config *config)
 {
     const char *pairs[][2] = {{"--module", config->module_path},
                               {"--module-params", config->module_params},
@@ -89,6 +90,19 @@ static void spawn_arguments(struct spawn *spawn, const struct ward_pkcs11_config
         spawn->argv[n++] = "--unmodifiable";
     }
     spawn->argv[n] = NULL;
+    return n;
+}
+
+static bool spawn_environment(struct spawn *spawn)
+{
+    const char *conf = getenv(CONF_VARIABLE);
+    if (conf != NULL && asprintf(&spawn->conf, CONF_VARIABLE "=%s", conf) < 0) {
+        spawn->conf = NULL;
+        return false;
+    }
+    spawn->environment[0] = MALLOC_TUNING;
+    spawn->environment[1] = spawn->conf;
+    return true;
 }
 
 /* Errors of the set-up calls are all lack of memory or a bad constant: gathered, not told apart. */
@@ -109,14 +123,7 @@ static int spawn_prepare(struct spawn *spawn)
     failed |= posix_spawnattr_setpgroup(&spawn->attributes, 0);
     failed |= posix_spawnattr_setflags(
         &spawn->attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
-    const char *conf = getenv(CONF_VARIABLE);
-    if (conf != NULL && asprintf(&spawn->conf, CONF_VARIABLE "=%s", conf) < 0) {
-        spawn->conf = NULL;
-        failed |= ENOMEM;
-    }
-    spawn->environment[0] = MALLOC_TUNING;
-    spawn->environment[1] = spawn->conf;
-    return failed;
+    return failed | (spawn_environment(spawn) ? 0 : ENOMEM);
 }
 
 static int spawn_run(struct spawn *spawn, pid_t *ret_pid)
@@ -162,7 +169,7 @@ ward_status ward_process_start(struct ward_process *process,
         return status;
     }
     struct spawn spawn = {.socket = moved(pair[1]), .memory = moved(memory)};
-    spawn_arguments(&spawn, config);
+    (void)spawn_arguments(&spawn, config); /* how many does not matter here */
     pid_t pid = 0;
     int failed = spawn.socket < 0 || spawn.memory < 0 ? EMFILE : spawn_run(&spawn, &pid);
     (void)close(spawn.socket); /* the child has its own */
@@ -177,6 +184,26 @@ ward_status ward_process_start(struct ward_process *process,
     process->socket = pair[0];
     process->ring = ring;
     return WARD_OK;
+}
+
+ward_status ward_pkcs11_rotate_pin(const struct ward_pkcs11_config *config,
+                                   const char *new_pin_file)
+{
+    struct spawn spawn = {0};
+    size_t n = spawn_arguments(&spawn, config);
+    spawn.argv[n++] = "--rotate-pin";
+    if (new_pin_file != NULL) {
+        spawn.argv[n++] = "--new-pin-file";
+        spawn.argv[n++] = new_pin_file;
+    }
+    spawn.argv[n] = NULL;
+    WARD_ENSURE(spawn_environment(&spawn), WARD_E_EXHAUSTED);
+    (void)execve(spawn.argv[0], (char *const *)(uintptr_t)spawn.argv,
+                 (char *const *)(uintptr_t)spawn.environment); /* returns only when it failed */
+    ward_status status = WARD_FOREIGN(WARD_E_UNAVAILABLE, WARD_DOMAIN_ERRNO, errno);
+    ward_log_text(WARD_LOG_ERROR, "hsm: helper cannot be started", "path", config->helper_path);
+    free(spawn.conf);
+    return status;
 }
 
 bool ward_process_alive(const struct ward_process *process)

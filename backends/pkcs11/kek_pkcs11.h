@@ -29,6 +29,11 @@ struct ward_pkcs11_config {
  * restarts. A session whose helper was lost starts another at its next call; its other calls do not
  * wait longer than deadline_ms for a ring, and end with the first that misses it. */
 ward_status ward_kek_pkcs11_open(const struct ward_pkcs11_config *config, struct ward_kek **ret);
+/* Becomes a helper that changes the token's PIN, and the PIN in pin_file, to the one in
+ * new_pin_file, or to a random one where that is NULL; the process ends with it, by exit code 0
+ * when it is done. Returns only when it could not be started. */
+ward_status ward_pkcs11_rotate_pin(const struct ward_pkcs11_config *config,
+                                   const char *new_pin_file);
 /* Whether the last probe found working copies usable; for status and bench. */
 bool ward_kek_pkcs11_uses_copies(const struct ward_kek *kek);
 

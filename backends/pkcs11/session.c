@@ -1,19 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* From a module's path to a session that is logged in. The PIN is read here, into locked memory,
- * used once and wiped: no other file or process sees it. Must not know what the session is used
- * for. */
+/* From a module's path to a session; login.c logs it in. Must not know what the session is used
+ * for.
+ */
 #include "backends/pkcs11/session.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "backends/pkcs11/rv.h"
 #include "base/log.h"
 
-#define PIN_MAX 256
 #define SLOTS_MAX 1024
 
 ward_status ward_session_status(struct ward_hsm *hsm, CK_RV rv)
@@ -95,74 +90,14 @@ ward_status ward_session_open(struct ward_hsm *hsm, const struct ward_hsm_config
     WARD_TRY(ward_module_load(config->module_path, in_call, &hsm->module));
     WARD_TRY(ward_session_status(hsm, ward_module_initialize(&hsm->module, config->module_params)));
     WARD_TRY(find_token(hsm));
+    return ward_session_begin(hsm);
+}
+
+ward_status ward_session_begin(struct ward_hsm *hsm)
+{
     return ward_session_status(hsm, WARD_CK(&hsm->module, C_OpenSession, hsm->slot,
                                             CKF_SERIAL_SESSION | CKF_RW_SESSION, NULL, NULL,
                                             &hsm->session));
-}
-
-/* A credential file: one line. Others on the machine must not be able to read it. */
-static ward_status pin_read(int fd, struct ward_secret *into, size_t *ret_size)
-{
-    struct stat st;
-    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || (st.st_mode & S_IRWXO) != 0) {
-        ward_log(WARD_LOG_ERROR,
-                 "hsm: pin_file is no regular file, or others may use it: chmod o=");
-        WARD_FAIL(WARD_E_UNAVAILABLE);
-    }
-    uint8_t *pin = ward_secret_fill(into);
-    size_t size = 0;
-    ssize_t got;
-    while (size <= PIN_MAX && (got = read(fd, pin + size, PIN_MAX + 1 - size)) != 0) {
-        if (got < 0 && errno != EINTR) {
-            return WARD_FOREIGN(WARD_E_UNAVAILABLE, WARD_DOMAIN_ERRNO, errno);
-        }
-        size += got > 0 ? (size_t)got : 0;
-    }
-    if (size > 0 && size <= PIN_MAX && pin[size - 1] == '\n') {
-        size--;
-    }
-    if (size == 0 || size > PIN_MAX) {
-        ward_log(WARD_LOG_ERROR, "hsm: pin_file must hold 1 to 256 bytes");
-        WARD_FAIL(WARD_E_UNAVAILABLE);
-    }
-    *ret_size = size;
-    return WARD_OK;
-}
-
-static ward_status pin_load(const char *path, struct ward_secret *into, size_t *ret_size)
-{
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-    if (fd < 0) {
-        ward_log_text(WARD_LOG_ERROR, "hsm: pin_file cannot be opened", "file", path);
-        return WARD_FOREIGN(WARD_E_UNAVAILABLE, WARD_DOMAIN_ERRNO, errno);
-    }
-    ward_status status = pin_read(fd, into, ret_size);
-    (void)close(fd); /* only read from */
-    return status;
-}
-
-ward_status ward_session_login(struct ward_hsm *hsm)
-{
-    CK_TOKEN_INFO info;
-    WARD_TRY(ward_session_status(hsm, WARD_CK(&hsm->module, C_GetTokenInfo, hsm->slot, &info)));
-    if ((info.flags & CKF_USER_PIN_LOCKED) != 0) {
-        ward_log(WARD_LOG_ERROR, "hsm: the token's PIN is locked");
-        return WARD_FOREIGN(WARD_E_STATE, WARD_DOMAIN_PKCS11, CKR_PIN_LOCKED);
-    }
-    if ((info.flags & CKF_LOGIN_REQUIRED) == 0) {
-        ward_log(WARD_LOG_WARN, "hsm: this token asks for no PIN: anybody on the host can use it");
-        return WARD_OK;
-    }
-    ward_auto(ward_secret_freep) struct ward_secret *pin = NULL;
-    size_t size = 0;
-    WARD_TRY(ward_secret_zero(PIN_MAX + 1, &pin));
-    WARD_TRY(pin_load(hsm->config->pin_file, pin, &size));
-    CK_RV rv = WARD_CK(&hsm->module, C_Login, hsm->session, CKU_USER, ward_secret_fill(pin), size);
-    if (ward_rv_class(rv) == WARD_RV_WRONG_PIN) {
-        ward_log_number(WARD_LOG_ERROR, "hsm: the token refuses the PIN; it is not tried again",
-                        "rv", (long long)rv);
-    }
-    return ward_session_status(hsm, rv);
 }
 
 ward_status ward_session_token(struct ward_hsm *hsm)

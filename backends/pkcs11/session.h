@@ -19,9 +19,11 @@ struct ward_hsm_config {
     const char *module_path, *module_params; /* params: NULL for most */
     const char *token_label, *token_serial;  /* one of the two */
     const char *pin_file;
-    bool copies;       /* wanted, where they work */
-    size_t copies_max; /* held at once; at least 1 */
-    bool unmodifiable; /* CKA_MODIFIABLE=FALSE on new KEKs, even at the price of copies */
+    bool change_pin;          /* and nothing else */
+    const char *new_pin_file; /* what to; NULL: to a random one */
+    bool copies;              /* wanted, where they work */
+    size_t copies_max;        /* held at once; at least 1 */
+    bool unmodifiable;        /* CKA_MODIFIABLE=FALSE on new KEKs, even at the price of copies */
 };
 
 struct ward_hsm {
@@ -55,8 +57,8 @@ struct ward_hsm {
  * STATE: the token says that its PIN is locked. */
 ward_status ward_session_open(struct ward_hsm *hsm, const struct ward_hsm_config *config,
                               uint32_t *in_call);
-/* One try. STATE when the token refuses the PIN: whoever gets that must not try again. */
-ward_status ward_session_login(struct ward_hsm *hsm);
+/* Another session with the same token; nobody is logged in to it. */
+ward_status ward_session_begin(struct ward_hsm *hsm);
 /* Is the token there, as far as the module knows? UNAVAILABLE otherwise, and the session is lost.
  */
 ward_status ward_session_token(struct ward_hsm *hsm);

@@ -2,6 +2,7 @@
 """The HSM misbehaves: its module crashes, hangs, lies; the token goes and comes; the PIN is wrong."""
 import os
 import signal
+import subprocess
 import time
 
 import grpc
@@ -155,6 +156,56 @@ def test_the_token_goes_and_comes_back(own, faults):
     wait_until(lambda: code_of(lambda: officer.create_key(f"app/with-token-{time.monotonic_ns()}")) is None, 15, "keys are made again")
     assert eventually(lambda: app.unwrap(wrapped)) == plaintext
     own.daemons[0].wait_ready(15)
+
+
+def test_the_pin_is_changed_under_a_running_daemon_and_a_kill_in_between_locks_nobody_out(own, faults):
+    daemon, pin_file = own.daemons[0], own.token.pin_file
+    after, chosen, first = pin_file.with_name("pin.new"), own.folder / "chosen-pin", own.token.pin
+    said, pins = [], [first]
+
+    def rotate(*arguments):
+        ran = subprocess.run([own.binary("wardd"), "--config", daemon.config, "--rotate-pin", *arguments], env=own.token.environment(),
+                             capture_output=True, text=True, timeout=60, check=False)
+        said.append(ran.stdout + ran.stderr)
+        pins.append(pin_file.read_text().strip())
+        return ran.returncode
+
+    def start_anew(tries: int) -> None:
+        """Each new helper logs in with so many tries."""
+        wait_until(lambda: daemon.helpers(), 20, "there are helpers")
+        old, logins = set(daemon.helpers()), faults.logins()
+        for helper in old:
+            os.kill(helper, signal.SIGKILL)
+        wait_until(lambda: works(app), 20, "a new one serves")
+        wait_until(lambda: faults.logins() - logins == tries * len(set(daemon.helpers()) - old), 20, "tries of each")
+
+    chosen.touch(mode=0o600)
+    chosen.write_text("abc\n")
+    assert rotate("--new-pin-file", chosen) == 1 and "too short or too long for the token" in said[-1]
+    app = own.client("app")
+    with Load([own.client("app", timeout=20) for _ in range(2)], "new-pin") as load:
+        wait_until(lambda: load.acknowledged() > 50, 20, "a load runs")
+        faults.do("C_SetPIN after")
+        try:
+            assert rotate() == -signal.SIGKILL
+        finally:
+            faults.stop()
+        assert pin_file.read_text().strip() == first and after.exists()
+        before = load.acknowledged()
+        wait_until(lambda: load.acknowledged() > before + 50, 20, "sessions stay logged in")
+        assert set(load.codes) <= {"OK"}, load.codes
+    start_anew(tries=2)
+    assert "run wardd --rotate-pin to finish it" in daemon.log_tail(20000)
+    pins.append(after.read_text().strip())
+    assert rotate() == 0 and "interrupted is finished" in said[-1] and not after.exists()
+    assert pins[-1] == pins[-2] != first
+    start_anew(tries=1)
+    chosen.write_text(first)
+    assert rotate("--new-pin-file", chosen) == 0 and "Other hosts whose daemons use this token" in said[-1]
+    assert pin_file.read_text() == first + "\n"
+    start_anew(tries=1)
+    assert not any(pin in text for pin in pins for text in [*said, daemon.log.read_text()])
+    load.check(app)
 
 
 def test_a_wrong_pin_is_tried_once(own, faults):

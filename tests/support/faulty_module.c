@@ -12,8 +12,11 @@
  *   known   C_GenerateKey: an AES key whose value is its CKA_ID, over and over
  *   count   add a line to the count file, and do it
  *   slow    do it N milliseconds later
+ *   after   do it, then die of SIGKILL
+ *   flags   C_GetTokenInfo: do it, with the flags N besides
  *
- * Each C_Initialize, C_Login, C_CopyObject and C_FindObjectsInit adds a line to the count file. */
+ * Each C_Initialize, C_Login, C_SetPIN, C_CopyObject and C_FindObjectsInit adds a line to the count
+ * file. */
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -28,12 +31,12 @@
 static CK_FUNCTION_LIST *real, list;
 static char real_path[512], control_path[512], count_path[512];
 
-enum action { NONE, CRASH, HANG, RETURN, ONCE, FLIP, FORGE, KNOWN, COUNT, SLOW };
+enum action { NONE, CRASH, HANG, RETURN, ONCE, FLIP, FORGE, KNOWN, COUNT, SLOW, AFTER, FLAGS };
 
 static enum action asked(const char *call, CK_RV *rv)
 {
-    static const char *const names[] = {"",     "crash", "hang",  "rv",    "once",
-                                        "flip", "forge", "known", "count", "slow"};
+    static const char *const names[] = {"",      "crash", "hang",  "rv",   "once",  "flip",
+                                        "forge", "known", "count", "slow", "after", "flags"};
     char text[128] = "", name[64] = "", action[16] = "";
     unsigned long number = 0;
     int fd = open(control_path, O_RDONLY | O_CLOEXEC);
@@ -47,7 +50,7 @@ static enum action asked(const char *call, CK_RV *rv)
         return NONE;
     }
     *rv = number;
-    for (int i = CRASH; i <= SLOW; i++) {
+    for (int i = CRASH; i <= FLAGS; i++) {
         if (strcmp(action, names[i]) == 0) {
             return (enum action)i;
         }
@@ -88,6 +91,8 @@ static bool fault(const char *call, CK_RV *rv, enum action *ret)
     case FLIP:
     case FORGE:
     case KNOWN:
+    case AFTER:
+    case FLAGS:
         return false;
     case COUNT:
         count(call);
@@ -139,6 +144,35 @@ static CK_RV faulty_Login(CK_SESSION_HANDLE session, CK_USER_TYPE user, CK_UTF8C
     enum action action;
     count("C_Login");
     return fault("C_Login", &rv, &action) ? rv : real->C_Login(session, user, pin, size);
+}
+
+static CK_RV faulty_SetPIN(CK_SESSION_HANDLE session, CK_UTF8CHAR_PTR old, CK_ULONG old_size,
+                           CK_UTF8CHAR_PTR fresh, CK_ULONG fresh_size)
+{
+    CK_RV rv;
+    enum action action;
+    count("C_SetPIN");
+    if (fault("C_SetPIN", &rv, &action)) {
+        return rv;
+    }
+    rv = real->C_SetPIN(session, old, old_size, fresh, fresh_size);
+    if (action == AFTER) {
+        (void)raise(SIGKILL);
+    }
+    return rv;
+}
+
+static CK_RV faulty_GetTokenInfo(CK_SLOT_ID slot, CK_TOKEN_INFO *info)
+{
+    CK_RV rv;
+    enum action action;
+    if (fault("C_GetTokenInfo", &rv, &action)) {
+        return rv;
+    }
+    CK_FLAGS more = action == FLAGS ? rv : 0;
+    rv = real->C_GetTokenInfo(slot, info);
+    info->flags |= more;
+    return rv;
 }
 
 static CK_RV faulty_Decrypt(CK_SESSION_HANDLE session, CK_BYTE_PTR in, CK_ULONG in_size,
@@ -243,7 +277,6 @@ static CK_RV faulty_FindObjectsInit(CK_SESSION_HANDLE session, CK_ATTRIBUTE *tem
     }
 
 PASS(GetSlotList, (CK_BBOOL a, CK_SLOT_ID *b, CK_ULONG *c), (a, b, c))
-PASS(GetTokenInfo, (CK_SLOT_ID a, CK_TOKEN_INFO *b), (a, b))
 PASS(OpenSession, (CK_SLOT_ID a, CK_FLAGS b, void *c, CK_NOTIFY d, CK_SESSION_HANDLE *e),
      (a, b, c, d, e))
 PASS(CreateObject, (CK_SESSION_HANDLE a, CK_ATTRIBUTE *b, CK_ULONG c, CK_OBJECT_HANDLE *d),
@@ -263,6 +296,7 @@ PASS(GenerateKeyPair,
      (a, b, c, d, e, f, g, h))
 PASS(GenerateRandom, (CK_SESSION_HANDLE a, CK_BYTE *b, CK_ULONG c), (a, b, c))
 PASS(Finalize, (void *a), (a))
+PASS(CloseAllSessions, (CK_SLOT_ID a), (a))
 
 CK_RV C_GetFunctionList(CK_FUNCTION_LIST **ret)
 {
@@ -274,6 +308,8 @@ CK_RV C_GetFunctionList(CK_FUNCTION_LIST **ret)
         .C_GetTokenInfo = faulty_GetTokenInfo,
         .C_OpenSession = faulty_OpenSession,
         .C_Login = faulty_Login,
+        .C_SetPIN = faulty_SetPIN,
+        .C_CloseAllSessions = faulty_CloseAllSessions,
         .C_CreateObject = faulty_CreateObject,
         .C_CopyObject = faulty_CopyObject,
         .C_DestroyObject = faulty_DestroyObject,
