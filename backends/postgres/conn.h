@@ -10,7 +10,7 @@
 #include "backends/postgres/statements.h"
 #include "base/status.h"
 
-#define WARD_PG_CONNECT_MS 2000 /* tens of them are its work, on a machine that has time */
+#define WARD_PG_CONNECT_MS 800
 #define WARD_PG_QUERY_MS 3000
 #define WARD_PG_SCAN_MS 30000 /* reads that look at every row of a KEK */
 
@@ -31,8 +31,9 @@ void ward_pg_conn_fini(struct ward_pg_conn *conn);
 void ward_pg_drop(struct ward_pg_conn *conn);
 
 /* Makes sure that there is a connection that the server has not closed. ret_fresh (may be NULL): it
- * was made just now. UNAVAILABLE within WARD_PG_CONNECT_MS; STATE with a refusal's text when the
- * server is there but not as it must be. */
+ * was made just now. UNAVAILABLE: nobody let us in within WARD_PG_CONNECT_MS, or our statements
+ * were not taken within WARD_PG_QUERY_MS more; STATE with a refusal's text when the server is there
+ * but not as it must be. */
 ward_status ward_pg_connect(struct ward_pg_conn *conn, bool *ret_fresh);
 /* From now on, all waits together may take so long. */
 void ward_pg_deadline(struct ward_pg_conn *conn, int timeout_ms);

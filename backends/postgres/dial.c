@@ -280,6 +280,8 @@ ward_status ward_pg_connect(struct ward_pg_conn *conn, bool *ret_fresh)
     ward_status status =
         ward_pg_dial(conn, conn->role == WARD_PG_WRITER ? "wardd writer" : "wardd reader");
     if (ward_ok(status)) {
+        /* Who has let us in is there: parsing all statements may take it as long as a query. */
+        ward_pg_deadline(conn, WARD_PG_QUERY_MS);
         status = setup(conn);
     }
     if (!ward_ok(status)) {
