@@ -124,6 +124,10 @@ static bool prepare_read(struct ward_read *r)
         r->checkpoint.size = 0;
         r->checkpoint.note = (struct ward_bytes){0};
         r->checkpoint.created_us = 0;
+        return r->checkpoint.below <= INT64_MAX;
+    case WARD_READ_HANDOVERS:
+        r->handovers.handovers = NULL;
+        r->handovers.n = 0;
         return true;
     case WARD_READ_REPLAY:
         r->replay.found = false;

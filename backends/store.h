@@ -13,7 +13,7 @@
 #include "base/status.h"
 #include "base/wipe_alloc.h"
 
-#define WARD_SCHEMA_VERSION 9
+#define WARD_SCHEMA_VERSION 10
 #define WARD_HASH_SIZE 32
 #define WARD_REPLAY_RESPONSE_MAX (512u * 1024)
 #define WARD_PURGE_MAX 10000u /* replays that one purge deletes, the oldest first */
@@ -57,9 +57,19 @@ struct ward_store_deployment {
     struct ward_bytes origin; /* the log's name */
     uint8_t genesis_policy_hash[WARD_HASH_SIZE];
     uint32_t schema_version;
-    struct ward_id log_key; /* the signer's ref, version 1 */
+    struct ward_id log_key; /* the signer's; what is here is version 1 */
     uint8_t log_algorithm;
     struct ward_bytes log_public_key;
+    int64_t created_us;
+};
+
+/* A later version of the key that signs the log. */
+struct ward_store_log_key {
+    uint32_t version; /* from 2 on */
+    uint8_t algorithm;
+    struct ward_bytes public_key;
+    uint64_t leaf; /* the number of the entry that tells of the change */
+    struct ward_id proposal;
     int64_t created_us;
 };
 
@@ -124,6 +134,8 @@ struct ward_store_snapshot {
     size_t n_versions;
     const struct ward_store_index_key *index_keys;
     size_t n_index_keys;
+    const struct ward_store_log_key *log_keys; /* ascending */
+    size_t n_log_keys;
     const struct ward_store_intent *intents;
     size_t n_intents;
     const struct ward_store_revocation *revocations; /* sorted by kind, value */
@@ -148,7 +160,8 @@ enum ward_read_kind {
     WARD_READ_PROPOSAL,       /* one with its votes */
     WARD_READ_PROPOSALS,      /* a page, newest first, with votes */
     WARD_READ_AUDIT,          /* leaves from start to end */
-    WARD_READ_CHECKPOINT,     /* the newest */
+    WARD_READ_CHECKPOINT,     /* the newest, or the newest below a size */
+    WARD_READ_HANDOVERS,      /* of each change of the log's key the first checkpoint behind it */
     WARD_READ_REPLAY,         /* what a request was answered; not found is OK */
     WARD_READ_POLICY,         /* one version of the policy; 0: the newest */
     WARD_READ_POLICIES,       /* all versions, ascending */
@@ -160,6 +173,13 @@ enum ward_read_kind {
     WARD_READ_RESERVE,   /* takes a block of a version's wraps; NOT_FOUND: no such version */
     WARD_READ_HEARTBEAT, /* tells which epoch a daemon has in force */
     WARD_READ_JOB_CLAIM, /* takes a part of a job that nobody holds, until the lease ends */
+};
+
+/* A change of the log's key for which there is none yet is left out. */
+struct ward_store_handover {
+    uint32_t version; /* of the key that came */
+    uint64_t size;
+    struct ward_bytes note;
 };
 
 struct ward_store_key_use {
@@ -312,10 +332,15 @@ struct ward_read {
             size_t n;
         } audit;
         struct {
+            uint64_t below; /* in; 0: no matter how large */
             uint64_t size;
             struct ward_bytes note;
             int64_t created_us;
         } checkpoint;
+        struct {
+            const struct ward_store_handover *handovers; /* ascending */
+            size_t n;
+        } handovers;
         struct {
             uint32_t version; /* in */
             struct ward_store_policy policy;
@@ -461,6 +486,7 @@ enum ward_effect_kind {                          /* administrative: one transact
                         WARD_EFFECT_POLICY,         /* insert version with text; the one that it
                                                        follows must be in force, and ceases */
                         WARD_EFFECT_INDEX_KEY,      /* insert */
+                        WARD_EFFECT_LOG_KEY,        /* insert; the one before must be the newest */
                         WARD_EFFECT_REVOCATION,     /* insert */
                         WARD_EFFECT_UNREVOCATION,   /* delete, as it is there */
                         WARD_EFFECT_EMERGENCY,      /* insert */
@@ -518,6 +544,7 @@ struct ward_effect {
             bool follows; /* version - 1; false: it is the first */
         } policy;
         struct ward_store_index_key index_key;
+        struct ward_store_log_key log_key;
         struct ward_store_revocation revocation;
         struct {
             uint8_t kind;

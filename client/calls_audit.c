@@ -2,6 +2,7 @@
 /* The Audit service and the health check. What comes back is not believed here: `ward audit verify`
  * checks it without this library. */
 #include "client/client.h"
+#include "client/proposal_view.h"
 #include "grpc/health/v1/health.pb-c.h"
 #include "ward/v1/audit.pb-c.h"
 
@@ -75,9 +76,27 @@ ward_rc ward_audit_checkpoint(ward_client *client, const ward_call *call,
         return ward_error_memory(error);
     }
     *checkpoint =
-        (struct checkpoint){.view = {answer->note, answer->vkey}, .arena = WARD_TAKE(arena)};
+        (struct checkpoint){.view = {answer->note, answer->vkey,
+                                     (const char *const *)answer->handovers, answer->n_handovers},
+                            .arena = WARD_TAKE(arena)};
     *ret = &checkpoint->view;
     return WARD_RC_OK;
+}
+
+ward_rc ward_rotate_log_key(ward_client *client, const ward_call *call, ward_proposals **ret,
+                            ward_error *error)
+{
+    static const struct ward_method method = {"/ward.v1.Audit/RotateLogKey", false};
+    ward_auto(ward_arena_freep) struct ward_arena *arena = NULL;
+    WARD_CLIENT_TRY(ward_message_arena(&arena, error));
+    Ward__V1__RotateLogKeyRequest request = WARD__V1__ROTATE_LOG_KEY_REQUEST__INIT;
+    request.header = ward_message_header(arena, call);
+    ProtobufCMessage *message = NULL;
+    WARD_CLIENT_TRY(ward_client_call(client, &method, call, &request.base,
+                                     &ward__v1__rotate_log_key_response__descriptor, arena,
+                                     &message, error));
+    Ward__V1__Proposal *proposal = ((const Ward__V1__RotateLogKeyResponse *)message)->proposal;
+    return ward_proposals_of(WARD_TAKE(arena), proposal, ret, error);
 }
 
 ward_rc ward_check_health(ward_client *client, const ward_call *call, int *serving,

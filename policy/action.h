@@ -53,6 +53,7 @@
     X(DOCTOR_RUN, "doctor.run", NONE, STAFF, NEVER)                                    \
     X(AUDIT_EXPORT, "audit.export", NONE, AUDITOR, NEVER)                              \
     X(AUDIT_CHECKPOINT, "audit.checkpoint", NONE, OFFICER_OR_AUDITOR, NEVER)           \
+    X(LOG_KEY_ROTATE, "audit.rotate-log-key", NONE, OFFICER, ALWAYS)                   \
     X(SERVER_REFLECT, "server.reflect", NONE, ANY, NEVER)                              \
     X(SYSTEM_REWRAP, "system.rewrap", KEY, SYSTEM, NEVER)                              \
     X(SYSTEM_REKEY, "system.rekey", KEY, SYSTEM, NEVER)                                \

@@ -122,8 +122,8 @@ void ward_checkpoint_body(const struct ward_checkpoint *checkpoint, struct ward_
     ward_buffer_add_u8(out, '\n');
 }
 
-void ward_note_finish(struct ward_bytes body, const struct ward_note_key *key,
-                      struct ward_bytes signature, struct ward_buffer *out)
+void ward_note_cosign(const struct ward_note_key *key, struct ward_bytes signature,
+                      struct ward_buffer *out)
 {
     uint8_t identified[4 + SIGNATURE_MAX];
     char text[WARD_BASE64_SIZE(sizeof(identified)) + 1];
@@ -134,12 +134,19 @@ void ward_note_finish(struct ward_bytes body, const struct ward_note_key *key,
     memcpy(identified, key->id, 4);
     memcpy(identified + 4, signature.data, signature.size);
     ward_base64_encode(WARD_BYTES(identified, 4 + signature.size), text);
-    ward_buffer_add(out, body);
-    ward_buffer_add(out, WARD_BYTES_LITERAL("\n" EM_DASH));
+    ward_buffer_add(out, WARD_BYTES_LITERAL(EM_DASH));
     ward_buffer_add(out, ward_bytes_str(key->name));
     ward_buffer_add_u8(out, ' ');
     ward_buffer_add(out, ward_bytes_str(text));
     ward_buffer_add_u8(out, '\n');
+}
+
+void ward_note_finish(struct ward_bytes body, const struct ward_note_key *key,
+                      struct ward_bytes signature, struct ward_buffer *out)
+{
+    ward_buffer_add(out, body);
+    ward_buffer_add_u8(out, '\n');
+    ward_note_cosign(key, signature, out);
 }
 
 /* One line without its newline, and the rest behind it. False when there is no newline. */

@@ -39,6 +39,10 @@ void ward_checkpoint_body(const struct ward_checkpoint *checkpoint, struct ward_
 /* Appends the whole note: body, blank line, signature line. Ed25519: 64 bytes; ECDSA: DER. */
 void ward_note_finish(struct ward_bytes body, const struct ward_note_key *key,
                       struct ward_bytes signature, struct ward_buffer *out);
+/* Appends one more signature line, of another key, to a finished note. */
+void ward_note_cosign(const struct ward_note_key *key, struct ward_bytes signature,
+                      struct ward_buffer *out);
+#define WARD_NOTE_SIGNERS_MAX 16 /* of the longest names, so many lines fit */
 /* Any signed note: finds the lines by the key (name and id), verifies them, ignores other keys'
  * lines. ret_text borrows from note. INVALID "checkpoint: not a signed note", "checkpoint: not
  * signed by this key", "checkpoint: signature does not verify". */

@@ -211,6 +211,11 @@ static ward_status take_existing(struct genesis *g, const struct ward_store_snap
                             "database: it belongs to a deployment that began with another policy");
     }
     g->deployment = snapshot->deployment;
+    if (snapshot->n_log_keys > 0) {
+        const struct ward_store_log_key *newest = &snapshot->log_keys[snapshot->n_log_keys - 1];
+        g->deployment.log_algorithm = newest->algorithm;
+        g->deployment.log_public_key = newest->public_key;
+    }
     return WARD_OK;
 }
 

@@ -29,6 +29,7 @@ enum domain {
     FACT_REVOCATION = 25,
     FACT_EMERGENCY = 26,
     FACT_INTENT = 27,
+    FACT_LOG_KEY = 28,
 };
 
 /* ---- numbers of 256 bits, big-endian ---- */
@@ -161,6 +162,18 @@ static void index_key(struct sums *sums, const struct ward_store_index_key *key)
     struct fact fact = begin(WARD_FACTS_DEPLOYMENT, FACT_INDEX_KEY, false);
     put_text(&fact, key->name);
     put_text(&fact, key->wrapped);
+    count(sums, &fact);
+}
+
+static void log_key(struct sums *sums, const struct ward_store_log_key *key)
+{
+    struct fact fact = begin(WARD_FACTS_DEPLOYMENT, FACT_LOG_KEY, false);
+    put_u32(&fact, key->version);
+    put_u8(&fact, key->algorithm);
+    put_u64(&fact, key->leaf);
+    put_id(&fact, &key->proposal);
+    put_u64(&fact, (uint64_t)key->created_us);
+    put_text(&fact, key->public_key);
     count(sums, &fact);
 }
 
@@ -324,6 +337,9 @@ static void apply(struct sums *sums, const struct ward_effect *effect)
     case WARD_EFFECT_INDEX_KEY:
         index_key(sums, &effect->index_key);
         return;
+    case WARD_EFFECT_LOG_KEY:
+        log_key(sums, &effect->log_key);
+        return;
     case WARD_EFFECT_REVOCATION:
         revocation(sums, effect->revocation.kind, effect->revocation.value,
                    &effect->revocation.proposal, effect->revocation.created_us, false);
@@ -429,6 +445,9 @@ ward_status ward_integrity_sum(const struct ward_integrity *integrity,
     for (size_t i = 0; i < snapshot->n_index_keys; i++) {
         index_key(&sums, &snapshot->index_keys[i]);
     }
+    for (size_t i = 0; i < snapshot->n_log_keys; i++) {
+        log_key(&sums, &snapshot->log_keys[i]);
+    }
     for (size_t i = 0; i < snapshot->n_keks; i++) {
         kek(&sums, &snapshot->keks[i]);
     }
@@ -512,8 +531,9 @@ ward_status ward_integrity_check(const struct ward_integrity *integrity,
     }
     WARD_TRY(check_policy_text(integrity, snapshot, &same_text));
     if (wrong[WARD_FACTS_DEPLOYMENT]) {
-        return WARD_REFUSAL(WARD_E_STATE,
-                            "database: rows of ward.deployment or ward.index_key " WHAT_TO_DO_ROWS);
+        return WARD_REFUSAL(
+            WARD_E_STATE,
+            "database: rows of ward.deployment, ward.index_key or ward.log_key " WHAT_TO_DO_ROWS);
     }
     if (wrong[WARD_FACTS_POLICY] || !same_text) {
         return WARD_REFUSAL(WARD_E_STATE, "database: rows of ward.policy " WHAT_TO_DO_ROWS);
@@ -533,7 +553,7 @@ ward_status ward_integrity_check(const struct ward_integrity *integrity,
 
 size_t ward_integrity_facts(const struct ward_store_snapshot *snapshot)
 {
-    return 1 + snapshot->n_index_keys + 3 * snapshot->n_keks + 2 * snapshot->n_versions +
-           2 * snapshot->n_policies + snapshot->n_revocations + snapshot->n_emergencies +
-           snapshot->n_intents;
+    return 1 + snapshot->n_index_keys + snapshot->n_log_keys + 3 * snapshot->n_keks +
+           2 * snapshot->n_versions + 2 * snapshot->n_policies + snapshot->n_revocations +
+           snapshot->n_emergencies + snapshot->n_intents;
 }

@@ -62,6 +62,28 @@ static void attach_versions(struct ward_state *state, const struct ward_store_sn
     }
 }
 
+static ward_status copy_log_keys(struct ward_state *state,
+                                 const struct ward_store_snapshot *snapshot, const char *origin)
+{
+    const struct ward_store_deployment *first = &snapshot->deployment;
+    size_t n = 1 + snapshot->n_log_keys;
+    struct ward_log_key *keys = WARD_ARENA_ARRAY(state->arena, struct ward_log_key, n);
+    WARD_ENSURE(keys != NULL, WARD_E_EXHAUSTED);
+    keys[0] = (struct ward_log_key){.ref = {.id = first->log_key, .version = 1}};
+    WARD_TRY(
+        ward_note_key_init(origin, first->log_algorithm, first->log_public_key, &keys[0].public));
+    for (size_t i = 1; i < n; i++) {
+        const struct ward_store_log_key *row = &snapshot->log_keys[i - 1];
+        WARD_ENSURE(row->version == i + 1 && row->leaf >= keys[i - 1].since, WARD_E_STATE);
+        keys[i] = (struct ward_log_key){.ref = {.id = first->log_key, .version = row->version},
+                                        .since = row->leaf + 1};
+        WARD_TRY(ward_note_key_init(origin, row->algorithm, row->public_key, &keys[i].public));
+    }
+    state->log_keys = keys;
+    state->n_log_keys = n;
+    return WARD_OK;
+}
+
 static ward_status copy_deployment(struct ward_state *state,
                                    const struct ward_store_snapshot *snapshot)
 {
@@ -71,11 +93,7 @@ static ward_status copy_deployment(struct ward_state *state,
     memcpy(origin, row->origin.data, row->origin.size);
     origin[row->origin.size] = 0;
     state->deployment = row->id;
-    state->log_key = (struct ward_kek_ref){.id = row->log_key, .version = 1};
-    WARD_TRY(
-        ward_note_key_init(origin, row->log_algorithm, row->log_public_key, &state->log_public));
-    ward_note_key_print(&state->log_public, state->log_vkey);
-    return WARD_OK;
+    return copy_log_keys(state, snapshot, origin);
 }
 
 static ward_status copy_revocations(struct ward_state *state,
@@ -187,6 +205,21 @@ void ward_state_unref(struct ward_state *state)
     ward_policy_unref(state->policy);
     ward_arena_free(state->arena);
     free(state);
+}
+
+const struct ward_log_key *ward_state_log_key(const struct ward_state *state, uint64_t size)
+{
+    size_t n = state->n_log_keys;
+    while (n > 1 && state->log_keys[n - 1].since > size) {
+        n--;
+    }
+    return &state->log_keys[n - 1];
+}
+
+bool ward_state_is_log_key(const struct ward_state *state, const struct ward_kek_ref *ref)
+{
+    return ward_id_eq(&state->log_keys[0].ref.id, &ref->id) && ref->version > 0 &&
+           ref->version <= state->n_log_keys;
 }
 
 const struct ward_key *ward_state_key(const struct ward_state *state, struct ward_bytes name)

@@ -52,6 +52,14 @@ struct ward_index {
     struct ward_secret *rows;                       /* 32 bytes; see server/integrity.h */
 };
 
+/* A version of the key that signs the log. */
+struct ward_log_key {
+    struct ward_kek_ref ref;
+    struct ward_note_key public;
+    uint64_t since; /* it signs checkpoints of this size on: the first one tells of the key */
+};
+#define WARD_LOG_KEYS_MAX 1000u /* the log is handed out with one checkpoint for each */
+
 struct ward_state {
     atomic_uint refs;
     struct ward_arena *arena;
@@ -61,9 +69,8 @@ struct ward_state {
     struct ward_index *index;
     struct ward_bytes node; /* this daemon's name; borrowed from the configuration */
     struct ward_id deployment;
-    struct ward_kek_ref log_key;
-    struct ward_note_key log_public;
-    char log_vkey[512];
+    const struct ward_log_key *log_keys; /* by version, from 1 on; the last one is in force */
+    size_t n_log_keys;
     const struct ward_key *keys; /* sorted by name */
     size_t n_keys;
     const struct ward_key **by_id;                   /* sorted by id */
@@ -83,6 +90,11 @@ ward_status ward_state_new(const struct ward_store_snapshot *snapshot, struct wa
 void ward_state_date_keys(struct ward_state *state, const struct ward_state *before);
 struct ward_state *ward_state_ref(struct ward_state *state);
 void ward_state_unref(struct ward_state *state);
+
+/* The version that signs a checkpoint of that size. */
+const struct ward_log_key *ward_state_log_key(const struct ward_state *state, uint64_t size);
+/* Is this a version of it, in force or of before? */
+bool ward_state_is_log_key(const struct ward_state *state, const struct ward_kek_ref *ref);
 
 const struct ward_key *ward_state_key(const struct ward_state *state, struct ward_bytes name);
 const struct ward_key *ward_state_key_by_id(const struct ward_state *state,

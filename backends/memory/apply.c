@@ -210,6 +210,23 @@ static ward_status insert_index_key(struct ward_memory_state *state,
     return ward_memory_insert(state, WARD_TABLE_INDEX_KEY, key);
 }
 
+/* The one before must be the newest. */
+static ward_status insert_log_key(struct ward_memory_state *state,
+                                  const struct ward_store_log_key *from)
+{
+    const struct ward_memory_rows *rows = &state->tables[WARD_TABLE_LOG_KEY];
+    WARD_ENSURE(from->version == rows->n + 2, WARD_E_CONFLICT);
+    for (size_t i = 0; i < rows->n; i++) {
+        const struct ward_store_log_key *other = rows->rows[i];
+        WARD_ENSURE(other->leaf != from->leaf && !ward_id_eq(&other->proposal, &from->proposal),
+                    WARD_E_CONFLICT);
+    }
+    struct ward_store_log_key *key = copy_row(state, from, sizeof(*from));
+    WARD_ENSURE(key != NULL, WARD_E_EXHAUSTED);
+    WARD_TRY(own(state, &key->public_key));
+    return ward_memory_insert(state, WARD_TABLE_LOG_KEY, key);
+}
+
 static ward_status insert_revocation(struct ward_memory_state *state,
                                      const struct ward_store_revocation *from)
 {
@@ -287,6 +304,8 @@ static ward_status apply_effect(struct ward_memory_state *state, const struct wa
         return insert_policy(state, effect);
     case WARD_EFFECT_INDEX_KEY:
         return insert_index_key(state, &effect->index_key);
+    case WARD_EFFECT_LOG_KEY:
+        return insert_log_key(state, &effect->log_key);
     case WARD_EFFECT_REVOCATION:
         return insert_revocation(state, &effect->revocation);
     case WARD_EFFECT_UNREVOCATION: {

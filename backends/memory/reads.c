@@ -314,11 +314,51 @@ static ward_status read_checkpoint(const struct ward_memory_state *state, struct
 {
     struct copier copier = {.arena = r->arena};
     const struct ward_memory_rows *rows = &ROWS(state, WARD_TABLE_CHECKPOINT);
-    WARD_ENSURE(rows->n > 0, WARD_E_NOT_FOUND);
-    const struct ward_memory_checkpoint *row = rows->rows[rows->n - 1];
+    size_t n = rows->n;
+    while (n > 0 && r->checkpoint.below > 0 &&
+           ((const struct ward_memory_checkpoint *)rows->rows[n - 1])->size >=
+               r->checkpoint.below) {
+        n--;
+    }
+    WARD_ENSURE(n > 0, WARD_E_NOT_FOUND);
+    const struct ward_memory_checkpoint *row = rows->rows[n - 1];
     r->checkpoint.size = row->size;
     r->checkpoint.note = copy(&copier, row->note);
     r->checkpoint.created_us = row->created_us;
+    return copied(&copier);
+}
+
+/* NULL: there is none yet. */
+static const struct ward_memory_checkpoint *first_behind(const struct ward_memory_rows *rows,
+                                                         uint64_t leaf)
+{
+    for (size_t i = 0; i < rows->n; i++) {
+        const struct ward_memory_checkpoint *row = rows->rows[i];
+        if (row->size > leaf) {
+            return row;
+        }
+    }
+    return NULL;
+}
+
+static ward_status read_handovers(const struct ward_memory_state *state, struct ward_read *r)
+{
+    struct copier copier = {.arena = r->arena};
+    const struct ward_memory_rows *keys = &ROWS(state, WARD_TABLE_LOG_KEY);
+    struct ward_store_handover *to =
+        WARD_ARENA_ARRAY(r->arena, struct ward_store_handover, keys->n);
+    WARD_ENSURE(to != NULL, WARD_E_EXHAUSTED);
+    r->handovers.n = 0;
+    for (size_t i = 0; i < keys->n; i++) {
+        const struct ward_store_log_key *key = keys->rows[i];
+        const struct ward_memory_checkpoint *row =
+            first_behind(&ROWS(state, WARD_TABLE_CHECKPOINT), key->leaf);
+        if (row != NULL) {
+            to[r->handovers.n++] = (struct ward_store_handover){
+                .version = key->version, .size = row->size, .note = copy(&copier, row->note)};
+        }
+    }
+    r->handovers.handovers = to;
     return copied(&copier);
 }
 
@@ -378,6 +418,8 @@ static ward_status answer(struct ward_memory_state *state, struct ward_read *r)
         return read_audit(state, r);
     case WARD_READ_CHECKPOINT:
         return read_checkpoint(state, r);
+    case WARD_READ_HANDOVERS:
+        return read_handovers(state, r);
     case WARD_READ_REPLAY:
         return read_replay(state, r);
     case WARD_READ_JOBS:

@@ -48,6 +48,18 @@ static int earlier_intent(const void *a, const void *b)
     return order != 0 ? order : memcmp(x->id.bytes, y->id.bytes, sizeof(x->id.bytes));
 }
 
+static ward_status add_log_keys(const struct builder *b, struct ward_store_snapshot *ret)
+{
+    struct ward_store_log_key *keys =
+        copy_rows(b, WARD_TABLE_LOG_KEY, sizeof(*keys), &ret->n_log_keys);
+    WARD_ENSURE(keys != NULL, WARD_E_EXHAUSTED);
+    for (size_t i = 0; i < ret->n_log_keys; i++) {
+        WARD_TRY(own(b, &keys[i].public_key));
+    }
+    ret->log_keys = keys;
+    return WARD_OK;
+}
+
 static ward_status add_rest(const struct builder *b, struct ward_store_snapshot *ret)
 {
     struct ward_store_index_key *keys =
@@ -105,6 +117,7 @@ ward_status ward_memory_snapshot(const struct ward_memory_state *state, struct w
     snapshot.policies = policies;
     WARD_TRY(add_keks(&b, &snapshot));
     WARD_TRY(add_rest(&b, &snapshot));
+    WARD_TRY(add_log_keys(&b, &snapshot));
     *ret = snapshot;
     return WARD_OK;
 }

@@ -102,6 +102,8 @@ static int compare(enum ward_memory_table table, const void *a, const void *b)
         return compare_kek_versions(a, b);
     case WARD_TABLE_INDEX_KEY:
         return FIELD(ward_bytes_cmp, ward_store_index_key, name);
+    case WARD_TABLE_LOG_KEY:
+        return FIELD(compare_u64, ward_store_log_key, version);
     case WARD_TABLE_INTENT:
         return ID_FIELD(ward_store_intent, id);
     case WARD_TABLE_INTENT_OBJECT:

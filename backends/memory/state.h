@@ -14,6 +14,7 @@ enum ward_memory_table {
     WARD_TABLE_KEK_NAME, /* the same rows by name */
     WARD_TABLE_KEK_VERSION,
     WARD_TABLE_INDEX_KEY,
+    WARD_TABLE_LOG_KEY,
     WARD_TABLE_INTENT,
     WARD_TABLE_INTENT_OBJECT, /* the same rows by kek, version, effect */
     WARD_TABLE_SUBJECT_KEY,

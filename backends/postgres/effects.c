@@ -115,6 +115,18 @@ static ward_status send_deployment(struct ward_pg_conn *conn,
     return ward_pg_send(conn, WARD_PG_INSERT_DEPLOYMENT);
 }
 
+static ward_status send_log_key(struct ward_pg_conn *conn, const struct ward_store_log_key *key)
+{
+    struct ward_pg_params *p = &conn->params;
+    ward_pg_add_u32(p, key->version);
+    ward_pg_add_i16(p, key->algorithm);
+    ward_pg_add_bytes(p, key->public_key);
+    ward_pg_add_u64(p, key->leaf);
+    ward_pg_add_bytes(p, ward_id_view(&key->proposal));
+    ward_pg_add_i64(p, key->created_us);
+    return ward_pg_send(conn, WARD_PG_INSERT_LOG_KEY);
+}
+
 static ward_status send_revocation(struct ward_pg_conn *conn,
                                    const struct ward_store_revocation *revocation)
 {
@@ -187,6 +199,8 @@ ward_status ward_pg_send_effect(struct ward_pg_conn *conn, const struct ward_eff
         ward_pg_add_bytes(p, effect->index_key.name);
         ward_pg_add_bytes(p, effect->index_key.wrapped);
         return ward_pg_send(conn, WARD_PG_INSERT_INDEX_KEY);
+    case WARD_EFFECT_LOG_KEY:
+        return send_log_key(conn, &effect->log_key);
     case WARD_EFFECT_REVOCATION:
         return send_revocation(conn, &effect->revocation);
     case WARD_EFFECT_UNREVOCATION:

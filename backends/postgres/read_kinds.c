@@ -126,7 +126,10 @@ static ward_status send_one(struct ward_pg_conn *conn, const struct ward_read *r
         ward_pg_add_u64(p, r->audit.max_bytes > INT32_MAX ? INT32_MAX : r->audit.max_bytes);
         return ward_pg_send(conn, WARD_PG_READ_AUDIT);
     case WARD_READ_CHECKPOINT:
+        ward_pg_add_u64(p, r->checkpoint.below == 0 ? INT64_MAX : r->checkpoint.below);
         return ward_pg_send(conn, WARD_PG_READ_CHECKPOINT);
+    case WARD_READ_HANDOVERS:
+        return ward_pg_send(conn, WARD_PG_READ_HANDOVERS);
     case WARD_READ_EMERGENCIES: {
         bool first = r->emergencies.before_us == 0;
         ward_pg_add_i64(p, first ? INT64_MAX : r->emergencies.before_us);
@@ -180,6 +183,7 @@ ward_status ward_pg_query_send(struct ward_pg_conn *conn, const struct ward_pg_q
     case WARD_READ_PROPOSALS:
     case WARD_READ_AUDIT:
     case WARD_READ_CHECKPOINT:
+    case WARD_READ_HANDOVERS:
     case WARD_READ_POLICY:
     case WARD_READ_POLICIES:
     case WARD_READ_KEY_USE:
@@ -335,6 +339,24 @@ static ward_status take_checkpoint(struct ward_read *r, const PGresult *result)
     return WARD_OK;
 }
 
+static ward_status take_handovers(struct ward_read *r, const PGresult *result)
+{
+    struct ward_pg_row row = {.result = result, .arena = r->arena};
+    int n = PQntuples(result);
+    struct ward_store_handover *rows = WARD_ARENA_ARRAY(r->arena, struct ward_store_handover, n);
+    WARD_ENSURE(rows != NULL, WARD_E_EXHAUSTED);
+    for (row.row = 0; row.row < n; row.row++) {
+        rows[row.row] = (struct ward_store_handover){.version = ward_pg_u32(&row, 0),
+                                                     .size = ward_pg_u64(&row, 1),
+                                                     .note = ward_pg_copy(&row, 2)};
+    }
+    WARD_TRY(ward_pg_row_status(&row));
+    r->handovers.handovers = rows;
+    r->handovers.n = (size_t)n;
+    r->status = WARD_OK;
+    return WARD_OK;
+}
+
 ward_status ward_pg_query_take(const struct ward_pg_query *query, const PGresult *result)
 {
     for (size_t i = 0; i < query->n; i++) {
@@ -367,6 +389,8 @@ ward_status ward_pg_query_take(const struct ward_pg_query *query, const PGresult
         return take_emergencies(query->reads[0], result);
     case WARD_READ_CHECKPOINT:
         return take_checkpoint(query->reads[0], result);
+    case WARD_READ_HANDOVERS:
+        return take_handovers(query->reads[0], result);
     case WARD_READ_POLICY:
     case WARD_READ_POLICIES:
     case WARD_READ_KEY_USE:

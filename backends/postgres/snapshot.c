@@ -127,6 +127,28 @@ static ward_status read_index_keys(const PGresult *result, struct ward_arena *ar
     return ward_pg_row_status(&row);
 }
 
+static ward_status read_log_keys(const PGresult *result, struct ward_arena *arena,
+                                 struct ward_store_snapshot *ret)
+{
+    struct ward_pg_row row = {.result = result, .arena = arena};
+    int n = PQntuples(result);
+    struct ward_store_log_key *keys = WARD_ARENA_ARRAY(arena, struct ward_store_log_key, n);
+    WARD_ENSURE(keys != NULL, WARD_E_EXHAUSTED);
+    for (row.row = 0; row.row < n; row.row++) {
+        keys[row.row] = (struct ward_store_log_key){
+            .version = ward_pg_u32(&row, 0),
+            .algorithm = (uint8_t)ward_pg_i16(&row, 1),
+            .public_key = ward_pg_copy(&row, 2),
+            .leaf = ward_pg_u64(&row, 3),
+            .proposal = ward_pg_id(&row, 4),
+            .created_us = ward_pg_i64(&row, 5),
+        };
+    }
+    ret->log_keys = keys;
+    ret->n_log_keys = (size_t)n;
+    return ward_pg_row_status(&row);
+}
+
 static ward_status read_intents(const PGresult *result, struct ward_arena *arena,
                                 struct ward_store_snapshot *ret)
 {
@@ -230,7 +252,8 @@ static ward_status read_snapshot(struct ward_pg_conn *conn, struct ward_arena *a
         {WARD_PG_READ_POLICIES, read_policies},  {WARD_PG_KEKS, read_keks},
         {WARD_PG_KEK_VERSIONS, read_versions},   {WARD_PG_INDEX_KEYS, read_index_keys},
         {WARD_PG_INTENTS, read_intents},         {WARD_PG_REVOCATIONS, read_revocations},
-        {WARD_PG_EMERGENCIES, read_emergencies}, {WARD_PG_COMMIT, read_nothing},
+        {WARD_PG_EMERGENCIES, read_emergencies}, {WARD_PG_LOG_KEYS, read_log_keys},
+        {WARD_PG_COMMIT, read_nothing},
     };
     const size_t n = sizeof(parts) / sizeof(parts[0]);
     struct ward_store_snapshot snapshot = {0};

@@ -79,6 +79,10 @@ static const struct statement statements[WARD_PG_STATEMENTS] = {
                               R},
     [WARD_PG_INDEX_KEYS] = {"index_keys", "SELECT name, wrapped FROM ward.index_key ORDER BY name",
                             R},
+    [WARD_PG_LOG_KEYS] = {"log_keys",
+                          "SELECT version, algorithm, public_key, leaf, proposal, created_us "
+                          "FROM ward.log_key ORDER BY version",
+                          R},
     [WARD_PG_INTENTS] = {"intents",
                          "SELECT id, kek, proposal, version, effect, node, created_us "
                          "FROM ward.intent ORDER BY created_us, id",
@@ -187,7 +191,15 @@ static const struct statement statements[WARD_PG_STATEMENTS] = {
          R},
     [WARD_PG_READ_CHECKPOINT] =
         {"read_checkpoint",
-         "SELECT size, note, created_us FROM ward.checkpoint ORDER BY size DESC LIMIT 1", R},
+         "SELECT size, note, created_us FROM ward.checkpoint WHERE size < $1::bigint "
+         "ORDER BY size DESC LIMIT 1",
+         R},
+    [WARD_PG_READ_HANDOVERS] =
+        {"read_handovers",
+         "SELECT l.version, c.size, c.note FROM ward.log_key l CROSS JOIN LATERAL ("
+         "SELECT size, note FROM ward.checkpoint WHERE size > l.leaf ORDER BY size LIMIT 1) c "
+         "ORDER BY l.version",
+         R},
     [WARD_PG_READ_REPLAYS] =
         {"read_replays",
          "SELECT w.ord, r.digest, r.response, r.created_us "
@@ -421,6 +433,14 @@ static const struct statement statements[WARD_PG_STATEMENTS] = {
                                   "INSERT INTO ward.index_key (name, wrapped) "
                                   "VALUES ($1::text, $2::bytea)",
                                   W},
+    /* The one before must be the newest. */
+    [WARD_PG_INSERT_LOG_KEY] =
+        {"insert_log_key",
+         "WITH moved AS (INSERT INTO ward.log_key (version, algorithm, public_key, leaf, proposal, "
+         "created_us) SELECT $1::integer, $2::smallint, $3::bytea, $4::bigint, $5::uuid, "
+         "$6::bigint WHERE $1::integer = 1 + coalesce((SELECT max(version) FROM ward.log_key), "
+         "1)" CAS_END,
+         W},
     [WARD_PG_INSERT_REVOCATION] = {"insert_revocation",
                                    "INSERT INTO ward.revocation (kind, value, proposal, "
                                    "created_us) VALUES ($1::smallint, $2::text, $3::uuid, "

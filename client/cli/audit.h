@@ -12,10 +12,10 @@ int audit_vkey_read(const char *path, struct ward_note_key *ret);
 
 struct audit_exported {
     struct ward_checkpoint checkpoint;
-    uint64_t rotations, proposals, files;
+    uint64_t rotations, proposals, files, key_changes;
 };
 /* Writes the folder up to the newest checkpoint. trusted: the log's key as the auditor was given
- * it, or NULL: as the daemon says. */
+ * it, of now or of before a change of it, or NULL: as the daemon says. */
 int audit_export(struct cli *cli, const char *path, const struct ward_note_key *trusted,
                  struct audit_exported *ret);
 
@@ -26,6 +26,12 @@ struct audit_problem {
     char *file;       /* relative to the folder */
     int64_t leaf;     /* -1: none in particular */
     char *text;
+};
+
+/* A change of the key that signs the log, as an entry tells of it and a handover proves. */
+struct audit_key_change {
+    uint64_t leaf;
+    char *time, *proposer, *approvers, *vkey; /* of the key that came */
 };
 
 #define AUDIT_PROBLEMS_MAX 1000
@@ -41,11 +47,14 @@ struct audit_report {
     uint64_t recovered;                         /* of the rotations: finished after a crash */
     uint64_t own; /* and made by the daemon itself, which nobody signs; of them, as it says, */
     uint64_t own_limit, own_period, own_compromised; /* at the limit of wraps, and so on */
+    struct audit_key_change *key_changes; /* all, when every one of them holds; else none */
+    size_t n_key_changes;
     uint64_t policies;                      /* versions that were in force, one behind the other */
     uint8_t policy_genesis[32], policy[32]; /* the first of them, and the last */
 };
 
-/* folder: an open directory. trusted: as above; NULL: the folder's own log.vkey. */
+/* folder: an open directory. trusted: as above, of now or of before a change of it; NULL: the
+ * folder's own log.vkey. */
 void audit_verify(int folder, const struct ward_note_key *trusted, struct audit_report *ret);
 /* The same, and every leaf is shown to `each` on the way, before it is known whether the log is
  * sound. each: NULL for none. */

@@ -11,6 +11,7 @@
 #include "base/id.h"
 #include "base/merkle.h"
 #include "client/cli/audit.h"
+#include "client/cli/audit_log_keys.h"
 #include "client/cli/audit_views.h"
 #include "proto/tlog_tiles.h"
 
@@ -28,6 +29,8 @@ struct export
     struct ward_tile_builder *builder;
     struct ward_buffer bundle;
     struct audit_leaves leaves;
+    struct ward_note_key key;         /* that signed the checkpoint */
+    struct audit_handovers handovers; /* in the arena of leaves */
     struct audit_exported *out;
     int exit; /* of what was said inside a callback */
 };
@@ -89,6 +92,7 @@ static ward_status hash_leaf(struct export *export, struct ward_bytes leaf)
     WARD_TRY(ward_merkle_leaf(export->digest, leaf, hash));
     WARD_TRY(audit_leaves_add(&export->leaves, leaf, export->tree.size, hash));
     WARD_TRY(ward_merkle_append(export->digest, &export->tree, hash));
+    WARD_TRY(audit_handovers_follow(&export->handovers, export->digest, &export->tree));
     WARD_TRY(ward_tile_entry_add(leaf, &export->bundle));
     return ward_tile_builder_add(export->builder, hash);
 }
@@ -256,26 +260,65 @@ static int write_key(const struct export *export, const struct ward_note_key *ke
     return write_file(export, "log.vkey", WARD_BYTES(vkey, size + 1));
 }
 
+static int fail_key(const char *why)
+{
+    return cli_fail(CLI_FAILED,
+                    "The log is not the one that this key belongs to, or was tampered with.",
+                    "Compare the --vkey file with the one from the deployment's genesis.",
+                    "the checkpoint does not verify: %s", why);
+}
+
+/* By the key given; by the daemon's own where there is none, or where the log changed its key, and
+ * then its entries have to lead from the one to the other. */
 static int verify_note(struct export *export, const ward_checkpoint_info *info,
-                       const struct ward_note_key *trusted, struct ward_note_key *key)
+                       const struct ward_note_key *trusted)
 {
     ward_status status = WARD_OK;
-    if (trusted != NULL) {
-        *key = *trusted;
+    if (trusted != NULL && info->n_handovers == 0) {
+        export->key = *trusted;
     } else {
-        status = ward_note_key_parse(info->vkey, key);
+        status = ward_note_key_parse(info->vkey, &export->key);
     }
     if (ward_ok(status)) {
-        status = ward_note_verify(ward_bytes_str(info->note), key, &export->out->checkpoint);
+        status =
+            ward_note_verify(ward_bytes_str(info->note), &export->key, &export->out->checkpoint);
     }
     if (ward_ok(status)) {
         return CLI_DONE;
     }
     const char *refusal = ward_status_refusal(status);
-    return cli_fail(CLI_FAILED,
-                    "The log is not the one that this key belongs to, or was tampered with.",
-                    "Compare the --vkey file with the one from the deployment's genesis.",
-                    "the checkpoint does not verify: %s", refusal == NULL ? "unreadable" : refusal);
+    return fail_key(refusal == NULL ? "unreadable" : refusal);
+}
+
+static int take_handovers(struct export *export, const ward_checkpoint_info *info)
+{
+    for (size_t i = 0; i < info->n_handovers; i++) {
+        ward_status status = audit_handovers_add(&export->handovers, export->leaves.arena,
+                                                 ward_bytes_str(info->handovers[i]));
+        if (!ward_ok(status)) {
+            return fail_status(status);
+        }
+    }
+    return CLI_DONE;
+}
+
+static int write_handovers(struct export *export, const struct ward_note_key *trusted)
+{
+    struct audit_log_key_fault fault;
+    bool found = false, sound = audit_log_keys_check(&export->leaves, &export->handovers,
+                                                     export->out->checkpoint.size, &export->key,
+                                                     trusted, &found, &fault);
+    if (!sound || (trusted != NULL && !found)) {
+        return fail_key(sound ? "checkpoint: not signed by this key" : fault.text);
+    }
+    int exit = CLI_DONE;
+    for (size_t i = 0; i < export->handovers.n && exit == CLI_DONE; i++) {
+        char path[AUDIT_HANDOVER_PATH_MAX];
+        audit_handover_path(i + 2, path);
+        exit = write_file(export, path, export->handovers.items[i].note);
+    }
+    export->out->key_changes = export->handovers.n;
+    return exit;
 }
 
 static int fetch_checkpoint(struct export *export, const char *request_id,
@@ -309,7 +352,7 @@ static bool has_request(struct export *export, uint64_t start, uint64_t end, con
 /* Checkpoints are signed about once a second: waits for one that covers the moment at which the
  * export was asked for, which the first question for a checkpoint marks in the log with its id. */
 static int fresh_checkpoint(struct export *export, const struct ward_note_key *trusted,
-                            struct ward_note_key *key, ward_checkpoint_info **ret)
+                            ward_checkpoint_info **ret)
 {
     struct ward_id id;
     char request_id[WARD_ID_TEXT_SIZE];
@@ -321,7 +364,7 @@ static int fresh_checkpoint(struct export *export, const struct ward_note_key *t
     for (int i = 0;; i++) {
         int exit = fetch_checkpoint(export, i == 0 ? request_id : NULL, ret);
         if (exit == CLI_DONE) {
-            exit = verify_note(export, *ret, trusted, key);
+            exit = verify_note(export, *ret, trusted);
         }
         if (exit != CLI_DONE) {
             return exit;
@@ -345,14 +388,16 @@ static int fresh_checkpoint(struct export *export, const struct ward_note_key *t
 
 static int take_checkpoint(struct export *export, const struct ward_note_key *trusted)
 {
-    struct ward_note_key key;
     ward_checkpoint_info *info = NULL;
-    int exit = fresh_checkpoint(export, trusted, &key, &info);
+    int exit = fresh_checkpoint(export, trusted, &info);
     if (exit == CLI_DONE) {
         exit = write_file(export, "checkpoint", ward_bytes_str(info->note));
     }
     if (exit == CLI_DONE) {
-        exit = write_key(export, &key);
+        exit = write_key(export, &export->key);
+    }
+    if (exit == CLI_DONE) {
+        exit = take_handovers(export, info);
     }
     ward_checkpoint_info_free(info);
     return exit;
@@ -373,6 +418,9 @@ static int run(struct export *export, const struct ward_note_key *trusted)
     int exit = take_checkpoint(export, trusted);
     if (exit == CLI_DONE) {
         exit = add_leaves(export, &export->out->checkpoint);
+    }
+    if (exit == CLI_DONE) {
+        exit = write_handovers(export, trusted);
     }
     return exit == CLI_DONE ? write_views(export) : exit;
 }

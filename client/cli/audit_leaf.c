@@ -49,7 +49,8 @@ static const struct text_member detail_members[] = {
     TEXT(proposal_digest),  TEXT(proposer),     TEXT(approvers),
     TEXT(signature_digest), TEXT(vote_digests), TEXT(vote_certificates),
     TEXT(executor),         TEXT(reviewed),     TEXT(deployment),
-    TEXT(to_hash),          TEXT(why)};
+    TEXT(to_hash),          TEXT(why),          TEXT(from_vkey),
+    TEXT(to_vkey)};
 
 static bool read_texts(const struct ward_json_slice *slices, size_t n,
                        const struct text_member *members, size_t n_members,

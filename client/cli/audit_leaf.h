@@ -16,8 +16,9 @@ struct audit_leaf {
      */
     struct ward_bytes executed, key, whom, key_id, proposal, proposal_digest, proposer, approvers,
         signature_digest, vote_digests, vote_certificates, executor, reviewed, deployment, why;
-    struct ward_bytes to_hash;  /* of the policy that an executed change put in force */
-    struct ward_bytes to_state; /* of the version that an executed command moved */
+    struct ward_bytes from_vkey, to_vkey; /* of an executed change of the log's key */
+    struct ward_bytes to_hash;            /* of the policy that an executed change put in force */
+    struct ward_bytes to_state;           /* of the version that an executed command moved */
     int64_t from_version, to_version, version;
 };
 

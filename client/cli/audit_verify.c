@@ -58,34 +58,7 @@ bool audit_load(struct audit_check *check, const char *file, struct ward_buffer 
     return false;
 }
 
-/* ---- key and checkpoint ---- */
-
-/* The key to verify with: the one given, and then the folder's must be the same. */
-static bool find_key(struct audit_check *check, const struct ward_note_key *trusted,
-                     struct ward_note_key *ret)
-{
-    struct ward_buffer text;
-    char vkey[513] = "", given[513] = "";
-    ward_buffer_init(&text, 1024);
-    bool loaded = audit_load(check, "log.vkey", &text);
-    if (loaded && text.size > 1 && text.size < sizeof(vkey) && text.data[text.size - 1] == '\n') {
-        memcpy(vkey, text.data, text.size - 1);
-    }
-    ward_buffer_fini(&text);
-    if (trusted != NULL) {
-        ward_note_key_print(trusted, given);
-        if (loaded && strcmp(given, vkey) != 0) {
-            audit_say(check, "altered", "log.vkey", -1, "it is not the key that was given");
-        }
-        *ret = *trusted;
-        return true;
-    }
-    if (loaded && !ward_ok(ward_note_key_parse(vkey, ret))) {
-        audit_say(check, "altered", "log.vkey", -1, "it is not a note verifier key");
-        return false;
-    }
-    return loaded;
-}
+/* ---- checkpoint ---- */
 
 /* What an unsigned checkpoint says, so that the rest can be looked at all the same. */
 static void guess_checkpoint(struct ward_bytes note, struct ward_checkpoint *ret)
@@ -203,6 +176,20 @@ static bool is_proposal_of_log(const struct audit_check *check, const char *path
     return false;
 }
 
+static bool is_handover_of_log(const struct audit_check *check, const char *path)
+{
+    size_t version = 1;
+    for (size_t i = 0; i < check->leaves.n; i++) {
+        char expected[AUDIT_HANDOVER_PATH_MAX];
+        version += audit_is_log_key_change(&check->leaves.items[i]);
+        audit_handover_path(version, expected);
+        if (version > 1 && strcmp(expected, path) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool belongs(const struct audit_check *check, const char *path)
 {
     static const char *const names[] = {"checkpoint", "log.vkey", "rotations.csv", AUDIT_MANIFEST};
@@ -217,7 +204,7 @@ static bool belongs(const struct audit_check *check, const char *path)
         return tile.width == ward_tile_width(check->report->checkpoint.size,
                                              entries ? 0 : tile.level, tile.index);
     }
-    return is_proposal_of_log(check, path);
+    return is_handover_of_log(check, path) || is_proposal_of_log(check, path);
 }
 
 static bool next_manifest_line(struct ward_bytes *text, struct ward_bytes *line)
@@ -319,9 +306,12 @@ static void check_inventory(struct audit_check *check)
 static ward_status verify(struct audit_check *check, const struct ward_note_key *trusted)
 {
     struct ward_note_key key;
-    bool has_key = find_key(check, trusted, &key);
+    bool has_key = audit_verify_find_key(check, trusted, &key);
     if (check_checkpoint(check, has_key ? &key : NULL)) {
         WARD_TRY(audit_verify_log(check));
+        if (has_key) {
+            WARD_TRY(audit_verify_keys(check, trusted, &key));
+        }
         check_rotations(check);
         check_unsigned_runs(check);
         check->report->emergencies = check->leaves.emergencies;
@@ -368,5 +358,12 @@ void audit_report_fini(struct audit_report *report)
         free(report->problems[i].text);
     }
     free(report->problems);
+    for (size_t i = 0; i < report->n_key_changes; i++) {
+        free(report->key_changes[i].time);
+        free(report->key_changes[i].proposer);
+        free(report->key_changes[i].approvers);
+        free(report->key_changes[i].vkey);
+    }
+    free(report->key_changes);
     *report = (struct audit_report){0};
 }

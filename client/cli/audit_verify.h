@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Inside verify: the log itself (audit_verify_log.c), the policies that decided
  * (audit_verify_policy.c), what officers signed (audit_verify_votes.c), and the views with the
- * folder's inventory (audit_verify.c). */
+ * folder's inventory (audit_verify.c), and the log's own keys (audit_verify_keys.c). */
 #ifndef WARD_CLIENT_CLI_AUDIT_VERIFY_H
 #define WARD_CLIENT_CLI_AUDIT_VERIFY_H
 
 #include "client/cli/audit.h"
+#include "client/cli/audit_log_keys.h"
 #include "client/cli/audit_views.h"
 
 /* A version of policy, as the log tells of it: genesis, and what each change made. */
@@ -27,6 +28,7 @@ struct audit_check {
     struct audit_report *report;
     struct audit_leaves leaves; /* collected while the log is read */
     struct audit_policies policies;
+    struct audit_handovers handovers; /* in the arena of leaves */
     struct audit_reading reading;
 };
 
@@ -38,6 +40,12 @@ bool audit_load(struct audit_check *check, const char *file, struct ward_buffer 
 
 /* Entries, tiles and root against report->checkpoint. */
 ward_status audit_verify_log(struct audit_check *check);
+/* Finds the keys to verify with and reads the handovers; false when there is no key. */
+bool audit_verify_find_key(struct audit_check *check, const struct ward_note_key *trusted,
+                           struct ward_note_key *ret);
+/* After the log: do its entries lead by handovers from the trusted key to the last one? */
+ward_status audit_verify_keys(struct audit_check *check, const struct ward_note_key *trusted,
+                              const struct ward_note_key *last);
 /* The next entry, after the collection had it: was it decided under the policy in force there? */
 ward_status audit_verify_policy(struct audit_check *check, struct ward_bytes json, uint64_t leaf);
 /* Was this policy ever in force before that leaf? True as well where the chain is broken. */

@@ -143,6 +143,10 @@ static ward_status check_leaf(struct log *log, struct pair *pair, struct ward_cu
             log->check->reading.each(log->check->reading.context, entry, leaf);
         }
         side_add(&log->entries, hash, &status);
+        if (log->entries.whole && ward_ok(status)) {
+            status = audit_handovers_follow(&log->check->handovers, log->check->digest,
+                                            &log->entries.tree);
+        }
         if (tile != NULL && memcmp(hash, tile, 32) != 0 && log->n_differing < MISMATCHES_MAX) {
             log->differing[log->n_differing++] = leaf;
         }

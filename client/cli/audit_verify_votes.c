@@ -264,6 +264,7 @@ static bool is_same_key(const struct audit_leaf *leaf, const struct ward_proposa
     int64_t from = 0, version = 0;
     bool version_named = ward_proposal_number(params, n, "version", &version);
     return ward_bytes_eq(ward_proposal_text(params, n, "key_id"), leaf->key_id) &&
+           ward_bytes_eq(ward_proposal_text(params, n, "from_vkey"), leaf->from_vkey) &&
            (!audit_is_rotation(leaf) || (ward_proposal_number(params, n, "from_version", &from) &&
                                          from == leaf->from_version)) &&
            (!version_named ||
@@ -284,8 +285,9 @@ static bool is_same_policy(const struct audit_leaf *leaf, const struct ward_prop
 static bool is_what_was_signed(const struct audit_leaf *leaf, const struct ward_proposal *proposal)
 {
     enum ward_action action;
-    bool of_key = ward_action_find(proposal->action, &action) &&
-                  ward_action_object(action) == WARD_OBJECT_KEY;
+    bool of_key =
+        ward_action_find(proposal->action, &action) &&
+        (ward_action_object(action) == WARD_OBJECT_KEY || action == WARD_ACTION_LOG_KEY_ROTATE);
     struct ward_bytes on = of_key ? leaf->key : leaf->whom;
     if (!ward_bytes_eq(leaf->executed, proposal->action) || !ward_bytes_eq(on, proposal->object)) {
         return false;

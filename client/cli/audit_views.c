@@ -6,12 +6,13 @@
 #include <stdio.h>
 
 #include "base/id.h"
+#include "client/cli/audit_log_keys.h"
 #include "proto/canonical.h"
 
 bool audit_is_rotation(const struct audit_leaf *leaf)
 {
     return ward_bytes_eq(leaf->executed, WARD_BYTES_LITERAL("key.rotate")) ||
-           audit_leaf_is_own_rotation(leaf);
+           audit_is_log_key_change(leaf) || audit_leaf_is_own_rotation(leaf);
 }
 
 /* RFC 4180. A cell that a spreadsheet would take for a formula gets a quote in front. */

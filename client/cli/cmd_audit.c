@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* ward audit: the checkpoint, the export and its check. */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "client/cli/audit.h"
 #include "client/cli/audit_folder.h"
 #include "client/cli/input.h"
+#include "client/cli/proposal.h"
 
 int audit_vkey_read(const char *path, struct ward_note_key *ret)
 {
@@ -125,6 +127,50 @@ static int run_export(struct cli *cli, int argc, char **argv)
     return exit == CLI_DONE ? print_exported(cli, folders.texts[0], &exported, vkey != NULL) : exit;
 }
 
+/* ---- another key for the log ---- */
+
+/* Said before it is signed: what auditors will have to do, and what they will not. */
+static void tell_consequences(void)
+{
+    (void)fprintf(
+        stderr,
+        "Once another officer has approved it, the HSM makes a new key, and every checkpoint from\n"
+        "then on is signed by that. Auditors need the new key (`ward audit checkpoint` shows it);\n"
+        "with the old one an export verifies as well, by the one checkpoint that both keys sign, "
+        "as\n"
+        "long as it is whole. Exports of before stay as they are, and verify with the old key.\n");
+}
+
+static int run_rotate_log_key(struct cli *cli, int argc, char **argv)
+{
+    const char *reason = NULL;
+    bool wait = false;
+    const struct cli_option options[] = {
+        {"reason", CLI_TEXT, &reason, "TEXT", "Why; officers and auditors read it", 0, 0, true},
+        {"wait", CLI_FLAG, &wait, NULL, "Wait until it is approved and done", 0, 0, false},
+    };
+    CLI_PARSE(cli, argc, argv,
+              .doc = "Proposes another key for the log's checkpoints. It runs when other officers "
+                     "have approved it.",
+              CLI_OPTIONS(options));
+    int exit = cli_connect(cli);
+    if (exit != CLI_DONE) {
+        return exit;
+    }
+    const ward_call call = {.reason = reason};
+    ward_proposals *proposals = NULL;
+    ward_error error;
+    if (ward_rotate_log_key(cli->client, &call, &proposals, &error) != WARD_RC_OK) {
+        return cli_fail_call("proposing another key for the log", &error);
+    }
+    tell_consequences();
+    const struct cli_asked asked = {
+        .action = "audit.rotate-log-key", .object = "ward/log", .reason = reason, .wait = wait};
+    exit = cli_propose(cli, proposals->items[0], &asked);
+    ward_proposals_free(proposals);
+    return exit;
+}
+
 /* ---- verify ---- */
 
 static uint64_t without_review(const struct audit_report *report)
@@ -132,6 +178,43 @@ static uint64_t without_review(const struct audit_report *report)
     uint64_t all = report->at_once + report->emergencies;
     uint64_t reviewed = report->reviewed + report->emergencies_reviewed;
     return all > reviewed ? all - reviewed : 0;
+}
+
+static void json_key_changes(struct cli_doc *doc, const struct audit_report *report)
+{
+    ward_json_name(&doc->json, "log_key_changes");
+    ward_json_array(&doc->json);
+    for (size_t i = 0; i < report->n_key_changes; i++) {
+        const struct audit_key_change *change = &report->key_changes[i];
+        ward_json_object(&doc->json);
+        ward_json_member_int(&doc->json, "leaf", (int64_t)change->leaf);
+        cli_doc_text(doc, "time", change->time);
+        cli_doc_text(doc, "proposer", change->proposer);
+        cli_doc_text(doc, "approvers", change->approvers);
+        cli_doc_text(doc, "vkey", change->vkey);
+        ward_json_object_end(&doc->json);
+    }
+    ward_json_array_end(&doc->json);
+}
+
+static void print_key_changes(const struct audit_report *report)
+{
+    for (size_t i = 0; i < report->n_key_changes; i++) {
+        const struct audit_key_change *change = &report->key_changes[i];
+        const char *parts[] = {change->time, change->proposer, change->approvers, change->vkey};
+        struct ward_buffer text;
+        ward_buffer_init(&text, 65536);
+        ward_buffer_printf(&text, "The log's key was changed at leaf %llu, ",
+                           (unsigned long long)change->leaf);
+        static const char *const behind[] = {", proposed by ", ", approved by ",
+                                             "; since then it is\n  ", "\n"};
+        for (size_t p = 0; p < 4; p++) {
+            cli_escape(ward_bytes_str(parts[p]), &text);
+            ward_buffer_printf(&text, "%s", behind[p]);
+        }
+        (void)cli_write(ward_buffer_view(&text)); /* says so itself */
+        ward_buffer_fini(&text);
+    }
 }
 
 /* The folder may hold a log of anybody's, under a key of his own: without the key that was given to
@@ -165,6 +248,7 @@ static void report_json(const struct audit_report *report, bool consistent, bool
     ward_json_name(&doc.json, "policy");
     ward_json_hex(&doc.json, WARD_BYTES_ARRAY(report->policy));
     cli_doc_text(&doc, "key", trusted ? "given" : "from the folder");
+    json_key_changes(&doc, report);
     ward_json_member_int(&doc.json, "problem_count", (int64_t)report->total);
     ward_json_name(&doc.json, "problems");
     ward_json_array(&doc.json);
@@ -239,6 +323,7 @@ static void report_table(const struct audit_report *report, bool consistent, boo
                         "the configuration; of the last, %s.\n",
                         (unsigned long long)report->policies, genesis, now);
     }
+    print_key_changes(report);
     if (!trusted) {
         (void)cli_print("The log's key came from the folder itself, and whose it is is not "
                         "established: give the one that you trust with --vkey.\n");
@@ -253,8 +338,9 @@ static int run_verify(struct cli *cli, int argc, char **argv)
     const char *vkey = NULL;
     const struct cli_option options[] = {
         {"vkey", CLI_TEXT, &vkey, "FILE",
-         "The log's key as you were given it; by the folder's own nothing is verified", 0, 0,
-         false},
+         "The log's key as you were given it, of now or of before it was changed; by the folder's "
+         "own nothing is verified",
+         0, 0, false},
     };
     CLI_PARSE(cli, argc, argv, .args = "DIR",
               .doc = "Checks an export without any network: every leaf, the tree, the checkpoint, "
@@ -296,6 +382,7 @@ static const struct cli_verb verbs[] = {
     {"checkpoint", run_checkpoint, "the newest signed tree head"},
     {"export", run_export, "the whole log into a folder"},
     {"verify", run_verify, "check such a folder, offline"},
+    {"rotate-log-key", run_rotate_log_key, "propose another key for the log's checkpoints"},
     {NULL, NULL, NULL},
 };
 

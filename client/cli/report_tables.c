@@ -122,7 +122,8 @@ static struct ward_bytes key_event(const struct report_event *event)
         return is(event->action, "system.destroy") ? WARD_BYTES_LITERAL("destroyed")
                                                    : WARD_BYTES_LITERAL("key.rotate");
     }
-    bool of_key = name.size > 4 && memcmp(name.data, prefix, 4) == 0;
+    bool of_key = (name.size > 4 && memcmp(name.data, prefix, 4) == 0) ||
+                  is(event->executed, "audit.rotate-log-key");
     /* A draft only proposes, and who looks changes nothing. */
     bool happened = event->executed.size > 0 || is(event->action, "key.create") ||
                     (is(event->action, "key.rekey") && event->run > 0);

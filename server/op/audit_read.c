@@ -72,7 +72,28 @@ static ward_status read_checkpoint(struct ward_request *request, struct ward_dig
 {
     (void)digest;
     struct ward_read *read;
-    return ward_request_add_read(request, WARD_READ_CHECKPOINT, &read);
+    WARD_TRY(ward_request_add_read(request, WARD_READ_CHECKPOINT, &read));
+    return ward_request_add_read(request, WARD_READ_HANDOVERS, &read);
+}
+
+/* Of the changes that this checkpoint covers. The two reads are not of one moment. */
+static ward_status take_handovers(struct ward_request *request, uint64_t size)
+{
+    struct ward_audit_checkpoint *in = request->in;
+    const struct ward_read *read;
+    WARD_TRY(ward_request_find_read(request, WARD_READ_HANDOVERS, &read));
+    WARD_TRY(read->status);
+    struct ward_bytes *notes =
+        WARD_ARENA_ARRAY(request->arena, struct ward_bytes, read->handovers.n);
+    WARD_ENSURE(notes != NULL, WARD_E_EXHAUSTED);
+    in->n_handovers = 0;
+    for (size_t i = 0; i < read->handovers.n; i++) {
+        if (read->handovers.handovers[i].size <= size) {
+            notes[in->n_handovers++] = read->handovers.handovers[i].note;
+        }
+    }
+    in->handovers = notes;
+    return WARD_OK;
 }
 
 static ward_status finish_checkpoint(struct ward_request *request, struct ward_worker *worker)
@@ -86,7 +107,11 @@ static ward_status finish_checkpoint(struct ward_request *request, struct ward_w
     }
     WARD_TRY(read->status);
     in->note = read->checkpoint.note;
-    in->vkey = request->state->log_vkey;
+    char *vkey = ward_arena_alloc(request->arena, 512);
+    WARD_ENSURE(vkey != NULL, WARD_E_EXHAUSTED);
+    ward_note_key_print(&ward_state_log_key(request->state, read->checkpoint.size)->public, vkey);
+    in->vkey = vkey;
+    WARD_TRY(take_handovers(request, read->checkpoint.size));
     ward_request_detail(request, "size", (int64_t)read->checkpoint.size);
     return WARD_OK;
 }

@@ -38,11 +38,6 @@ static ward_status keep(struct listing *listing, const struct ward_kek_ref *ref)
     return WARD_OK;
 }
 
-static bool same(const struct ward_kek_ref *a, const struct ward_kek_ref *b)
-{
-    return a->version == b->version && ward_id_eq(&a->id, &b->id);
-}
-
 /* Being made or destroyed, or left so by a crash: recovery's. */
 static bool intended(const struct ward_diagnosis *diagnosis, const struct ward_kek_ref *ref)
 {
@@ -55,6 +50,14 @@ static bool intended(const struct ward_diagnosis *diagnosis, const struct ward_k
     return false;
 }
 
+/* As the database is now; those of before stay in the token. */
+static bool is_new_log_key(const struct ward_diagnosis *diagnosis, const struct ward_kek_ref *ref)
+{
+    return diagnosis->snapshot != NULL && ref->version > 1 &&
+           ward_id_eq(&diagnosis->snapshot->deployment.log_key, &ref->id) &&
+           ref->version <= diagnosis->snapshot->n_log_keys + 1;
+}
+
 /* By the state, or by a newer one: the database as it is now. */
 static bool known(const struct ward_diagnosis *diagnosis, const struct ward_kek_ref *ref)
 {
@@ -62,7 +65,8 @@ static bool known(const struct ward_diagnosis *diagnosis, const struct ward_kek_
     const struct ward_key_version *version =
         key == NULL ? NULL : ward_key_version_find(key, ref->version);
     if ((version != NULL && version->state != WARD_KEY_DESTROYED) ||
-        same(ref, &diagnosis->state->log_key) || intended(diagnosis, ref)) {
+        ward_state_is_log_key(diagnosis->state, ref) || intended(diagnosis, ref) ||
+        is_new_log_key(diagnosis, ref)) {
         return true;
     }
     for (size_t i = 0; diagnosis->snapshot != NULL && i < diagnosis->snapshot->n_versions; i++) {
@@ -153,7 +157,8 @@ static ward_status check_versions(struct ward_diagnosis *diagnosis, const struct
             }
         }
     }
-    if (!has(listing, &diagnosis->state->log_key)) {
+    const struct ward_state *state = diagnosis->state;
+    if (!has(listing, &state->log_keys[state->n_log_keys - 1].ref)) {
         WARD_TRY(ward_diagnosis_add(diagnosis, MISSING, WARD_FINDING_GAP,
                                     "restore the token from its backup",
                                     "the key that signs the audit log is not in the token"));

@@ -22,6 +22,7 @@ static const struct {
     {WARD_ACTION_POLICY_APPLY, &ward_execution_policy},
     {WARD_ACTION_IDENTITY_REVOKE, &ward_execution_revocation},
     {WARD_ACTION_IDENTITY_UNREVOKE, &ward_execution_revocation},
+    {WARD_ACTION_LOG_KEY_ROTATE, &ward_execution_log_key},
 };
 
 ward_status ward_execution_find(struct ward_bytes action, const struct ward_execution **ret)

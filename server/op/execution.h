@@ -35,6 +35,6 @@ ward_status ward_execution_find(struct ward_bytes action, const struct ward_exec
 
 /* The rows of the table, each beside what it does. */
 extern const struct ward_execution ward_execution_key, ward_execution_key_state,
-    ward_execution_rekey, ward_execution_revocation, ward_execution_policy;
+    ward_execution_rekey, ward_execution_revocation, ward_execution_policy, ward_execution_log_key;
 
 #endif

@@ -302,6 +302,11 @@ struct ward_audit_export {
 struct ward_audit_checkpoint {
     struct ward_bytes note; /* out */
     const char *vkey;
+    const struct ward_bytes *handovers; /* one for each change of the log's key before it */
+    size_t n_handovers;
+};
+struct ward_log_key_rotate {
+    struct ward_proposal_view *proposal; /* out */
 };
 
 #endif

@@ -82,7 +82,7 @@ extern const struct ward_op ward_op_identity_revoke, ward_op_identity_unrevoke,
 extern const struct ward_op ward_op_emergency_open, ward_op_emergency_close, ward_op_emergency_list;
 extern const struct ward_op ward_op_policy_show, ward_op_policy_list, ward_op_policy_apply;
 extern const struct ward_op ward_op_diagnose;
-extern const struct ward_op ward_op_audit_export, ward_op_audit_checkpoint;
+extern const struct ward_op ward_op_audit_export, ward_op_audit_checkpoint, ward_op_log_key_rotate;
 /* Internal, by identity "system". */
 extern const struct ward_op ward_op_sign_checkpoint, ward_op_rewrap, ward_op_rewrap_open,
     ward_op_rewrap_end, ward_op_rekey, ward_op_rekey_open, ward_op_rekey_end, ward_op_recover,

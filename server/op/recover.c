@@ -5,6 +5,7 @@
 #include "base/failpoint.h"
 #include "policy/key_state.h"
 #include "server/op/key_making.h"
+#include "server/op/log_key_changing.h"
 #include "server/op/votes.h"
 #include "server/op/system.h"
 #include "server/work/batch.h"
@@ -14,6 +15,7 @@ struct recover_notes {
     bool finishes, executing; /* executing: there is a proposal, and it stands in that state */
     struct ward_proposal proposal;
     struct ward_key_making making;
+    struct ward_log_key_changing changing; /* of the log's key, in place of a making */
     struct ward_store_intent hold;
     struct ward_bytes approvers;
     struct ward_votes_digests votes;
@@ -60,6 +62,13 @@ static ward_status read(struct ward_request *request, struct ward_digest *digest
     WARD_TRY(ward_request_add_read(request, WARD_READ_PROPOSAL, &read));
     read->proposal.id = in->intent.proposal;
     return WARD_OK;
+}
+
+/* Of the key that signs the log? Its id is no KEK's. */
+static bool is_of_log(const struct ward_request *request)
+{
+    const struct ward_recover *in = request->in;
+    return ward_id_eq(&in->intent.kek, &request->state->log_keys[0].ref.id);
 }
 
 static ward_status name_votes(struct ward_request *request, struct ward_worker *worker,
@@ -110,7 +119,8 @@ static ward_status tell_finished(struct ward_request *request, const struct reco
     ward_hex_encode(WARD_BYTES_ARRAY(hash), hex);
     WARD_TRY(ward_arena_copy(request->arena, ward_bytes_str(hex), &digest_text));
     ward_request_detail_text(request, "executed", notes->proposal.action);
-    WARD_TRY(ward_key_making_tell(&notes->making, request));
+    WARD_TRY(is_of_log(request) ? ward_log_key_changing_tell(&notes->changing, request)
+                                : ward_key_making_tell(&notes->making, request));
     ward_request_detail_text(request, "proposal", id_text);
     ward_request_detail_text(request, "proposal_digest", digest_text);
     ward_request_detail_text(request, "proposer", notes->proposal.proposer);
@@ -124,15 +134,10 @@ static ward_status tell_finished(struct ward_request *request, const struct reco
     return WARD_OK;
 }
 
-static ward_status finish_proposal(struct ward_request *request, struct ward_worker *worker,
-                                   struct recover_notes *notes)
+static ward_status finish_making(struct ward_request *request, struct ward_worker *worker,
+                                 struct recover_notes *notes)
 {
     const struct ward_recover *in = request->in;
-    const struct ward_store_proposal *stored = &request->reads[1]->proposal.proposal;
-    WARD_TRY(request->reads[1]->status);
-    notes->executing = stored->state == WARD_PROPOSAL_EXECUTING;
-    WARD_TRY(ward_proposal_parse(stored->payload, request->arena, &notes->proposal));
-    WARD_TRY(check_votes(request, worker, notes, stored));
     WARD_TRY(ward_key_making_of_proposal(request->state, &notes->proposal, &notes->making));
     const struct ward_kek_ref begun = {in->intent.kek, in->intent.version};
     bool same =
@@ -141,7 +146,36 @@ static ward_status finish_proposal(struct ward_request *request, struct ward_wor
     notes->making.ref = begun;
     notes->making.intent = notes->hold;
     notes->making.created_us = ward_wall_us(worker->pipeline->clock);
-    WARD_TRY(ward_key_making_effect(&notes->making, worker));
+    return ward_key_making_effect(&notes->making, worker);
+}
+
+/* The public key of the crash's own key pair is not known, so that another takes its place. */
+static ward_status finish_changing(struct ward_request *request, struct ward_worker *worker,
+                                   struct recover_notes *notes)
+{
+    const struct ward_recover *in = request->in;
+    struct ward_log_key_changing *changing = &notes->changing;
+    WARD_TRY(ward_log_key_changing_of_proposal(request->state, &notes->proposal, changing));
+    WARD_ENSURE(changing->ref.version == in->intent.version, WARD_E_STATE);
+    struct ward_log_key *before = WARD_ARENA_NEW(request->arena, struct ward_log_key);
+    WARD_ENSURE(before != NULL, WARD_E_EXHAUSTED);
+    *before = *changing->before; /* the state may be replaced before the outcome */
+    changing->before = before;
+    changing->intent = notes->hold;
+    changing->created_us = ward_wall_us(worker->pipeline->clock);
+    return ward_log_key_changing_effect(changing, worker);
+}
+
+static ward_status finish_proposal(struct ward_request *request, struct ward_worker *worker,
+                                   struct recover_notes *notes)
+{
+    const struct ward_store_proposal *stored = &request->reads[1]->proposal.proposal;
+    WARD_TRY(request->reads[1]->status);
+    notes->executing = stored->state == WARD_PROPOSAL_EXECUTING;
+    WARD_TRY(ward_proposal_parse(stored->payload, request->arena, &notes->proposal));
+    WARD_TRY(check_votes(request, worker, notes, stored));
+    WARD_TRY(is_of_log(request) ? finish_changing(request, worker, notes)
+                                : finish_making(request, worker, notes));
     notes->finishes = true;
     return tell_finished(request, notes, stored->payload);
 }
@@ -154,7 +188,7 @@ static ward_status check_unused(const struct ward_request *request, const struct
     WARD_TRY(rows->status);
     const struct ward_key *key = ward_state_key_by_id(request->state, &ref->id);
     bool used = (key != NULL && ward_key_version_find(key, ref->version) != NULL) ||
-                ward_id_eq(&ref->id, &request->state->log_key.id);
+                ward_state_is_log_key(request->state, ref);
     for (size_t i = 0; i < rows->rows.n; i++) {
         used |= rows->rows.versions[i] == ref->version && rows->rows.counts[i] > 0;
     }
@@ -211,7 +245,8 @@ static ward_status commit(struct ward_request *request, struct ward_batch *batch
         WARD_TRY(ward_batch_effect(batch, &state));
     }
     if (notes->finishes) {
-        return ward_key_making_outcome(&notes->making, batch);
+        return is_of_log(request) ? ward_log_key_changing_outcome(&notes->changing, batch)
+                                  : ward_key_making_outcome(&notes->making, batch);
     }
     return ward_intent_end(&notes->hold, batch);
 }

@@ -12,29 +12,63 @@
 
 #define CHECKPOINT_SIGNATURE_MAX 80
 
+/* The one of before, of whatever daemon: it tells which key has signed last. */
+static ward_status read_before(struct ward_request *request, struct ward_digest *digest)
+{
+    (void)digest;
+    const struct ward_sign_checkpoint *in = request->in;
+    struct ward_read *before;
+    WARD_TRY(ward_request_add_read(request, WARD_READ_CHECKPOINT, &before));
+    before->checkpoint.below = in->tree.size;
+    return WARD_OK;
+}
+
+/* The key in force at that size first. The first checkpoint behind a change of it is signed by the
+ * key of before too, for those who trust nothing else yet: the handover. Whether this is the first
+ * one only the stored ones tell, and they stay; one that is signed late and is smaller is first
+ * again. */
+static ward_status sign_by_all(const struct ward_request *request, struct ward_worker *worker,
+                               uint64_t size, struct ward_bytes body, struct ward_buffer *note)
+{
+    const struct ward_state *state = request->state;
+    const struct ward_read *before = request->reads[0];
+    if (before->status.code != WARD_E_NOT_FOUND) {
+        WARD_TRY(before->status);
+    }
+    uint64_t size_before = ward_ok(before->status) ? before->checkpoint.size : 0;
+    const struct ward_log_key *last = ward_state_log_key(state, size_before);
+    const struct ward_log_key *key = ward_state_log_key(state, size);
+    WARD_ENSURE(key - last < WARD_NOTE_SIGNERS_MAX, WARD_E_STATE);
+    for (bool first = true; key >= last; first = false, key--) {
+        uint8_t signature[CHECKPOINT_SIGNATURE_MAX];
+        size_t n = 0;
+        WARD_TRY(
+            ward_kek_sign(worker->session, &key->ref, key->public.algorithm, body, signature, &n));
+        if (first) {
+            ward_note_finish(body, &key->public, WARD_BYTES(signature, n), note);
+        } else {
+            ward_note_cosign(&key->public, WARD_BYTES(signature, n), note);
+        }
+    }
+    return note->failed ? WARD_STATUS(WARD_E_EXHAUSTED) : WARD_OK;
+}
+
 static ward_status sign_checkpoint(struct ward_request *request, struct ward_worker *worker)
 {
     const struct ward_sign_checkpoint *in = request->in;
-    const struct ward_state *state = request->state;
     struct ward_checkpoint checkpoint = {.size = in->tree.size};
-    memcpy(checkpoint.origin, state->log_public.name, sizeof(checkpoint.origin));
+    memcpy(checkpoint.origin, request->state->log_keys[0].public.name, sizeof(checkpoint.origin));
     WARD_TRY(ward_merkle_root(worker->crypto.digest, &in->tree, checkpoint.root));
     struct ward_buffer body, note;
     ward_buffer_init(&body, WARD_NOTE_MAX);
     ward_buffer_init(&note, WARD_NOTE_MAX);
     ward_checkpoint_body(&checkpoint, &body);
-    uint8_t signature[CHECKPOINT_SIGNATURE_MAX];
-    size_t size = 0;
     struct ward_bytes *kept = WARD_ARENA_NEW(request->arena, struct ward_bytes);
     ward_status status =
-        ward_kek_sign(worker->session, &state->log_key, state->log_public.algorithm,
-                      ward_buffer_view(&body), signature, &size);
+        kept == NULL ? WARD_STATUS(WARD_E_EXHAUSTED)
+                     : sign_by_all(request, worker, in->tree.size, ward_buffer_view(&body), &note);
     if (ward_ok(status)) {
-        ward_note_finish(ward_buffer_view(&body), &state->log_public, WARD_BYTES(signature, size),
-                         &note);
-        status = note.failed || kept == NULL
-                     ? WARD_STATUS(WARD_E_EXHAUSTED)
-                     : ward_arena_copy(request->arena, ward_buffer_view(&note), kept);
+        status = ward_arena_copy(request->arena, ward_buffer_view(&note), kept);
     }
     ward_buffer_fini(&body);
     ward_buffer_fini(&note);
@@ -55,7 +89,7 @@ static ward_status commit_checkpoint(struct ward_request *request, struct ward_b
 const struct ward_op ward_op_sign_checkpoint = {
     .action = WARD_ACTION_AUDIT_CHECKPOINT,
     .silent = true,
-    .steps = {{.finish = sign_checkpoint, .commit = commit_checkpoint}},
+    .steps = {{.read = read_before, .finish = sign_checkpoint, .commit = commit_checkpoint}},
     .n_steps = 1,
 };
 

@@ -2,6 +2,7 @@
 /* ward.v1.Audit: leaves and checkpoints go out as they stand in the log, byte by byte. */
 #include "server/rpc/fields.h"
 #include "server/rpc/method.h"
+#include "server/rpc/replay_digest.h"
 #include "ward/v1/audit.pb-c.h"
 
 ward_status ward_audit_export_decode(struct ward_request *request, const ProtobufCMessage *message)
@@ -45,6 +46,29 @@ ward_status ward_audit_checkpoint_decode(struct ward_request *request,
     return WARD_OK;
 }
 
+ward_status ward_log_key_rotate_decode(struct ward_request *request,
+                                       const ProtobufCMessage *message)
+{
+    const Ward__V1__RotateLogKeyRequest *from = (const void *)message;
+    WARD_TRY(ward_replay_header(request, from->header, message));
+    WARD_REQUIRE(request->reason.size > 0, "reason: empty");
+    struct ward_log_key_rotate *in = WARD_ARENA_NEW(request->arena, struct ward_log_key_rotate);
+    WARD_ENSURE(in != NULL, WARD_E_EXHAUSTED);
+    request->in = in;
+    return WARD_OK;
+}
+
+ward_status ward_log_key_rotate_encode(struct ward_request *request, const ProtobufCMessage **ret)
+{
+    const struct ward_log_key_rotate *in = request->in;
+    Ward__V1__RotateLogKeyResponse *response =
+        WARD_ARENA_NEW(request->arena, Ward__V1__RotateLogKeyResponse);
+    WARD_ENSURE(response != NULL && in->proposal != NULL, WARD_E_EXHAUSTED);
+    ward__v1__rotate_log_key_response__init(response);
+    *ret = &response->base;
+    return ward_fields_proposal(request->arena, in->proposal, &response->proposal);
+}
+
 ward_status ward_audit_checkpoint_encode(struct ward_request *request, const ProtobufCMessage **ret)
 {
     const struct ward_audit_checkpoint *in = request->in;
@@ -53,6 +77,12 @@ ward_status ward_audit_checkpoint_encode(struct ward_request *request, const Pro
     WARD_ENSURE(response != NULL, WARD_E_EXHAUSTED);
     ward__v1__checkpoint_response__init(response);
     response->vkey = (char *)(in->vkey == NULL ? "" : in->vkey);
+    response->handovers = WARD_ARENA_ARRAY(request->arena, char *, in->n_handovers);
+    WARD_ENSURE(response->handovers != NULL, WARD_E_EXHAUSTED);
+    for (size_t i = 0; i < in->n_handovers; i++) {
+        WARD_TRY(ward_fields_text(request->arena, in->handovers[i], &response->handovers[i]));
+    }
+    response->n_handovers = in->n_handovers;
     *ret = &response->base;
     return ward_fields_text(request->arena, in->note, &response->note);
 }

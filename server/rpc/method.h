@@ -77,6 +77,7 @@ WARD_METHOD(policy_list)
 WARD_METHOD(policy_apply)
 WARD_METHOD(audit_export)
 WARD_METHOD(audit_checkpoint)
+WARD_METHOD(log_key_rotate)
 #undef WARD_METHOD
 
 #endif

@@ -228,6 +228,7 @@ static size_t batch_bytes(const struct ward_committer *c)
 static bool place(struct ward_committer *c, struct ward_request *request, ward_status *status)
 {
     struct ward_batch_mark mark = ward_batch_mark(&c->batch);
+    c->batch.leaf = c->next.tree.size;
     if (!add_rows(c, request, &mark)) {
         ward_pipeline_again(c->config.pipeline, request, true, &c->routes);
         return false;

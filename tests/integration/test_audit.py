@@ -248,10 +248,13 @@ TABLE = [
     ("Audit.Export", "audit.export", "bad", "INVALID_ARGUMENT", lambda c, r: c["auditor"].export(5, 1, r)),
     ("Audit.Checkpoint", "audit.checkpoint", "allowed", None, lambda c, r: c["auditor"].checkpoint(r)),
     ("Audit.Checkpoint", "audit.checkpoint", "refused", "PERMISSION_DENIED", lambda c, r: c["app"].checkpoint(r)),
+    ("Audit.RotateLogKey", "audit.rotate-log-key", "allowed", None, lambda c, r: c["officer-a"].propose_log_key(r)),
+    ("Audit.RotateLogKey", "audit.rotate-log-key", "refused", "PERMISSION_DENIED", lambda c, r: c["auditor"].propose_log_key(r)),
+    ("Audit.RotateLogKey", "audit.rotate-log-key", "bad", "INVALID_ARGUMENT", lambda c, r: c["officer-a"].propose_log_key(r, reason="")),
 ]
 # What cannot fail once it is allowed.
 NEVER_FAILS = {"Admin.ListRevocations", "Admin.ListPolicies", "Emergencies.List", "Keys.ListKeys", "Approvals.List", "Audit.Export", "Audit.Checkpoint",
-               "Admin.Diagnose"}
+               "Admin.Diagnose", "Audit.RotateLogKey"}
 NEVER_BAD = {"Audit.Checkpoint", "Admin.Diagnose"}
 
 

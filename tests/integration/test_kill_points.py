@@ -199,7 +199,7 @@ def test_the_log_tells_all_of_it(own):
     taken_up = [entry for entry in entries if entry["action"] == "system.recover"]
     assert {entry["detail"]["recovered"] for entry in taken_up if entry["outcome"] == "allowed"} == {"finished", "undone"}
     made = [(entry["detail"]["key_id"], entry["detail"]["to_version"]) for entry in entries
-            if entry["outcome"] == "allowed" and "to_version" in entry.get("detail", {})]
+            if entry["outcome"] == "allowed" and {"to_version", "key_id"} <= entry.get("detail", {}).keys()]
     assert len(made) == len(set(made)), "no version is told of twice"
     assert {key.replace("-", "") + f"{number:08x}" for key, number in made} >= {
         found for found, state in versions(own).items() if state == 2 and int(found[-8:], 16) > 1}

@@ -71,6 +71,7 @@ METHODS = {
     "Emergencies.List": ("emergency.list", {}),
     "Audit.Export": ("audit.export", {"start": 0, "end": 1}),
     "Audit.Checkpoint": ("audit.checkpoint", {}),
+    "Audit.RotateLogKey": ("audit.rotate-log-key", {}),
 }
 GUESSES = {"id": "00000000-0000-4000-8000-000000000001", "name": "app/demo", "key": "app/demo", "to_key": "", "collection": "fhir",
            "identity": TRUST + "none", "subject": "s", "json": b"{}", "signature": b"x", "size": 32, "count": 1, "minutes": 5,

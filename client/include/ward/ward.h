@@ -501,6 +501,10 @@ typedef struct ward_leaves {
 typedef struct ward_checkpoint_info {
     const char *note; /* C2SP tlog-checkpoint, a signed note */
     const char *vkey; /* the log's key as the daemon says; trust the one you were given instead */
+    /* Of each change of that key so far, oldest first, the first checkpoint behind it: signed by
+     * the key before and the one after it. */
+    const char *const *handovers;
+    size_t n_handovers;
 } ward_checkpoint_info;
 
 /* Leaves start to end - 1; end is at most the size of the newest checkpoint. */
@@ -510,6 +514,9 @@ void ward_leaves_free(ward_leaves *leaves);
 ward_rc ward_audit_checkpoint(ward_client *client, const ward_call *call,
                               ward_checkpoint_info **ret, ward_error *error);
 void ward_checkpoint_info_free(ward_checkpoint_info *checkpoint);
+/* Proposes another key for the log's checkpoints. */
+ward_rc ward_rotate_log_key(ward_client *client, const ward_call *call, ward_proposals **ret,
+                            ward_error *error);
 
 /* ---- identities: who is no longer let in ---- */
 

@@ -227,6 +227,10 @@ class Client:
     def checkpoint(self, request_id: str = ""):
         return self.audit.Checkpoint(audit_pb2.CheckpointRequest(header=header(request_id)), timeout=self.timeout)
 
+    def propose_log_key(self, request_id: str = "", reason: str = "it is a year old"):
+        """A draft: another key for the log's checkpoints."""
+        return self.audit.RotateLogKey(audit_pb2.RotateLogKeyRequest(header=header(request_id, reason=reason)), timeout=self.timeout).proposal
+
     def first_checkpoint(self, request_id: str = ""):
         """The newest; a daemon that has just begun signs its first within a second or so."""
         def signed():

@@ -79,7 +79,7 @@ roles:
       - name: revocations
         actions: [identity.revoke, identity.unrevoke, identity.list]
       - name: policies
-        actions: [doctor.run, policy.apply, policy.show, emergency.list, emergency.close]
+        actions: [doctor.run, policy.apply, policy.show, emergency.list, emergency.close, audit.rotate-log-key]
   - name: auditors
     kind: auditor
     members: ["person:carol"]

@@ -35,9 +35,9 @@ def open_note(note: str, vkey: str) -> tuple:
     key = base64.b64decode(encoded)
     text, _, signatures = note.partition("\n\n")
     text += "\n"
-    line = next(line for line in signatures.split("\n") if line.startswith(f"\u2014 {name} "))
-    blob = base64.b64decode(line.split(" ")[2])
-    assert blob[:4].hex() == key_id
+    blobs = [base64.b64decode(line.split(" ")[2]) for line in signatures.split("\n") if line.startswith(f"\u2014 {name} ")]
+    blob = next((blob for blob in blobs if blob[:4].hex() == key_id), None)
+    assert blob, "it is not signed by this key"
     if key[0] == 1:
         assert hashlib.sha256(name.encode() + b"\n" + key).digest()[:4].hex() == key_id
         ed25519.Ed25519PublicKey.from_public_bytes(key[1:]).verify(blob[4:], text.encode())
@@ -48,17 +48,37 @@ def open_note(note: str, vkey: str) -> tuple:
     return origin, int(size), base64.b64decode(root)
 
 
+def follow_keys(leaves: list, handovers: list, vkey: str, last: str) -> list:
+    """The entries that change the log's key: each from the one before, the first checkpoint behind it signed by both;
+    from the first to the last, and `vkey` is one of them."""
+    entries = [json.loads(leaf) for leaf in leaves]
+    changes = [entry for entry in entries if entry["outcome"] == "allowed" and entry.get("detail", {}).get("executed") == "audit.rotate-log-key"]
+    keys = [changes[0]["detail"]["from_vkey"] if changes else last]
+    assert len(handovers) == len(changes)
+    for number, (change, note) in enumerate(zip(changes, handovers), 1):
+        detail = change["detail"]
+        assert (detail["from_vkey"], detail["from_version"], detail["to_version"]) == (keys[-1], number, number + 1)
+        assert detail["proposer"] not in detail["approvers"].split(" ")
+        keys.append(detail["to_vkey"])
+        before, after = open_note(note, keys[-2]), open_note(note, keys[-1])
+        assert before == after and change["seq"] < after[1] <= len(leaves)
+        assert root_hash(leaves[:after[1]]) == after[2], "the handover is of another log"
+    assert keys[-1] == last and vkey in keys
+    return changes
+
+
 def verify(auditor, vkey: str) -> list:
     """Fetches the whole log, checks it against its signed checkpoint, returns the entries."""
     auditor.settle()
-    note = auditor.checkpoint().note
-    _, size, root = open_note(note, vkey)
+    newest = auditor.checkpoint()
+    _, size, root = open_note(newest.note, newest.vkey)
     leaves = []
     while len(leaves) < size:
         page = auditor.export(len(leaves), size)
         assert page, "the log ends before its checkpoint's size"
         leaves += page
     assert root_hash(leaves) == root, "the leaves are not those that were signed"
+    follow_keys(leaves, list(newest.handovers), vkey, newest.vkey)
     entries = [json.loads(leaf) for leaf in leaves]
     assert [entry["seq"] for entry in entries] == list(range(size)), "leaves are not numbered in order"
     _, breaks = follow_policies(entries)

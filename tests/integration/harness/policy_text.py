@@ -8,7 +8,7 @@ import yaml
 from cryptography import x509
 
 LETS_RUN = {"propose", "approve", "execute"}
-BARE = {"policy.apply", "identity.unrevoke"}  # guarded without keys
+BARE = {"policy.apply", "identity.unrevoke", "audit.rotate-log-key"}  # guarded without keys
 
 
 def glob(pattern: str) -> "re.Pattern":

@@ -36,7 +36,7 @@ static const struct {
     {"identity.list", ".OU."},      {"emergency.list", ".OU."},
     {"emergency.close", "AOUM"},    {"audit.export", "..U."},
     {"audit.checkpoint", ".OU."},   {"server.reflect", "AOUM"},
-    {"doctor.run", ".OUM"},
+    {"doctor.run", ".OUM"},         {"audit.rotate-log-key", ".O.."},
 };
 
 static bool kind_may(const char *action, unsigned kind)

@@ -20,7 +20,7 @@ const struct ward_op ward_op_identity_revoke, ward_op_identity_unrevoke, ward_op
 const struct ward_op ward_op_emergency_open, ward_op_emergency_close, ward_op_emergency_list;
 const struct ward_op ward_op_policy_show, ward_op_policy_list, ward_op_policy_apply;
 const struct ward_op ward_op_diagnose;
-const struct ward_op ward_op_audit_export, ward_op_audit_checkpoint;
+const struct ward_op ward_op_audit_export, ward_op_audit_checkpoint, ward_op_log_key_rotate;
 
 /* Nothing is answered twice here. */
 ward_status ward_replay_name(struct ward_request *request, const struct ward_replay_hooks *hooks,
@@ -217,6 +217,10 @@ void canned_answer(struct ward_request *request)
     } else if (request->op == &ward_op_identity_revoke ||
                request->op == &ward_op_identity_unrevoke) {
         struct ward_identity_change *in = request->in;
+        in->proposal = WARD_ARENA_NEW(request->arena, struct ward_proposal_view);
+        fill_proposal(in->proposal);
+    } else if (request->op == &ward_op_log_key_rotate) {
+        struct ward_log_key_rotate *in = request->in;
         in->proposal = WARD_ARENA_NEW(request->arena, struct ward_proposal_view);
         fill_proposal(in->proposal);
     } else if (request->op == &ward_op_policy_apply) {

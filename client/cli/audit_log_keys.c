@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* See the header. Pure: leaves, notes and keys in, a verdict out. */
+#include "client/cli/audit_log_keys.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "client/cli/input.h"
+
+#define VKEY_SIZE 512
+
+void audit_handover_path(size_t version, char out[static AUDIT_HANDOVER_PATH_MAX])
+{
+    (void)snprintf(out, AUDIT_HANDOVER_PATH_MAX, "handovers/%zu", version);
+}
+
+/* The second line. */
+static uint64_t size_of(struct ward_bytes note)
+{
+    struct ward_bytes line;
+    char digits[21] = "";
+    bool found = cli_next_line(&note, &line) && cli_next_line(&note, &line) && line.size > 0 &&
+                 line.size < sizeof(digits);
+    if (found) {
+        memcpy(digits, line.data, line.size);
+    }
+    return found ? strtoull(digits, NULL, 10) : 0;
+}
+
+ward_status audit_handovers_add(struct audit_handovers *handovers, struct ward_arena *arena,
+                                struct ward_bytes note)
+{
+    if (handovers->items == NULL) {
+        handovers->items = WARD_ARENA_ARRAY(arena, struct audit_handover, AUDIT_HANDOVERS_MAX);
+    }
+    WARD_ENSURE(handovers->items != NULL && handovers->n < AUDIT_HANDOVERS_MAX, WARD_E_EXHAUSTED);
+    struct audit_handover *to = &handovers->items[handovers->n];
+    *to = (struct audit_handover){.size = size_of(note)};
+    WARD_TRY(ward_arena_copy(arena, note, &to->note));
+    handovers->n++;
+    return WARD_OK;
+}
+
+ward_status audit_handovers_follow(struct audit_handovers *handovers, struct ward_digest *digest,
+                                   const struct ward_merkle *tree)
+{
+    while (handovers->reached < handovers->n &&
+           handovers->items[handovers->reached].size <= tree->size) {
+        struct audit_handover *at = &handovers->items[handovers->reached++];
+        if (at->size == tree->size) { /* else they are in no order, and it has none */
+            WARD_TRY(ward_merkle_root(digest, tree, at->root));
+            at->has_root = true;
+        }
+    }
+    return WARD_OK;
+}
+
+bool audit_is_log_key_change(const struct audit_leaf *leaf)
+{
+    return ward_bytes_eq(leaf->executed, WARD_BYTES_LITERAL("audit.rotate-log-key"));
+}
+
+bool audit_note_key_eq(const struct ward_note_key *a, const struct ward_note_key *b)
+{
+    return strcmp(a->name, b->name) == 0 && a->algorithm == b->algorithm &&
+           a->public_key_size == b->public_key_size &&
+           memcmp(a->public_key, b->public_key, a->public_key_size) == 0;
+}
+
+static bool read_key(struct ward_bytes vkey, struct ward_note_key *ret)
+{
+    char text[VKEY_SIZE] = "";
+    if (vkey.size >= sizeof(text) || (vkey.size > 0 && memchr(vkey.data, 0, vkey.size) != NULL)) {
+        return false;
+    }
+    memcpy(text, vkey.data, vkey.size);
+    return ward_ok(ward_note_key_parse(text, ret));
+}
+
+/* NULL: it is the checkpoint of these leaves, and both keys say so. */
+static const char *fault_of_handover(const struct audit_handover *handover,
+                                     const struct ward_note_key *from,
+                                     const struct ward_note_key *to, uint64_t leaf, uint64_t size)
+{
+    struct ward_checkpoint by_from, by_to;
+    if (!ward_ok(ward_note_verify(handover->note, from, &by_from))) {
+        return "it is not signed by the log's key of before the change";
+    }
+    if (!ward_ok(ward_note_verify(handover->note, to, &by_to))) {
+        return "it is not signed by the log's key of after the change";
+    }
+    if (by_to.size <= leaf || by_to.size > size) {
+        return "it does not cover the entry that tells of the change";
+    }
+    if (!handover->has_root || by_to.size != handover->size ||
+        memcmp(by_to.root, handover->root, sizeof(by_to.root)) != 0) {
+        return "its root is not that of the entries";
+    }
+    return NULL;
+}
+
+/* Where it stands: the key so far, and how many changes led to it. */
+struct walk {
+    const struct audit_handovers *handovers;
+    uint64_t size;
+    struct ward_note_key key;
+    size_t version;
+};
+
+static bool follow(struct walk *walk, const struct audit_leaf *leaf,
+                   struct audit_log_key_fault *ret)
+{
+    struct ward_note_key from, to;
+    *ret = (struct audit_log_key_fault){.kind = "unsigned", .leaf = (int64_t)leaf->index};
+    bool named = read_key(leaf->from_vkey, &from) && read_key(leaf->to_vkey, &to);
+    if (!named || !audit_note_key_eq(&from, &walk->key) || strcmp(from.name, to.name) != 0 ||
+        audit_note_key_eq(&from, &to) || leaf->from_version != (int64_t)walk->version ||
+        leaf->to_version != (int64_t)walk->version + 1) {
+        ret->text = "it changes the log's key, and not from the one before it to the next";
+        return false;
+    }
+    ret->version = walk->version + 1;
+    if (walk->version - 1 >= walk->handovers->n) {
+        ret->kind = "missing";
+        ret->text = "the handover from one key of the log to the next is not here";
+        return false;
+    }
+    ret->text = fault_of_handover(&walk->handovers->items[walk->version - 1], &from, &to,
+                                  leaf->index, walk->size);
+    walk->key = to;
+    walk->version++;
+    return ret->text == NULL;
+}
+
+static const struct audit_leaf *first_change(const struct audit_leaves *leaves)
+{
+    for (size_t i = 0; i < leaves->n; i++) {
+        if (audit_is_log_key_change(&leaves->items[i])) {
+            return &leaves->items[i];
+        }
+    }
+    return NULL;
+}
+
+bool audit_log_keys_check(const struct audit_leaves *leaves,
+                          const struct audit_handovers *handovers, uint64_t size,
+                          const struct ward_note_key *last, const struct ward_note_key *trusted,
+                          bool *ret_trusted, struct audit_log_key_fault *ret_fault)
+{
+    struct walk walk = {.handovers = handovers, .size = size, .key = *last, .version = 1};
+    const struct audit_leaf *first = first_change(leaves);
+    *ret_trusted = false;
+    if (first != NULL && !read_key(first->from_vkey, &walk.key)) {
+        walk.key = *last; /* and so the first change does not follow */
+    }
+    *ret_trusted = trusted != NULL && audit_note_key_eq(trusted, &walk.key);
+    for (size_t i = 0; i < leaves->n; i++) {
+        if (!audit_is_log_key_change(&leaves->items[i])) {
+            continue;
+        }
+        if (!follow(&walk, &leaves->items[i], ret_fault)) {
+            return false;
+        }
+        *ret_trusted = *ret_trusted || (trusted != NULL && audit_note_key_eq(trusted, &walk.key));
+    }
+    *ret_fault = (struct audit_log_key_fault){.kind = "unsigned", .leaf = -1};
+    if (!audit_note_key_eq(&walk.key, last)) {
+        ret_fault->text = "the entries lead to another key of the log than signed the checkpoint";
+        return false;
+    }
+    if (handovers->n >= walk.version) {
+        *ret_fault = (struct audit_log_key_fault){
+            "extra", "no entry tells of this change of the log's key", walk.version + 1, -1};
+        return false;
+    }
+    return true;
+}

@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The key that signs the log changes: two officers agree to it, every daemon signs with the new one, and whoever trusts
+one of the keys comes by the handovers to all that the log says."""
+import concurrent.futures
+import contextlib
+import csv
+import io
+import shutil
+
+import grpc
+import pytest
+from harness import log
+from harness.cli import Cli
+from harness.kill_points import die_at, intents, needed, thinned
+from harness.processes import wait_until
+
+ACTION = "audit.rotate-log-key"
+
+
+@pytest.fixture(scope="module")
+def pair(own):
+    """Two daemons, and the key that both began with."""
+    own.daemon("node-2").start()
+    return own
+
+
+@pytest.fixture(scope="module")
+def cli(pair):
+    return Cli(pair)
+
+
+def versions(own) -> int:
+    return 1 + int(own.postgres.sql("SELECT count(*) FROM ward.log_key"))
+
+
+def newest_vkey(own, daemon=None) -> str:
+    auditor = own.client("auditor", daemon, timeout=30)
+    auditor.settle()
+    vkey = auditor.checkpoint().vkey
+    auditor.close()
+    return vkey
+
+
+def rotate(own, daemon=None):
+    officer_a, officer_b = own.client("officer-a", daemon, timeout=30), own.client("officer-b", daemon, timeout=30)
+    try:
+        return officer_b.approve(officer_a.submit(officer_a.propose_log_key()))
+    finally:
+        officer_a.close()
+        officer_b.close()
+
+
+def test_nobody_changes_it_alone(pair, refused):
+    clients = {name: pair.client(name) for name in ("app", "auditor", "officer-a", "officer-a2", "officer-b")}
+    for who in ("app", "auditor"):
+        refused("PERMISSION_DENIED", "", lambda who=who: clients[who].propose_log_key())
+    refused("INVALID_ARGUMENT", "reason: empty", lambda: clients["officer-a"].propose_log_key(reason=""))
+    draft = clients["officer-a"].propose_log_key()
+    refused("FAILED_PRECONDITION", "", lambda: clients["officer-b"].approve(draft))
+    opened = clients["officer-a"].submit(draft)
+    for who in ("officer-a", "officer-a2", "auditor"):  # the second is another identity of the same person
+        with pytest.raises(grpc.RpcError):
+            clients[who].approve(opened)
+    assert clients["officer-b"].reject(opened).state == "rejected"
+    assert versions(pair) == 1 and intents(pair) == 0
+    for client in clients.values():
+        client.close()
+
+
+@pytest.fixture(scope="module")
+def changed(pair, cli, tmp_path_factory):
+    """An export of before, the change as two people type it, and an export of after."""
+    folder = tmp_path_factory.mktemp("log")
+    (folder / "old.vkey").write_text(pair.genesis["log_vkey"] + "\n")
+    cli("auditor", "audit", "export", folder / "before", "--vkey", folder / "old.vkey")
+    said = cli("officer-a", "audit", "rotate-log-key", "--reason", "it is a year old", exit=4)
+    assert b"Auditors need the new key" in said.stderr
+    waiting, = cli.json("officer-b", "approval", "list")["proposals"]
+    shown = cli("officer-b", "approval", "show", waiting["proposal"], "--output", "table").stdout.decode()
+    assert ACTION in shown and "ward/log" in shown and pair.genesis["log_vkey"] in shown and "checkpoints_signed_by_both_keys: 1" in shown
+    cli("officer-b", "approval", "approve", waiting["proposal"], "--yes")
+    (folder / "new.vkey").write_text(newest_vkey(pair) + "\n")
+    cli("auditor", "audit", "export", folder / "after", "--vkey", folder / "old.vkey")
+    return folder
+
+
+def test_each_auditor_verifies_with_the_key_that_he_has(pair, cli, changed):
+    old, new = changed / "old.vkey", changed / "new.vkey"
+    assert old.read_text() != new.read_text() == (changed / "after" / "log.vkey").read_text()
+    assert cli.json("auditor", "audit", "verify", changed / "before", "--vkey", old)["log_key_changes"] == []
+    cli("auditor", "audit", "verify", changed / "before", "--vkey", new, exit=1)
+    for vkey in (old, new):
+        told = cli.json("auditor", "audit", "verify", changed / "after", "--vkey", vkey)
+        change, = told["log_key_changes"]
+        assert told["verified"] and told["rotations"] == 1 and told["signatures"] >= 2
+        assert change["vkey"] + "\n" == new.read_text() and (change["proposer"], change["approvers"]) == (
+            "spiffe://test.ward/officer-a", "spiffe://test.ward/officer-b")
+        text = cli("auditor", "audit", "verify", changed / "after", "--vkey", vkey, "--output", "table").stdout.decode()
+        assert f"The log's key was changed at leaf {change['leaf']}, {change['time']}" in text and change["vkey"] in text
+    row, = csv.DictReader(io.StringIO((changed / "after" / "rotations.csv").read_text()))
+    assert (row["key"], row["from_version"], row["to_version"], row["seq"]) == ("ward/log", "1", "2", str(change["leaf"]))
+    for vkey in (old, new):
+        assert log.verify(pair.client("auditor"), vkey.read_text().strip())
+        rows = cli("auditor", "report", "rotation", "--folder", changed / "after", "--vkey", vkey, "--format", "csv").stdout.decode()
+        assert f"ward/log,2,{change['time']},{ACTION}" in rows
+
+
+def forged(changed, tmp_path, change) -> object:
+    folder = tmp_path / "forged"
+    shutil.copytree(changed / "after", folder)
+    change(folder)
+    return folder
+
+
+def only(note: str, number: int) -> str:
+    text, _, signatures = note.partition("\n\n")
+    return text + "\n\n" + signatures.split("\n")[number] + "\n"
+
+
+FORGERIES = {
+    "signed_by_the_new_key_only": lambda folder: (folder / "handovers/2").write_text(only((folder / "handovers/2").read_text(), 0)),
+    "signed_by_the_old_key_only": lambda folder: (folder / "handovers/2").write_text(only((folder / "handovers/2").read_text(), 1)),
+    "of_before_the_change": lambda folder: shutil.copy(folder.parent / "before-checkpoint", folder / "handovers/2"),
+    "the_newest_checkpoint": lambda folder: shutil.copy(folder / "checkpoint", folder / "handovers/2"),
+    "not_there": lambda folder: (folder / "handovers/2").unlink(),
+    "one_too_many": lambda folder: shutil.copy(folder / "handovers/2", folder / "handovers/3"),
+    "the_old_key_in_its_place": lambda folder: shutil.copy(folder.parent / "old.vkey", folder / "log.vkey"),
+}
+
+
+@pytest.mark.parametrize("name", FORGERIES)
+def test_a_forged_handover_is_refused(cli, changed, tmp_path, name):
+    shutil.copy(changed / "old.vkey", tmp_path / "old.vkey")
+    shutil.copy(changed / "before" / "checkpoint", tmp_path / "before-checkpoint")
+    folder = forged(changed, tmp_path, FORGERIES[name])
+    for vkey in ("old.vkey", "new.vkey"):
+        told = cli.json("auditor", "audit", "verify", folder, "--vkey", changed / vkey, exit=1)
+        assert not told["verified"] and told["log_key_changes"] == []
+        assert any(problem["file"].startswith(("handovers/", "log.vkey", "checkpoint")) for problem in told["problems"])
+
+
+def test_every_daemon_signs_with_it_after_restarts_too(pair, changed):
+    new = (changed / "new.vkey").read_text().strip()
+    for daemon in pair.daemons:
+        assert newest_vkey(pair, daemon) == new
+    for daemon in pair.daemons:
+        daemon.stop()
+        daemon.start()
+        assert newest_vkey(pair, daemon) == new
+    auditor = pair.client("auditor")
+    handover, = auditor.checkpoint().handovers
+    assert len(handover.partition("\n\n")[2].strip().split("\n")) == 2
+    assert len(auditor.checkpoint().note.partition("\n\n")[2].strip().split("\n")) == 1, "from then on by the new one alone"
+    auditor.close()
+
+
+def test_of_two_open_proposals_one_runs(pair, refused):
+    first, second = pair.daemons
+    officer_a, officer_b = pair.client("officer-a", first, timeout=30), pair.client("officer-b", second, timeout=30)
+    opened = [officer_a.submit(officer_a.propose_log_key()) for _ in range(2)]
+    before = versions(pair)
+
+    def approve(proposal):
+        with contextlib.suppress(grpc.RpcError):
+            return officer_b.approve(proposal).state
+        return "refused"
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        assert sorted(pool.map(approve, opened)) == ["executed", "refused"]
+    left = next(proposal for proposal in map(lambda p: officer_b.show(p.id), opened) if proposal.state == "open")
+    refused("FAILED_PRECONDITION", "the log's key has changed", lambda: officer_b.approve(left))
+    officer_a.withdraw(left)
+    assert versions(pair) == before + 1 and intents(pair) == 0
+    log.verify(pair.client("auditor", second), pair.genesis["log_vkey"])
+    log.verify(pair.client("auditor", first), newest_vkey(pair))
+
+
+def test_doctor_explains_every_key_of_the_log(pair, cli):
+    told = cli.json("auditor", "doctor")
+    assert told["gaps"] == 0, told["findings"]
+
+
+POINTS = thinned(["signer.after-intent", "signer.object-made", "signer.before-outcome", "administrative.after-commit=kill@3",
+                  "administrative.before-commit=kill@4", "administrative.in-force=kill@2"])
+
+
+@pytest.mark.parametrize("point", POINTS)
+def test_a_change_dies_at(pair, cli, point):
+    needed()
+    if pair.daemons[1].running():
+        pair.daemons[1].stop()
+    before = versions(pair)
+    die_at(pair, point, lambda: rotate(pair))
+    wait_until(lambda: intents(pair) == 0, 60, "what the crash left is taken up")
+    assert versions(pair) == before + 1, "what officers approved is finished"
+    assert cli.json("auditor", "doctor")["gaps"] == 0
+    log.verify(pair.client("auditor", timeout=30), pair.genesis["log_vkey"])
