@@ -28,7 +28,7 @@ struct ward_batch {
     struct ward_effect *effects;
     size_t n_effects, max_effects;
     bool bump_epoch;
-    uint64_t leaf; /* the number that the first entry of the request at hand will have */
+    uint64_t leaf;           /* the number that the first entry of the request at hand will have */
     uint32_t rewrapped_done; /* written by the commit */
     /* The objects touched: open addressing, undone from the log when a request backs out. */
     struct ward_batch_touch {

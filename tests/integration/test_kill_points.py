@@ -21,6 +21,9 @@ ROTATION = each(MAKING, 4, 2)
 EXECUTION = thinned(["making.before-intent", "making.object-made", "making.before-outcome", "administrative.before-commit=kill@4",
                      "administrative.after-commit=kill@4", "administrative.after-commit=kill@5"])
 CREATION = each(MAKING, 2, 1)
+# Another key for the log commits as an approved rotation does.
+LOG_KEY = thinned(["signer.after-intent", "signer.object-made", "signer.before-outcome", "administrative.after-commit=kill@3",
+                   "administrative.before-commit=kill@4", "administrative.in-force=kill@2"])
 # What is rows alone commits three times: draft, submission, the last vote with its outcome.
 POLICY_CHANGE = each(APPLYING, 3, 2)
 
@@ -192,6 +195,28 @@ def test_a_change_of_policy_dies_at(own, point):
         assert own.postgres.sql("SELECT count(*) FROM ward.policy WHERE ceased_us = 0") == "1"
     if not may_generate(own, "app2"):
         apply(own, POLICY)
+
+
+def change_log_key(own) -> None:
+    officer_a, officer_b = own.client("officer-a", timeout=30), own.client("officer-b", timeout=30)
+    try:
+        officer_b.approve(officer_a.submit(officer_a.propose_log_key()))
+    finally:
+        officer_a.close()
+        officer_b.close()
+
+
+@pytest.mark.parametrize("point", LOG_KEY)
+def test_a_change_of_the_logs_key_dies_at(own, point):
+    for _ in range(ROUNDS):
+        before = int(own.postgres.sql("SELECT count(*) FROM ward.log_key"))
+        die_at(own, point, lambda: change_log_key(own))
+        reconciled(own)
+        assert int(own.postgres.sql("SELECT count(*) FROM ward.log_key")) == before + 1, "what officers approved is finished"
+        auditor = own.client("auditor", timeout=30)
+        assert [finding.text for finding in auditor.diagnose() if finding.check.startswith("token")] == [
+            "every key in the token is one of Ward's", "every key version is in the token"]
+        auditor.close()
 
 
 def test_the_log_tells_all_of_it(own):

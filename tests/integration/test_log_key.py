@@ -11,8 +11,7 @@ import grpc
 import pytest
 from harness import log
 from harness.cli import Cli
-from harness.kill_points import die_at, intents, needed, thinned
-from harness.processes import wait_until
+from harness.kill_points import intents
 
 ACTION = "audit.rotate-log-key"
 
@@ -39,15 +38,6 @@ def newest_vkey(own, daemon=None) -> str:
     vkey = auditor.checkpoint().vkey
     auditor.close()
     return vkey
-
-
-def rotate(own, daemon=None):
-    officer_a, officer_b = own.client("officer-a", daemon, timeout=30), own.client("officer-b", daemon, timeout=30)
-    try:
-        return officer_b.approve(officer_a.submit(officer_a.propose_log_key()))
-    finally:
-        officer_a.close()
-        officer_b.close()
 
 
 def test_nobody_changes_it_alone(pair, refused):
@@ -177,20 +167,3 @@ def test_of_two_open_proposals_one_runs(pair, refused):
 def test_doctor_explains_every_key_of_the_log(pair, cli):
     told = cli.json("auditor", "doctor")
     assert told["gaps"] == 0, told["findings"]
-
-
-POINTS = thinned(["signer.after-intent", "signer.object-made", "signer.before-outcome", "administrative.after-commit=kill@3",
-                  "administrative.before-commit=kill@4", "administrative.in-force=kill@2"])
-
-
-@pytest.mark.parametrize("point", POINTS)
-def test_a_change_dies_at(pair, cli, point):
-    needed()
-    if pair.daemons[1].running():
-        pair.daemons[1].stop()
-    before = versions(pair)
-    die_at(pair, point, lambda: rotate(pair))
-    wait_until(lambda: intents(pair) == 0, 60, "what the crash left is taken up")
-    assert versions(pair) == before + 1, "what officers approved is finished"
-    assert cli.json("auditor", "doctor")["gaps"] == 0
-    log.verify(pair.client("auditor", timeout=30), pair.genesis["log_vkey"])

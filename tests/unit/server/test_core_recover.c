@@ -459,7 +459,8 @@ static void a_forged_intent_destroys_no_key_in_use(void **state)
 {
     (void)state;
     struct ward_state *now = ward_state_slot_get(&node.states);
-    struct ward_kek_ref used = {.id = now->keys[0].id, .version = 1}, log_key = now->log_keys[0].ref;
+    struct ward_kek_ref used = {.id = now->keys[0].id, .version = 1},
+                        log_key = now->log_keys[0].ref;
     ward_state_unref(now);
     forge_intent(&used);
     recovers(1, "failed", "");
