@@ -304,8 +304,11 @@ static ward_status signer_of(struct session *session, const struct ward_kek_ref 
 static ward_status add_signer(struct ward_kek *kek, const struct ward_kek_ref *ref)
 {
     LOCKED(kek);
-    WARD_ENSURE(fake->fault != FAKE_KEK_AWAY, WARD_E_UNAVAILABLE);
-    return add(fake, ref, true);
+    WARD_ENSURE(fake->fault != FAKE_KEK_AWAY && fake->fault != FAKE_KEK_CREATE_AWAY,
+                WARD_E_UNAVAILABLE);
+    WARD_TRY(add(fake, ref, true));
+    WARD_ENSURE(fake->fault != FAKE_KEK_CREATE_DOUBT, WARD_E_UNAVAILABLE);
+    return WARD_OK;
 }
 
 static ward_status create_signer(struct ward_kek_session *session, const struct ward_kek_ref *ref,

@@ -82,6 +82,8 @@ static void the_daemon_cannot_change_or_delete_what_was_written(void **state)
         "UPDATE ward.revocation SET value = 'x'",
         "TRUNCATE ward.revocation",
         "UPDATE ward.index_key SET wrapped = ''",
+        "UPDATE ward.log_key SET leaf = 1",
+        "DELETE FROM ward.log_key",
         "INSERT INTO ward.head (size, epoch, fence, frontier) VALUES (0, 0, 0, '')",
         "DELETE FROM ward.head",
         "TRUNCATE ward.head",

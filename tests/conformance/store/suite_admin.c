@@ -362,6 +362,89 @@ static void checkpoints_are_kept_as_first_written(void **state)
     assert_head_unmoved(fx);
 }
 
+/* ---- the log's key ---- */
+
+static struct ward_effect a_log_key(uint32_t version, uint64_t leaf)
+{
+    return (struct ward_effect){.kind = WARD_EFFECT_LOG_KEY,
+                                .log_key = {.version = version,
+                                            .algorithm = 2,
+                                            .public_key = ward_bytes_str("public two"),
+                                            .leaf = leaf,
+                                            .proposal = an_id(),
+                                            .created_us = 2000}};
+}
+
+static void write_checkpoint(struct fixture *fx, uint64_t size, const char *note)
+{
+    struct ward_effect effect = {.kind = WARD_EFFECT_CHECKPOINT};
+    effect.checkpoint.size = size;
+    effect.checkpoint.note = ward_bytes_str(note);
+    effect.checkpoint.created_us = 1;
+    struct ward_commit *commit = fixture_begin(fx, 0);
+    commit->effects = &effect;
+    commit->n_effects = 1;
+    assert_outcome(fixture_commit(fx, fx->w), WARD_COMMITTED);
+}
+
+static void versions_of_the_logs_key_follow_each_other(void **state)
+{
+    struct fixture *fx = *state;
+    (void)genesis(fx);
+    assert_int_equal(a_snapshot(fx).n_log_keys, 0);
+    struct ward_effect second = a_log_key(2, 5), again = a_log_key(2, 6), fourth = a_log_key(4, 7),
+                       same_leaf = a_log_key(3, 5), same_proposal = a_log_key(3, 8);
+    same_proposal.log_key.proposal = second.log_key.proposal;
+    assert_outcome(fixture_effect(fx, &fourth), WARD_COMMIT_CONFLICT);
+    assert_outcome(fixture_effect(fx, &second), WARD_COMMITTED);
+    assert_outcome(fixture_effect(fx, &again), WARD_COMMIT_CONFLICT);
+    assert_outcome(fixture_effect(fx, &fourth), WARD_COMMIT_CONFLICT);
+    assert_outcome(fixture_effect(fx, &same_leaf), WARD_COMMIT_CONFLICT);
+    assert_outcome(fixture_effect(fx, &same_proposal), WARD_COMMIT_CONFLICT);
+    struct ward_effect third = a_log_key(3, 9);
+    assert_outcome(fixture_effect(fx, &third), WARD_COMMITTED);
+    struct ward_store_snapshot s = a_snapshot(fx);
+    assert_int_equal(s.n_log_keys, 2);
+    assert_int_equal(s.log_keys[0].version, 2);
+    assert_int_equal(s.log_keys[0].algorithm, 2);
+    assert_bytes(s.log_keys[0].public_key, "public two");
+    assert_int_equal(s.log_keys[0].leaf, 5);
+    assert_true(ward_id_eq(&s.log_keys[0].proposal, &second.log_key.proposal));
+    assert_int_equal(s.log_keys[0].created_us, 2000);
+    assert_int_equal(s.log_keys[1].version, 3);
+    assert_int_equal(s.log_keys[1].leaf, 9);
+}
+
+static void a_handover_is_the_first_checkpoint_behind_the_change(void **state)
+{
+    struct fixture *fx = *state;
+    (void)genesis(fx);
+    struct ward_effect second = a_log_key(2, 5), third = a_log_key(3, 9);
+    assert_outcome(fixture_effect(fx, &second), WARD_COMMITTED);
+    assert_outcome(fixture_effect(fx, &third), WARD_COMMITTED);
+    struct ward_read read = {.kind = WARD_READ_HANDOVERS};
+    assert_ok(read_one(fx, &read));
+    assert_int_equal(read.handovers.n, 0);
+    write_checkpoint(fx, 5, "of before");
+    write_checkpoint(fx, 8, "eight");
+    write_checkpoint(fx, 7, "seven");
+    assert_ok(read_one(fx, &read));
+    assert_int_equal(read.handovers.n, 1);
+    assert_int_equal(read.handovers.handovers[0].version, 2);
+    assert_int_equal(read.handovers.handovers[0].size, 7);
+    assert_bytes(read.handovers.handovers[0].note, "seven");
+    write_checkpoint(fx, 12, "twelve");
+    assert_ok(read_one(fx, &read));
+    assert_int_equal(read.handovers.n, 2);
+    assert_int_equal(read.handovers.handovers[1].version, 3);
+    assert_bytes(read.handovers.handovers[1].note, "twelve");
+    struct ward_read below = {.kind = WARD_READ_CHECKPOINT, .checkpoint.below = 8};
+    assert_ok(read_one(fx, &below));
+    assert_int_equal(below.checkpoint.size, 7);
+    below.checkpoint.below = 5;
+    assert_code(read_one(fx, &below), WARD_E_NOT_FOUND);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
 int store_suite_admin(void)
@@ -382,6 +465,8 @@ int store_suite_admin(void)
         T(a_proposal_is_executed_once),
         T(proposals_are_paged_newest_first),
         T(checkpoints_are_kept_as_first_written),
+        T(versions_of_the_logs_key_follow_each_other),
+        T(a_handover_is_the_first_checkpoint_behind_the_change),
     };
     return cmocka_run_group_tests_name("administration", tests, NULL, NULL);
 }

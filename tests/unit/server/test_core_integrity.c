@@ -30,6 +30,7 @@ struct world {
     struct ward_store_kek keks[3];
     struct ward_store_kek_version versions[3];
     struct ward_store_index_key index_keys[2];
+    struct ward_store_log_key log_keys[2];
     struct ward_store_revocation revocations[3];
     struct ward_store_policy policies[3];
     struct ward_store_emergency emergencies[3];
@@ -87,6 +88,14 @@ static void build(struct world *w)
     w->s.n_versions = 2;
     w->s.index_keys = w->index_keys;
     w->s.n_index_keys = 1;
+    w->log_keys[0] = (struct ward_store_log_key){.version = 2,
+                                                 .algorithm = 1,
+                                                 .public_key = WARD_BYTES_LITERAL("pub2"),
+                                                 .leaf = 40,
+                                                 .proposal = p,
+                                                 .created_us = 19};
+    w->s.log_keys = w->log_keys;
+    w->s.n_log_keys = 1;
     w->s.revocations = w->revocations;
     w->s.n_revocations = 1;
     w->emergencies[0] = (struct ward_store_emergency){.id = {.bytes = {5}},
@@ -130,7 +139,7 @@ static void what_nobody_edited_adds_up(void **state)
     struct world w;
     build(&w);
     assert_ok(ward_integrity_check(&integrity, &w.s));
-    assert_int_equal(ward_integrity_facts(&w.s), 1 + 1 + 6 + 4 + 4 + 1 + 1 + 1);
+    assert_int_equal(ward_integrity_facts(&w.s), 1 + 1 + 1 + 6 + 4 + 4 + 1 + 1 + 1);
     /* What changes without a decision is no fact. */
     w.versions[0].wraps = 99;
     w.s.deployment.schema_version = 9;
@@ -197,6 +206,12 @@ static void every_field_of_every_row_counts(void **state)
     EDIT("ward.deployment", w.s.deployment.created_us++);
     EDIT("ward.index_key", w.index_keys[0].name = WARD_BYTES_LITERAL("idt"));
     EDIT("ward.index_key", w.index_keys[0].wrapped = WARD_BYTES_LITERAL("wrappee"));
+    EDIT("ward.log_key", w.log_keys[0].version++);
+    EDIT("ward.log_key", w.log_keys[0].algorithm++);
+    EDIT("ward.log_key", w.log_keys[0].public_key = WARD_BYTES_LITERAL("own2"));
+    EDIT("ward.log_key", w.log_keys[0].leaf++);
+    EDIT("ward.log_key", w.log_keys[0].proposal.bytes[0]++);
+    EDIT("ward.log_key", w.log_keys[0].created_us++);
 }
 
 static void rows_that_come_go_or_come_twice_are_found(void **state)
@@ -211,6 +226,8 @@ static void rows_that_come_go_or_come_twice_are_found(void **state)
     EDIT("ward.intent", w.s.n_intents = 0);
     EDIT("ward.intent", (w.intents[1] = w.intents[0], w.s.n_intents = 2));
     EDIT("ward.index_key", w.s.n_index_keys = 0);
+    EDIT("ward.log_key", w.s.n_log_keys = 0);
+    EDIT("ward.log_key", (w.log_keys[1] = w.log_keys[0], w.s.n_log_keys = 2));
     EDIT("ward.kek", (w.keks[2] = w.keks[1], w.s.n_keks = 3));
     EDIT("ward.kek_version", (w.versions[2] = w.versions[0], w.s.n_versions = 3));
     EDIT("ward.policy", (w.policies[2] = w.policies[1], w.s.n_policies = 3));
@@ -394,6 +411,12 @@ static void every_effect_changes_the_sums_as_it_changes_the_rows(void **state)
     w.index_keys[1] = e.index_key;
     w.s.n_index_keys = 2;
     follows(&w, &e);
+
+    e = (struct ward_effect){.kind = WARD_EFFECT_LOG_KEY, .log_key = w.log_keys[0]};
+    e.log_key.version = 3;
+    w.log_keys[1] = e.log_key;
+    w.s.n_log_keys = 2;
+    follows(&w, &e);
 }
 
 static void a_world_grows_out_of_nothing(void **state)
@@ -401,7 +424,7 @@ static void a_world_grows_out_of_nothing(void **state)
     (void)state;
     struct world w;
     build(&w);
-    struct ward_effect effects[11] = {
+    struct ward_effect effects[12] = {
         {.kind = WARD_EFFECT_DEPLOYMENT, .deployment = w.s.deployment},
         {.kind = WARD_EFFECT_INDEX_KEY, .index_key = w.index_keys[0]},
         {.kind = WARD_EFFECT_KEK, .kek = w.keks[0]},
@@ -413,6 +436,7 @@ static void a_world_grows_out_of_nothing(void **state)
         {.kind = WARD_EFFECT_POLICY},
         {.kind = WARD_EFFECT_EMERGENCY, .emergency = w.emergencies[0]},
         {.kind = WARD_EFFECT_INTENT, .intent = w.intents[0]},
+        {.kind = WARD_EFFECT_LOG_KEY, .log_key = w.log_keys[0]},
     };
     effects[7].policy.version = 1;
     effects[7].policy.hash[0] = 3;
@@ -424,7 +448,7 @@ static void a_world_grows_out_of_nothing(void **state)
     effects[8].policy.follows = true;
     w.s.head = (struct ward_head){.epoch = 4};
     bool changed = false;
-    assert_ok(ward_integrity_apply(&integrity, effects, 11, &w.s.head, &changed));
+    assert_ok(ward_integrity_apply(&integrity, effects, 12, &w.s.head, &changed));
     assert_true(changed);
     assert_ok(ward_integrity_seal(&integrity, &w.s.head));
     assert_ok(ward_integrity_check(&integrity, &w.s));

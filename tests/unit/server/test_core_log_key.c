@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The key that signs the log changes: who signs which checkpoint, whatever the order in which
+ * daemons come to it, and what is left when the HSM is away half-way. */
+#include "server/jobs/internal.h"
+#include "tests/unit/server/core_ask.h"
+#include "tests/unit/server/core_log.h"
+
+static struct core_world world;
+static struct core_node node, second;
+
+static int start(void **state)
+{
+    (void)state;
+    core_world_init(&world);
+    core_node_start(&node, &world, "node-1");
+    core_node_start(&second, &world, "node-2");
+    return 0;
+}
+
+static int stop(void **state)
+{
+    (void)state;
+    core_node_stop(&second);
+    core_node_stop(&node);
+    core_world_fini(&world);
+    return 0;
+}
+
+static struct ward_request *rotate(const struct core_person *person)
+{
+    return core_request(&world, person, &ward_op_log_key_rotate,
+                        sizeof(struct ward_log_key_rotate));
+}
+
+static void propose(struct core_proposal *proposal)
+{
+    struct ward_request *request = rotate(&world.officer_a);
+    assert_ok(core_run(&node, request));
+    core_take_proposal(((struct ward_log_key_rotate *)request->in)->proposal, proposal);
+    ward_request_free(request);
+    assert_ok(core_run_free(
+        &node, core_vote(&world, &world.officer_a, &ward_op_approval_submit, proposal)));
+}
+
+static ward_status approve(struct core_node *on, const struct core_proposal *proposal)
+{
+    return core_run_free(on,
+                         core_vote(&world, &world.officer_b, &ward_op_approval_approve, proposal));
+}
+
+static void rotate_fully(void)
+{
+    struct core_proposal proposal;
+    propose(&proposal);
+    assert_ok(approve(&node, &proposal));
+}
+
+/* As the newest state of the node has it; valid as long as nothing changes. */
+static const struct ward_state *now(struct core_node *of)
+{
+    core_node_refresh_now(of);
+    struct ward_state *state = ward_state_slot_get(&of->states);
+    ward_state_unref(state);
+    return state;
+}
+
+static struct ward_merkle tree_of(struct core_node *of)
+{
+    struct ward_merkle tree;
+    ward_committer_tree(of->committer, &tree);
+    return tree;
+}
+
+static void add_entry(struct core_node *on)
+{
+    assert_ok(core_run_free(on, core_generate(&world, &world.app, "app/none", 1, 1)));
+}
+
+static ward_status sign(struct core_node *on, const struct ward_merkle *tree)
+{
+    struct ward_request *request;
+    assert_ok(ward_internal_new(&ward_op_sign_checkpoint, sizeof(struct ward_sign_checkpoint),
+                                1u << 20, &request));
+    ((struct ward_sign_checkpoint *)request->in)->tree = *tree;
+    ward_status status = ward_internal_run(&on->pipeline, request);
+    ward_request_free(request);
+    return status;
+}
+
+/* The stored checkpoint of that size is signed by exactly the versions from `first` to `last`. */
+static void signed_by(uint64_t size, size_t first, size_t last)
+{
+    struct ward_store_reader *reader = NULL;
+    struct ward_arena *arena = NULL;
+    assert_ok(ward_arena_new(1u << 20, &arena));
+    assert_ok(ward_store_reader_open(world.store, &reader));
+    struct ward_read read = {.kind = WARD_READ_CHECKPOINT, .arena = arena}, *reads[] = {&read};
+    read.checkpoint.below = size + 1;
+    assert_ok(ward_store_read(reader, reads, 1));
+    assert_ok(read.status);
+    assert_int_equal(read.checkpoint.size, size);
+    const struct ward_state *state = now(&node);
+    for (size_t i = 0; i < state->n_log_keys; i++) {
+        struct ward_checkpoint checkpoint;
+        bool good = ward_ok(
+            ward_note_verify(read.checkpoint.note, &state->log_keys[i].public, &checkpoint));
+        assert_int_equal(good, i + 1 >= first && i + 1 <= last);
+    }
+    ward_store_reader_close(reader);
+    ward_arena_free(arena);
+}
+
+static void sign_now(struct core_node *on, size_t first, size_t last)
+{
+    struct ward_merkle tree = tree_of(on);
+    assert_ok(sign(on, &tree));
+    signed_by(tree.size, first, last);
+}
+
+/* ---- who may ---- */
+
+static void only_officers_propose_it(void **state)
+{
+    (void)state;
+    assert_code(core_run_free(&node, rotate(&world.app)), WARD_E_DENIED);
+    assert_code(core_run_free(&node, rotate(&world.auditor)), WARD_E_DENIED);
+    assert_code(core_run_free(&node, rotate(&world.stranger)), WARD_E_DENIED);
+    struct core_proposal proposal;
+    propose(&proposal);
+    assert_code(core_run_free(&node, core_vote(&world, &world.officer_a, &ward_op_approval_approve,
+                                               &proposal)),
+                WARD_E_DENIED);
+    assert_int_equal(now(&node)->n_log_keys, 1);
+}
+
+static void of_two_that_are_open_one_runs(void **state)
+{
+    (void)state;
+    struct core_proposal first, other;
+    propose(&first);
+    propose(&other);
+    assert_ok(approve(&node, &first));
+    assert_code(approve(&second, &other), WARD_E_STATE);
+    assert_int_equal(now(&node)->n_log_keys, 2);
+}
+
+/* ---- which key signs ---- */
+
+static void the_first_checkpoint_behind_it_has_both(void **state)
+{
+    (void)state;
+    sign_now(&node, 1, 1);
+    rotate_fully();
+    sign_now(&node, 1, 2);
+    add_entry(&node);
+    sign_now(&node, 2, 2);
+    add_entry(&second);
+    sign_now(&second, 2, 2);
+    rotate_fully();
+    sign_now(&node, 2, 3);
+    struct ward_request *asked = core_request(&world, &world.auditor, &ward_op_audit_checkpoint,
+                                              sizeof(struct ward_audit_checkpoint));
+    assert_ok(core_run(&node, asked));
+    const struct ward_audit_checkpoint *answer = asked->in;
+    char vkey[512];
+    ward_note_key_print(&now(&node)->log_keys[2].public, vkey);
+    assert_string_equal(answer->vkey, vkey);
+    assert_int_equal(answer->n_handovers, 2);
+    ward_request_free(asked);
+}
+
+static void the_entry_names_both_keys(void **state)
+{
+    (void)state;
+    rotate_fully();
+    struct core_log log;
+    core_log_open(&log, &world);
+    const json_t *leaf = log.leaves[log.n - 1];
+    const struct ward_state *state_now = now(&node);
+    char from[512], to[512];
+    ward_note_key_print(&state_now->log_keys[0].public, from);
+    ward_note_key_print(&state_now->log_keys[1].public, to);
+    assert_string_equal(core_detail(leaf, "executed"), "audit.rotate-log-key");
+    assert_string_equal(core_detail(leaf, "key"), "ward/log");
+    assert_string_equal(core_detail(leaf, "from_vkey"), from);
+    assert_string_equal(core_detail(leaf, "to_vkey"), to);
+    assert_int_equal(core_detail_number(leaf, "to_version"), 2);
+    assert_int_equal(state_now->log_keys[1].since, log.n);
+    core_log_close(&log);
+}
+
+static void what_was_there_before_it_is_signed_by_the_old_key(void **state)
+{
+    (void)state;
+    add_entry(&node);
+    struct ward_merkle before = tree_of(&node);
+    rotate_fully();
+    assert_ok(sign(&node, &before));
+    signed_by(before.size, 1, 1);
+    sign_now(&node, 1, 2);
+}
+
+/* Of a daemon that was slow: it is the first one behind the change then. */
+static void a_smaller_one_that_comes_late_has_both_too(void **state)
+{
+    (void)state;
+    rotate_fully();
+    struct ward_merkle slow = tree_of(&node);
+    add_entry(&second);
+    sign_now(&second, 1, 2);
+    assert_ok(sign(&node, &slow));
+    signed_by(slow.size, 1, 2);
+    add_entry(&node);
+    sign_now(&node, 2, 2);
+}
+
+static void two_changes_between_two_checkpoints_have_all_three(void **state)
+{
+    (void)state;
+    sign_now(&node, 1, 1);
+    rotate_fully();
+    rotate_fully();
+    sign_now(&second, 1, 1); /* it has committed nothing since it began */
+    sign_now(&node, 1, 3);
+}
+
+/* ---- half-way ---- */
+
+static void has_keys(size_t n)
+{
+    size_t found;
+    (void)core_recover_all(&node, &found);
+    assert_int_equal(found, 1);
+    assert_int_equal(now(&node)->n_log_keys, n);
+    (void)core_recover_all(&node, &found);
+    assert_int_equal(found, 0);
+}
+
+static void is_finished_after(enum fake_kek_fault fault)
+{
+    struct core_proposal proposal;
+    propose(&proposal);
+    fake_kek_set_fault(world.kek, fault);
+    assert_code(approve(&node, &proposal), WARD_E_UNAVAILABLE);
+    assert_int_equal(now(&node)->n_log_keys, 1);
+    fake_kek_set_fault(world.kek, FAKE_KEK_FINE);
+    has_keys(2);
+    sign_now(&node, 1, 2);
+    struct core_log log;
+    core_log_open(&log, &world);
+    const json_t *leaf = log.leaves[log.n - 1];
+    assert_string_equal(core_text(leaf, "action"), "system.recover");
+    assert_string_equal(core_detail(leaf, "recovered"), "finished");
+    assert_string_equal(core_detail(leaf, "executed"), "audit.rotate-log-key");
+    assert_int_equal(now(&node)->log_keys[1].since, log.n);
+    core_log_close(&log);
+}
+
+static void without_the_hsm_it_is_finished_later(void **state)
+{
+    (void)state;
+    is_finished_after(FAKE_KEK_AWAY);
+}
+
+static void a_key_pair_that_was_made_in_doubt_is_made_again(void **state)
+{
+    (void)state;
+    is_finished_after(FAKE_KEK_CREATE_DOUBT);
+}
+
+static void who_expired_meanwhile_is_undone(void **state)
+{
+    (void)state;
+    struct core_proposal proposal;
+    propose(&proposal);
+    fake_kek_set_fault(world.kek, FAKE_KEK_CREATE_DOUBT);
+    assert_code(approve(&node, &proposal), WARD_E_UNAVAILABLE);
+    fake_kek_set_fault(world.kek, FAKE_KEK_FINE);
+    struct ward_kek_ref made = now(&node)->log_keys[0].ref;
+    made.version = 2;
+    assert_true(fake_kek_has(world.kek, &made));
+    atomic_fetch_add(&world.clock.ahead_us, INT64_C(25) * 3600 * 1000000);
+    has_keys(1);
+    assert_false(fake_kek_has(world.kek, &made));
+    made.version = 1;
+    assert_true(fake_kek_has(world.kek, &made));
+}
+
+static void a_key_that_does_not_sign_hands_nothing_over(void **state)
+{
+    (void)state;
+    struct ward_kek_session *session = NULL;
+    struct ward_kek_ref key = now(&node)->log_keys[0].ref;
+    assert_ok(ward_kek_session_open(world.kek, &session));
+    assert_ok(ward_kek_destroy(session, &key));
+    ward_kek_session_close(session);
+    struct core_proposal proposal;
+    propose(&proposal);
+    assert_code(approve(&node, &proposal), WARD_E_STATE);
+    has_keys(1);
+    key.version = 2;
+    assert_false(fake_kek_has(world.kek, &key));
+}
+
+int main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, start, stop)
+    const struct CMUnitTest tests[] = {
+        T(only_officers_propose_it),
+        T(of_two_that_are_open_one_runs),
+        T(the_first_checkpoint_behind_it_has_both),
+        T(the_entry_names_both_keys),
+        T(what_was_there_before_it_is_signed_by_the_old_key),
+        T(a_smaller_one_that_comes_late_has_both_too),
+        T(two_changes_between_two_checkpoints_have_all_three),
+        T(without_the_hsm_it_is_finished_later),
+        T(a_key_pair_that_was_made_in_doubt_is_made_again),
+        T(who_expired_meanwhile_is_undone),
+        T(a_key_that_does_not_sign_hands_nothing_over),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
