@@ -201,6 +201,12 @@ void cli_proposal_render(const struct cli_proposal *proposal, int64_t now_us, co
     line(out, "proposed at", ward_bytes_str(time));
     line(out, "reason", p->reason.size == 0 ? WARD_BYTES_LITERAL("(none given)") : p->reason);
     params(out, "consequences", p->consequences, p->n_consequences);
+    if (ward_bytes_eq(p->action, WARD_BYTES_LITERAL("audit.rotate-log-key"))) {
+        line(
+            out, "auditors",
+            WARD_BYTES_LITERAL("need the new key; with the old one they follow the checkpoint that "
+                               "both sign; exports of before stay as they are"));
+    }
     ward_buffer_printf(out, "  %-14s %u besides the proposer\n", "approvals", p->approvals);
     params(out, "terms", p->terms, p->n_terms);
     expiry(out, p->expires_us, now_us, over);

@@ -68,6 +68,7 @@ def changed(pair, cli, tmp_path_factory):
     waiting, = cli.json("officer-b", "approval", "list")["proposals"]
     shown = cli("officer-b", "approval", "show", waiting["proposal"], "--output", "table").stdout.decode()
     assert ACTION in shown and "ward/log" in shown and pair.genesis["log_vkey"] in shown and "checkpoints_signed_by_both_keys: 1" in shown
+    assert "need the new key; with the old one they follow the checkpoint that both sign" in shown
     cli("officer-b", "approval", "approve", waiting["proposal"], "--yes")
     (folder / "new.vkey").write_text(newest_vkey(pair) + "\n")
     cli("auditor", "audit", "export", folder / "after", "--vkey", folder / "old.vkey")

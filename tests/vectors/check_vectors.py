@@ -345,6 +345,9 @@ def rows_facts(rows):
         yield 1, 23, [version, bytes.fromhex(row["hash"] + row["proposal"]), number(row["created_us"])]
         if row["ceased_us"]:
             yield 1, 24, [version, number(row["ceased_us"])]
+    for row in rows.get("log_keys", []):
+        yield 3, 28, [row["version"].to_bytes(4, "big"), bytes([row["algorithm"]]), number(row["leaf"]), bytes.fromhex(row["proposal"]),
+                      number(row["created_us"]), sized32(bytes.fromhex(row["public_key"]))]
     for row in rows["revocations"]:
         yield 2, 25, [bytes([row["kind"]]), bytes.fromhex(row["proposal"]), number(row["created_us"]), sized32(row["value"].encode())]
     for row in rows["emergencies"]:

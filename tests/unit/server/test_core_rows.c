@@ -16,6 +16,7 @@ struct rows {
     struct ward_store_kek keks[ROWS_MAX];
     struct ward_store_kek_version versions[ROWS_MAX];
     struct ward_store_index_key index_keys[ROWS_MAX];
+    struct ward_store_log_key log_keys[ROWS_MAX];
     struct ward_store_revocation revocations[ROWS_MAX];
     struct ward_store_policy policies[ROWS_MAX];
     struct ward_store_emergency emergencies[ROWS_MAX];
@@ -130,6 +131,16 @@ static void read_people(struct rows *rows, const json_t *all)
         policy->created_us = number(row, "created_us");
         policy->ceased_us = number(row, "ceased_us");
     }
+    json_array_foreach(json_object_get(all, "log_keys"), i, row)
+    {
+        struct ward_store_log_key *key = &rows->log_keys[rows->s.n_log_keys++];
+        key->version = (uint32_t)number(row, "version");
+        key->algorithm = (uint8_t)number(row, "algorithm");
+        key->public_key = kept_hex(rows, row, "public_key");
+        key->leaf = (uint64_t)number(row, "leaf");
+        hex(row, "proposal", key->proposal.bytes, 16);
+        key->created_us = number(row, "created_us");
+    }
     json_array_foreach(json_object_get(all, "revocations"), i, row)
     {
         struct ward_store_revocation *revocation = &rows->revocations[rows->s.n_revocations++];
@@ -162,6 +173,7 @@ static void read_rows(const json_t *vector, struct rows *ret)
     ret->s.versions = ret->versions;
     ret->s.index_keys = ret->index_keys;
     ret->s.policies = ret->policies;
+    ret->s.log_keys = ret->log_keys;
     ret->s.revocations = ret->revocations;
     ret->s.emergencies = ret->emergencies;
     ret->s.intents = ret->intents;
