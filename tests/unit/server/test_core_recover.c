@@ -615,6 +615,8 @@ static struct ward_store_intent the_intent(void)
     assert_ok(ward_store_snapshot(reader, arena, &snapshot));
     assert_int_equal(snapshot.n_intents, 1);
     struct ward_store_intent intent = snapshot.intents[0];
+    assert_true(ward_bytes_eq(intent.node, WARD_BYTES_LITERAL("node-1")));
+    intent.node = WARD_BYTES_LITERAL("node-1"); /* which outlives the arena */
     ward_store_reader_close(reader);
     ward_arena_free(arena);
     return intent;
