@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: Apache-2.0
--- Schema 10: the key that signs the log changes.
+-- Schema 10: the key that signs the log changes; a kept answer says of each item which rule refused it.
 
 -- Its versions after the first, which the deployment's row has; all are of that row's id. The entry
 -- `leaf` tells of the change: a checkpoint that covers it is signed by this version.
@@ -11,6 +11,9 @@ CREATE TABLE ward.log_key (
     proposal uuid NOT NULL UNIQUE,
     created_us bigint NOT NULL CHECK (created_us > 0)
 );
+
+ALTER TABLE ward.replay DROP CONSTRAINT replay_response_check,
+    ADD CONSTRAINT replay_response_check CHECK (octet_length(response) <= 524288);
 
 -- As in schema 9, and what is new.
 CREATE OR REPLACE FUNCTION ward.grant_daemon(daemon text) RETURNS void

@@ -106,7 +106,7 @@ static void a_request_id_that_is_there_takes_the_whole_commit_along(void **state
     assert_false(is_kept(fx, "app", "r-3"));
 }
 
-static void an_answer_of_64_kib_is_kept_and_a_larger_one_is_refused(void **state)
+static void an_answer_of_512_kib_is_kept_and_a_larger_one_is_refused(void **state)
 {
     struct fixture *fx = *state;
     static uint8_t large[WARD_REPLAY_RESPONSE_MAX + 1];
@@ -397,7 +397,7 @@ int store_suite_kept(void)
         T(an_answer_is_found_by_identity_and_request_id),
         T(replays_are_read_many_at_once),
         T(a_request_id_that_is_there_takes_the_whole_commit_along),
-        T(an_answer_of_64_kib_is_kept_and_a_larger_one_is_refused),
+        T(an_answer_of_512_kib_is_kept_and_a_larger_one_is_refused),
         T(a_replay_without_a_name_is_refused),
         T(purging_takes_what_is_older_and_leaves_the_rest),
         T(the_snapshot_shows_who_is_revoked),
