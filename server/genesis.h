@@ -8,8 +8,8 @@
 #include "server/config.h"
 
 /* Idempotent: on an initialised database of the same policy it only prints what is there. Prints
- * one line of JSON to stdout: {"deployment":..,"policy_sha256":..,"log_vkey":..}. Errors have been
- * said on stderr. */
+ * one line of JSON to stdout: {"deployment":..,"policy_sha256":..,"log_vkey":..}, the last only
+ * while the log has its first key. Errors have been said on stderr. */
 int ward_genesis(const struct ward_config *config, const char *owner_conninfo);
 
 #endif

@@ -183,11 +183,12 @@ static ward_status put_in_place(const struct place *place)
 
 /* ---- the token ---- */
 
-/* Codes after which the token has its old PIN for certain. */
+/* Codes after which the token has its old PIN for certain. CKR_PIN_INCORRECT is none: the old PIN
+ * logged in a moment ago, so that it may be the answer to a call that a network module sent again
+ * after the first had changed the PIN. */
 static bool refused(CK_RV rv)
 {
     switch (rv) {
-    case CKR_PIN_INCORRECT:
     case CKR_PIN_INVALID:
     case CKR_PIN_LEN_RANGE:
     case CKR_FUNCTION_NOT_SUPPORTED:

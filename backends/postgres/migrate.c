@@ -68,6 +68,24 @@ static ward_status find_version(struct ward_pg_conn *conn, long *ret)
     return WARD_OK;
 }
 
+/* From schema 10 on an intent is among what is authenticated: one of before would look like a
+ * forgery, and only the program that wrote it knows how to end it. */
+static ward_status nothing_under_way(struct ward_pg_conn *conn, long version)
+{
+    ward_auto(ward_pg_clearp) PGresult *intents = NULL;
+    if (version == 0 || version >= 10) {
+        return WARD_OK;
+    }
+    WARD_TRY(command(conn, "LOCK TABLE ward.intent IN EXCLUSIVE MODE", NULL));
+    WARD_TRY(run(conn, "SELECT 1 FROM ward.intent", NULL, &intents));
+    return PQntuples(intents) == 0
+               ? WARD_OK
+               : WARD_REFUSAL(
+                     WARD_E_STATE,
+                     "database: a daemon of before left something half done (ward.intent); "
+                     "start that version once, stop it, then migrate");
+}
+
 static ward_status migrate(struct ward_pg_conn *conn, const char *daemon_role)
 {
     WARD_TRY(command(conn,
@@ -83,6 +101,7 @@ static ward_status migrate(struct ward_pg_conn *conn, const char *daemon_role)
     if (version < 0 || version > WARD_SCHEMA_VERSION) {
         return WARD_REFUSAL(WARD_E_STATE, "database: its schema is newer than this program");
     }
+    WARD_TRY(nothing_under_way(conn, version));
     for (long i = version; i < WARD_SCHEMA_VERSION; i++) {
         WARD_TRY(command(conn, steps[i], NULL));
     }

@@ -11,7 +11,7 @@
 
 void audit_handover_path(size_t version, char out[static AUDIT_HANDOVER_PATH_MAX])
 {
-    (void)snprintf(out, AUDIT_HANDOVER_PATH_MAX, "handovers/%zu", version);
+    (void)snprintf(out, AUDIT_HANDOVER_PATH_MAX, AUDIT_HANDOVERS "%zu", version);
 }
 
 /* The second line. */

@@ -14,6 +14,7 @@
 #include "proto/note.h"
 
 #define AUDIT_HANDOVERS_MAX 1000
+#define AUDIT_HANDOVERS "handovers/" /* the folder, in an export */
 #define AUDIT_HANDOVER_PATH_MAX 32
 /* "handovers/<version>", of the key that came: from 2 on. */
 void audit_handover_path(size_t version, char out[static AUDIT_HANDOVER_PATH_MAX]);

@@ -179,7 +179,8 @@ static bool is_proposal_of_log(const struct audit_check *check, const char *path
 static bool is_handover_of_log(const struct audit_check *check, const char *path)
 {
     size_t version = 1;
-    for (size_t i = 0; i < check->leaves.n; i++) {
+    bool may = strncmp(path, AUDIT_HANDOVERS, strlen(AUDIT_HANDOVERS)) == 0;
+    for (size_t i = 0; may && i < check->leaves.n; i++) {
         char expected[AUDIT_HANDOVER_PATH_MAX];
         version += audit_is_log_key_change(&check->leaves.items[i]);
         audit_handover_path(version, expected);

@@ -138,7 +138,10 @@ static void tell_consequences(void)
         "then on is signed by that. Auditors need the new key (`ward audit checkpoint` shows it);\n"
         "with the old one an export verifies as well, by the one checkpoint that both keys sign, "
         "as\n"
-        "long as it is whole. Exports of before stay as they are, and verify with the old key.\n");
+        "long as it is whole. Exports of before stay as they are, and verify with the old key.\n"
+        "If the old key may be in others' hands, nothing that only it signed is proof any more: "
+        "hand\n"
+        "the new key out by a way of its own, and let auditors use that alone.\n");
 }
 
 static int run_rotate_log_key(struct cli *cli, int argc, char **argv)

@@ -177,7 +177,9 @@ static bool handshake_step(struct ward_conn *conn)
         break;
     }
     handler->handshake_failed(handler->context, ward_tls_fault(conn->tls));
-    strike(conn);
+    if (ward_tls_heard(conn->tls)) { /* not who only looks whether the port is open */
+        strike(conn);
+    }
     ward_conn_die(conn);
     return false;
 }

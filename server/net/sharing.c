@@ -63,6 +63,19 @@ static bool elsewhere(const struct ward_sharing *sharing, const struct ward_ip *
     return true;
 }
 
+/* Then nobody need be asked for another sign of life. */
+static bool found_lately(const struct ward_sharing *sharing, const uint8_t *certificate,
+                         int64_t now_us)
+{
+    for (size_t i = 0; i < WARD_SHARED_MAX; i++) {
+        const struct found *found = &sharing->found[i];
+        if (found->used && same_certificate(found->shared.certificate, certificate)) {
+            return now_us - found->shared.found_us < AGAIN_US;
+        }
+    }
+    return false;
+}
+
 void ward_sharing_enter(struct ward_sharing *sharing, struct ward_sharing_place *place,
                         const uint8_t certificate[static 32], const char *identity,
                         const struct ward_ip *ip, int64_t now_us)
@@ -75,7 +88,7 @@ void ward_sharing_enter(struct ward_sharing *sharing, struct ward_sharing_place 
         &sharing->lists[(certificate[0] | certificate[1] << 8) % LISTS];
     for (struct ward_sharing_place *open = *list; open != NULL; open = open->next) {
         if (!open->suspected && same_certificate(open->certificate, certificate) &&
-            elsewhere(sharing, &open->ip, ip)) {
+            elsewhere(sharing, &open->ip, ip) && !found_lately(sharing, certificate, now_us)) {
             open->other = *ip;
             open->since_us = now_us;
             open->asked = false;
@@ -93,15 +106,14 @@ void ward_sharing_enter(struct ward_sharing *sharing, struct ward_sharing_place 
 
 void ward_sharing_leave(struct ward_sharing *sharing, struct ward_sharing_place *place)
 {
-    if (place->at == NULL) {
-        return;
-    }
     (void)pthread_mutex_lock(&sharing->lock);
-    *place->at = place->next;
-    if (place->next != NULL) {
-        place->next->at = place->at;
+    if (place->at != NULL) {
+        *place->at = place->next;
+        if (place->next != NULL) {
+            place->next->at = place->at;
+        }
+        place->at = NULL;
     }
-    place->at = NULL;
     (void)pthread_mutex_unlock(&sharing->lock);
 }
 

@@ -296,6 +296,11 @@ enum ward_tls_result ward_tls_handshake(SSL *session)
     return size == 2 && memcmp(protocol, "h2", 2) == 0 ? WARD_TLS_DONE : WARD_TLS_FAILED;
 }
 
+bool ward_tls_heard(SSL *session)
+{
+    return BIO_number_read(SSL_get_rbio(session)) > 0;
+}
+
 enum ward_tls_result ward_tls_read(SSL *session, uint8_t *out, size_t size, size_t *ret_size)
 {
     ERR_clear_error();

@@ -60,6 +60,8 @@ enum ward_tls_fault ward_tls_fault(const SSL *session);
  * *generation is not theirs, and sets it. Lists that are out of date still revoke whom they name,
  * and end nobody else's connection. */
 bool ward_tls_trusts(struct ward_tls *tls, const SSL *session, unsigned *generation);
+/* The peer has said anything at all. */
+bool ward_tls_heard(SSL *session);
 /* FAILED too when the peer did not agree to h2. */
 enum ward_tls_result ward_tls_handshake(SSL *session);
 enum ward_tls_result ward_tls_read(SSL *session, uint8_t *out, size_t size, size_t *ret_size);

@@ -67,6 +67,7 @@ static ward_status create(struct ward_log_key_changing *changing, struct ward_wo
     if (status.code == WARD_E_EXISTS) {
         WARD_TRY(ward_intent_check_held(worker, changing->intent.created_us));
         WARD_TRY(ward_kek_destroy(worker->session, &changing->ref));
+        WARD_TRY(ward_intent_check_held(worker, changing->intent.created_us));
         status = ward_kek_create_signer(worker->session, &changing->ref, "ward audit log",
                                         &algorithm, public_key, &size);
     }

@@ -23,6 +23,25 @@ static ward_status read_before(struct ward_request *request, struct ward_digest 
     return WARD_OK;
 }
 
+/* The key that signed last. A row that is no checkpoint of ours is somebody's and says nothing:
+ * then, as where there is none, it was the first one, or as far back as a note has room for. */
+static const struct ward_log_key *signed_last(const struct ward_state *state,
+                                              const struct ward_read *before,
+                                              const struct ward_log_key *now)
+{
+    if (ward_ok(before->status)) {
+        const struct ward_log_key *key = ward_state_log_key(state, before->checkpoint.size);
+        struct ward_checkpoint checkpoint;
+        if (key <= now &&
+            ward_ok(ward_note_verify(before->checkpoint.note, &key->public, &checkpoint)) &&
+            checkpoint.size == before->checkpoint.size) {
+            return key;
+        }
+    }
+    return now - state->log_keys < WARD_NOTE_SIGNERS_MAX ? state->log_keys
+                                                         : now - (WARD_NOTE_SIGNERS_MAX - 1);
+}
+
 /* The key in force at that size first. The first checkpoint behind a change of it is signed by the
  * key of before too, for those who trust nothing else yet: the handover. Whether this is the first
  * one only the stored ones tell, and they stay; one that is signed late and is smaller is first
@@ -35,9 +54,8 @@ static ward_status sign_by_all(const struct ward_request *request, struct ward_w
     if (before->status.code != WARD_E_NOT_FOUND) {
         WARD_TRY(before->status);
     }
-    uint64_t size_before = ward_ok(before->status) ? before->checkpoint.size : 0;
-    const struct ward_log_key *last = ward_state_log_key(state, size_before);
     const struct ward_log_key *key = ward_state_log_key(state, size);
+    const struct ward_log_key *last = signed_last(state, before, key);
     WARD_ENSURE(key - last < WARD_NOTE_SIGNERS_MAX, WARD_E_STATE);
     for (bool first = true; key >= last; first = false, key--) {
         uint8_t signature[CHECKPOINT_SIGNATURE_MAX];

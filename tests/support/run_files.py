@@ -12,8 +12,8 @@ ended, by pid: a process above each file adopts them.
 
 A file that failed while others ran beside it is run again when all are done, alone: four on two cores
 starve each other for seconds, most of all under a sanitizer, and only what fails without that is a
-failure of Ward. What it said the first time stays in the output, under the word "unsteady", and is to be
-looked at all the same. More than MOST_UNSTEADY such files of one build are no accident: none is run again.
+failure of Ward. What it said the first time stays in the output, in FILE.unsteady.log and .xml, and in the
+count of the run, and is to be looked at all the same. More than MOST_UNSTEADY such files of one build are no accident: none is run again.
 """
 import concurrent.futures
 import contextlib
@@ -180,6 +180,10 @@ def main() -> None:
     if JOBS > 1 and len(failed) <= MOST_UNSTEADY:
         for file in failed:
             print(f"  {file} again, alone:", flush=True)
+            stem = pathlib.Path(sys.argv[1]) / pathlib.Path(file).stem
+            for kind in ("log", "junit.xml"):
+                with contextlib.suppress(FileNotFoundError):
+                    stem.with_suffix(f".{kind}").replace(stem.with_suffix(f".unsteady.{kind}"))
             again = apart(file)
             print(again.stdout, end="", flush=True)
             if again.returncode == 0:

@@ -312,6 +312,24 @@ static void schema_1_becomes_2_with_all_that_is_in_it(void **state)
     assert_outcome(fixture_commit(fx, fx->w), WARD_COMMITTED);
 }
 
+static void what_an_older_daemon_left_half_done_is_not_migrated(void **state)
+{
+    struct fixture *fx = *state;
+    make_schema_1();
+    postgres_sql(
+        &pg,
+        "INSERT INTO ward.intent (id, node, effect, kek, version, proposal, created_us) VALUES ("
+        "'00000000-0000-4000-8000-000000000009', 'n', 1, "
+        "'00000000-0000-4000-8000-000000000001', 3, "
+        "'00000000-0000-4000-8000-000000000008', 1)");
+    assert_refused(ward_store_postgres_migrate(pg.owner, "ward_daemon"), WARD_E_STATE,
+                   "database: a daemon of before left something half done (ward.intent); start "
+                   "that version once, stop it, then migrate");
+    postgres_sql(&pg, "DELETE FROM ward.intent");
+    assert_ok(ward_store_postgres_migrate(pg.owner, "ward_daemon"));
+    assert_int_equal(a_snapshot(fx).n_keks, 1);
+}
+
 static void a_long_log_makes_old_versions_due_for_rotation_and_no_more(void **state)
 {
     struct fixture *fx = *state;
@@ -498,6 +516,7 @@ int postgres_suite_rules(void)
         T(a_schema_of_another_version_is_refused),
         T(migration_is_idempotent_and_keeps_what_is_there),
         T(schema_1_becomes_2_with_all_that_is_in_it),
+        T(what_an_older_daemon_left_half_done_is_not_migrated),
         T(a_long_log_makes_old_versions_due_for_rotation_and_no_more),
         T(schema_2_becomes_3_with_all_that_is_in_it),
         T(schema_8_becomes_9_with_all_that_is_in_it),

@@ -224,6 +224,26 @@ static void two_changes_between_two_checkpoints_have_all_three(void **state)
     sign_now(&node, 1, 3);
 }
 
+static void a_row_that_is_no_checkpoint_hides_no_handover(void **state)
+{
+    (void)state;
+    sign_now(&node, 1, 1);
+    rotate_fully();
+    struct ward_merkle tree = tree_of(&node);
+    struct ward_store_writer *writer = NULL;
+    struct ward_effect effect = {.kind = WARD_EFFECT_CHECKPOINT};
+    effect.checkpoint.size = tree.size;
+    effect.checkpoint.note = ward_bytes_str("no note");
+    effect.checkpoint.created_us = 1;
+    assert_ok(ward_store_writer_open(world.store, &writer));
+    struct ward_commit commit = {.epoch = now(&node)->epoch, .effects = &effect, .n_effects = 1};
+    ward_status status;
+    assert_int_equal(ward_store_commit(writer, &commit, &status), WARD_COMMITTED);
+    ward_store_writer_close(writer);
+    add_entry(&node);
+    sign_now(&node, 1, 2);
+}
+
 /* ---- half-way ---- */
 
 static void has_keys(size_t n)
@@ -313,6 +333,7 @@ int main(void)
         T(what_was_there_before_it_is_signed_by_the_old_key),
         T(a_smaller_one_that_comes_late_has_both_too),
         T(two_changes_between_two_checkpoints_have_all_three),
+        T(a_row_that_is_no_checkpoint_hides_no_handover),
         T(without_the_hsm_it_is_finished_later),
         T(a_key_pair_that_was_made_in_doubt_is_made_again),
         T(who_expired_meanwhile_is_undone),
