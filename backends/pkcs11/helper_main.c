@@ -145,7 +145,9 @@ static ward_status start(struct ward_hsm *hsm, const struct ward_hsm_config *con
 static void serve(struct ward_hsm *hsm, struct ward_ring *ring)
 {
     while (!hsm->broken) {
-        ward_status status = ward_ring_wait(WARD_RING_SOCKET_FD, hsm->quirks.copies ? IDLE_MS : -1);
+        /* Asleep: nobody knows when the next call comes. */
+        int timeout_ms = hsm->quirks.copies ? IDLE_MS : -1;
+        ward_status status = ward_ring_wait(WARD_RING_SOCKET_FD, NULL, timeout_ms);
         if (status.code == WARD_E_DEADLINE) {
             ward_object_sweep(hsm);
         } else if (!ward_ok(status)) {

@@ -221,7 +221,8 @@ ward_status ward_process_wait(struct ward_process *process, int64_t deadline_us)
         /* Looked at once more when the time is over: when all of the machine stood still, the
          * answer may be there. */
         left_us = deadline_us - ward_monotonic_us(&ward_clock_system);
-        status = ward_ring_wait(process->socket, left_us > 0 ? (int)(left_us / 1000) + 1 : 0);
+        status = ward_ring_wait(process->socket, &process->await,
+                                left_us > 0 ? (int)(left_us / 1000) + 1 : 0);
     } while (status.code == WARD_E_DEADLINE && left_us > 0); /* a signal may have come early */
     return status;
 }

@@ -12,9 +12,10 @@
 #define WARD_PROCESS_UNREAPED_MAX 8
 
 struct ward_process {
-    pid_t pid;              /* 0: none */
-    int socket;             /* valid while pid is */
-    struct ward_ring *ring; /* likewise; a new one for each process */
+    pid_t pid;               /* 0: none */
+    int socket;              /* valid while pid is */
+    struct ward_ring *ring;  /* likewise; a new one for each process */
+    struct ward_await await; /* how soon it answers */
     /* Killed, but held in the kernel by a device: to be reaped when it lets go. */
     pid_t unreaped[WARD_PROCESS_UNREAPED_MAX];
 };

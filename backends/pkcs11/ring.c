@@ -90,10 +90,10 @@ ward_status ward_ring_wake(int socket_fd)
     return sent == 1 ? WARD_OK : ERRNO_STATUS;
 }
 
-ward_status ward_ring_wait(int socket_fd, int timeout_ms)
+ward_status ward_ring_wait(int socket_fd, struct ward_await *await, int timeout_ms)
 {
     struct pollfd waiting = {.fd = socket_fd, .events = POLLIN};
-    int ready = timeout_ms < 0 ? 1 : poll(&waiting, 1, timeout_ms);
+    int ready = timeout_ms < 0 ? 1 : ward_await(await, &waiting, timeout_ms);
     if (ready < 0 && errno != EINTR) {
         return ERRNO_STATUS;
     }

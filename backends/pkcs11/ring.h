@@ -14,6 +14,7 @@
 #define WARD_BACKENDS_PKCS11_RING_H
 
 #include "backends/kek.h"
+#include "base/await.h"
 
 #define WARD_RING_MAGIC 0x57415244u
 #define WARD_RING_SLOTS 128
@@ -122,8 +123,8 @@ void ward_ring_unmap(struct ward_ring *ring);
 
 /* One byte to the other side. UNAVAILABLE when it is gone. */
 ward_status ward_ring_wake(int socket_fd);
-/* Waits for one byte. DEADLINE when timeout_ms passed (-1: none), UNAVAILABLE when the other side
- * is gone. */
-ward_status ward_ring_wait(int socket_fd, int timeout_ms);
+/* Waits for one byte; await may be NULL. DEADLINE when timeout_ms passed (-1: none), UNAVAILABLE
+ * when the other side is gone. */
+ward_status ward_ring_wait(int socket_fd, struct ward_await *await, int timeout_ms);
 
 #endif

@@ -80,7 +80,7 @@ static ward_status poll_socket(struct ward_pg_conn *conn, short events)
     WARD_ENSURE(left_us > 0, WARD_E_DEADLINE);
     struct pollfd p = {.fd = PQsocket(conn->pg), .events = events};
     WARD_ENSURE(p.fd >= 0, WARD_E_UNAVAILABLE);
-    int n = poll(&p, 1, (int)(left_us / 1000) + 1);
+    int n = ward_await(&conn->await, &p, (int)(left_us / 1000) + 1);
     if (n < 0 && errno != EINTR) {
         return WARD_FOREIGN(WARD_E_UNAVAILABLE, WARD_DOMAIN_ERRNO, errno);
     }

@@ -8,6 +8,7 @@
 
 #include "backends/postgres/params.h"
 #include "backends/postgres/statements.h"
+#include "base/await.h"
 #include "base/status.h"
 
 #define WARD_PG_CONNECT_MS 800
@@ -21,6 +22,7 @@ struct ward_pg_conn {
     bool warned; /* the server sent a WARNING since this was last cleared */
     bool dying;  /* the server said that it ends the session */
     int64_t deadline_us;
+    struct ward_await await;      /* how soon this server answers */
     unsigned first_host;          /* of several: where to begin, past those that did not answer */
     struct ward_pg_params params; /* of the statement that is sent next */
 };

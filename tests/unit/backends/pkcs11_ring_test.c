@@ -74,12 +74,12 @@ static void doorbell_wakes_times_out_and_tells_of_a_hang_up(void **state)
     (void)state;
     int pair[2];
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
-    assert_int_equal(ward_ring_wait(pair[0], 10).code, WARD_E_DEADLINE);
+    assert_int_equal(ward_ring_wait(pair[0], NULL, 10).code, WARD_E_DEADLINE);
     assert_true(ward_ok(ward_ring_wake(pair[1])));
-    assert_true(ward_ok(ward_ring_wait(pair[0], 10)));
-    assert_int_equal(ward_ring_wait(pair[0], 10).code, WARD_E_DEADLINE);
+    assert_true(ward_ok(ward_ring_wait(pair[0], NULL, 10)));
+    assert_int_equal(ward_ring_wait(pair[0], NULL, 10).code, WARD_E_DEADLINE);
     assert_int_equal(close(pair[1]), 0);
-    assert_int_equal(ward_ring_wait(pair[0], 10).code, WARD_E_UNAVAILABLE);
+    assert_int_equal(ward_ring_wait(pair[0], NULL, 10).code, WARD_E_UNAVAILABLE);
     assert_int_equal(ward_ring_wake(pair[0]).code, WARD_E_UNAVAILABLE);
     assert_int_equal(close(pair[0]), 0);
 }
