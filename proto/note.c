@@ -9,7 +9,6 @@
 
 #define EM_DASH "\xe2\x80\x94 "
 #define SIGNATURE_MAX 512
-#define VKEY_MAX 512
 
 /* SubjectPublicKeyInfo of an uncompressed P-256 point: all but the point's 64 bytes. */
 static const uint8_t p256_spki[27] = {0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48,
@@ -74,7 +73,7 @@ ward_status ward_note_key_init(const char *name, uint8_t algorithm, struct ward_
 }
 
 /* 127 + 1 + 8 + 1 + 172 characters at most. */
-void ward_note_key_print(const struct ward_note_key *key, char out[static VKEY_MAX])
+void ward_note_key_print(const struct ward_note_key *key, char out[static WARD_VKEY_MAX])
 {
     size_t size = strlen(key->name);
     memcpy(out, key->name, size);
@@ -89,9 +88,9 @@ void ward_note_key_print(const struct ward_note_key *key, char out[static VKEY_M
 
 ward_status ward_note_key_parse(const char *vkey, struct ward_note_key *ret)
 {
-    size_t size = strnlen(vkey, VKEY_MAX);
+    size_t size = strnlen(vkey, WARD_VKEY_MAX);
     const char *plus = memchr(vkey, '+', size);
-    WARD_REQUIRE(plus != NULL && size < VKEY_MAX, "note key: not name+hex+base64");
+    WARD_REQUIRE(plus != NULL && size < WARD_VKEY_MAX, "note key: not name+hex+base64");
     size_t name_size = (size_t)(plus - vkey);
     size_t rest = size - name_size - 1;
     uint8_t typed[1 + sizeof(ret->public_key)];
@@ -103,7 +102,7 @@ ward_status ward_note_key_parse(const char *vkey, struct ward_note_key *ret)
     struct ward_note_key key;
     WARD_TRY(key_init(WARD_BYTES(vkey, name_size), typed[0], WARD_BYTES(typed + 1, typed_size - 1),
                       &key));
-    char again[VKEY_MAX];
+    char again[WARD_VKEY_MAX];
     ward_note_key_print(&key, again);
     WARD_REQUIRE(strcmp(again, vkey) == 0, "note key: id does not belong to the key");
     *ret = key;

@@ -6,6 +6,7 @@
 
 #include "base/buffer.h"
 #include "base/digest.h"
+#include "proto/wire_limits.h"
 
 #define WARD_NOTE_NAME_MAX 128
 #define WARD_NOTE_MAX 4096
@@ -29,8 +30,8 @@ struct ward_checkpoint {
 /* Computes the key id. INVALID "note key: ..." on a bad name (white space, plus) or size. */
 ward_status ward_note_key_init(const char *name, uint8_t algorithm, struct ward_bytes public_key,
                                struct ward_note_key *ret);
-/* "name+hex+base64"; out is terminated and has room for 512 bytes. */
-void ward_note_key_print(const struct ward_note_key *key, char out[static 512]);
+/* "name+hex+base64"; out is terminated. */
+void ward_note_key_print(const struct ward_note_key *key, char out[static WARD_VKEY_MAX]);
 ward_status ward_note_key_parse(const char *vkey, struct ward_note_key *ret);
 
 /* The text that is signed: three lines. */

@@ -19,6 +19,7 @@
 #define WARD_ON_BEHALF_OF_MAX 128u
 #define WARD_REASON_MAX 256u
 #define WARD_SIGNATURE_MAX 512u
+#define WARD_VKEY_MAX 512u /* a printed key of the log, its end included */
 #define WARD_RECORD_JSON_MAX (1024u * 1024u)
 #define WARD_RECORD_FIELDS_MAX 256u
 #define WARD_LEAF_MAX (60u * 1024u)

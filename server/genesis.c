@@ -187,7 +187,7 @@ static ward_status commit(struct genesis *g)
 
 static ward_status print(const struct genesis *g)
 {
-    char id[WARD_ID_TEXT_SIZE], hash[65], vkey[512];
+    char id[WARD_ID_TEXT_SIZE], hash[65], vkey[WARD_VKEY_MAX];
     struct ward_note_key key;
     char origin[WARD_NOTE_NAME_MAX];
     WARD_ENSURE(g->deployment.origin.size > 0 && g->deployment.origin.size < sizeof(origin),

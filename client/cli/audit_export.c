@@ -253,7 +253,7 @@ static int write_views(struct export *export)
 
 static int write_key(const struct export *export, const struct ward_note_key *key)
 {
-    char vkey[513];
+    char vkey[WARD_VKEY_MAX + 1];
     ward_note_key_print(key, vkey);
     size_t size = strlen(vkey);
     vkey[size] = '\n';

@@ -7,24 +7,29 @@
 
 #include "client/cli/input.h"
 
-#define VKEY_SIZE 512
-
 void audit_handover_path(size_t version, char out[static AUDIT_HANDOVER_PATH_MAX])
 {
     (void)snprintf(out, AUDIT_HANDOVER_PATH_MAX, AUDIT_HANDOVERS "%zu", version);
 }
 
-/* The second line. */
-static uint64_t size_of(struct ward_bytes note)
+void audit_guess_checkpoint(struct ward_bytes note, struct ward_checkpoint *ret)
 {
     struct ward_bytes line;
     char digits[21] = "";
-    bool found = cli_next_line(&note, &line) && cli_next_line(&note, &line) && line.size > 0 &&
-                 line.size < sizeof(digits);
-    if (found) {
-        memcpy(digits, line.data, line.size);
+    *ret = (struct ward_checkpoint){0};
+    if (cli_next_line(&note, &line) && line.size < sizeof(ret->origin)) {
+        memcpy(ret->origin, line.data, line.size);
     }
-    return found ? strtoull(digits, NULL, 10) : 0;
+    if (cli_next_line(&note, &line) && line.size > 0 && line.size < sizeof(digits)) {
+        memcpy(digits, line.data, line.size);
+        ret->size = strtoull(digits, NULL, 10);
+    }
+    size_t size = 0;
+    uint8_t root[48];
+    if (cli_next_line(&note, &line) && line.size == WARD_BASE64_SIZE(32) &&
+        ward_base64_decode((const char *)line.data, line.size, root, &size) && size == 32) {
+        memcpy(ret->root, root, 32);
+    }
 }
 
 ward_status audit_handovers_add(struct audit_handovers *handovers, struct ward_arena *arena,
@@ -35,7 +40,9 @@ ward_status audit_handovers_add(struct audit_handovers *handovers, struct ward_a
     }
     WARD_ENSURE(handovers->items != NULL && handovers->n < AUDIT_HANDOVERS_MAX, WARD_E_EXHAUSTED);
     struct audit_handover *to = &handovers->items[handovers->n];
-    *to = (struct audit_handover){.size = size_of(note)};
+    struct ward_checkpoint says;
+    audit_guess_checkpoint(note, &says);
+    *to = (struct audit_handover){.size = says.size};
     WARD_TRY(ward_arena_copy(arena, note, &to->note));
     handovers->n++;
     return WARD_OK;
@@ -69,7 +76,7 @@ bool audit_note_key_eq(const struct ward_note_key *a, const struct ward_note_key
 
 static bool read_key(struct ward_bytes vkey, struct ward_note_key *ret)
 {
-    char text[VKEY_SIZE] = "";
+    char text[WARD_VKEY_MAX] = "";
     if (vkey.size >= sizeof(text) || (vkey.size > 0 && memchr(vkey.data, 0, vkey.size) != NULL)) {
         return false;
     }

@@ -30,6 +30,9 @@ struct audit_handovers {
     size_t n, reached;
 };
 
+/* What a note says whose signatures were not looked at; zero where it says nothing. */
+void audit_guess_checkpoint(struct ward_bytes note, struct ward_checkpoint *ret);
+
 /* The arena keeps a copy of each. EXHAUSTED when there are too many. */
 ward_status audit_handovers_add(struct audit_handovers *handovers, struct ward_arena *arena,
                                 struct ward_bytes note);

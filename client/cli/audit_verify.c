@@ -60,27 +60,6 @@ bool audit_load(struct audit_check *check, const char *file, struct ward_buffer 
 
 /* ---- checkpoint ---- */
 
-/* What an unsigned checkpoint says, so that the rest can be looked at all the same. */
-static void guess_checkpoint(struct ward_bytes note, struct ward_checkpoint *ret)
-{
-    struct ward_bytes line;
-    char digits[21] = "", *end = NULL;
-    *ret = (struct ward_checkpoint){0};
-    if (cli_next_line(&note, &line) && line.size < sizeof(ret->origin)) {
-        memcpy(ret->origin, line.data, line.size);
-    }
-    if (cli_next_line(&note, &line) && line.size > 0 && line.size < sizeof(digits)) {
-        memcpy(digits, line.data, line.size);
-        ret->size = strtoull(digits, &end, 10);
-    }
-    size_t size = 0;
-    uint8_t root[48];
-    if (cli_next_line(&note, &line) && line.size == WARD_BASE64_SIZE(32) &&
-        ward_base64_decode((const char *)line.data, line.size, root, &size) && size == 32) {
-        memcpy(ret->root, root, 32);
-    }
-}
-
 static bool check_checkpoint(struct audit_check *check, const struct ward_note_key *key)
 {
     struct ward_buffer note;
@@ -96,7 +75,7 @@ static bool check_checkpoint(struct audit_check *check, const struct ward_note_k
             const char *refusal = ward_status_refusal(status);
             audit_say(check, "unsigned", "checkpoint", -1, "%s",
                       refusal == NULL ? "checkpoint: not readable" : refusal);
-            guess_checkpoint(ward_buffer_view(&note), &check->report->checkpoint);
+            audit_guess_checkpoint(ward_buffer_view(&note), &check->report->checkpoint);
         }
     }
     ward_buffer_fini(&note);

@@ -29,7 +29,7 @@ bool audit_verify_find_key(struct audit_check *check, const struct ward_note_key
                            struct ward_note_key *ret)
 {
     struct ward_buffer text;
-    char vkey[513] = "";
+    char vkey[WARD_VKEY_MAX + 1] = "";
     ward_buffer_init(&text, 1024);
     bool loaded = audit_load(check, "log.vkey", &text);
     if (loaded && text.size > 1 && text.size < sizeof(vkey) && text.data[text.size - 1] == '\n') {

@@ -13,7 +13,7 @@
 int audit_vkey_read(const char *path, struct ward_note_key *ret)
 {
     struct ward_buffer text;
-    char vkey[513] = "";
+    char vkey[WARD_VKEY_MAX + 1] = "";
     ward_buffer_init(&text, 1024 * 1024); /* so that another file is told of as what it is */
     int exit = cli_read(path, &text);
     if (exit == CLI_DONE) {

@@ -107,7 +107,7 @@ static ward_status finish_checkpoint(struct ward_request *request, struct ward_w
     }
     WARD_TRY(read->status);
     in->note = read->checkpoint.note;
-    char *vkey = ward_arena_alloc(request->arena, 512);
+    char *vkey = ward_arena_alloc(request->arena, WARD_VKEY_MAX);
     WARD_ENSURE(vkey != NULL, WARD_E_EXHAUSTED);
     ward_note_key_print(&ward_state_log_key(request->state, read->checkpoint.size)->public, vkey);
     in->vkey = vkey;

@@ -22,8 +22,7 @@ struct ward_execution {
      * is not known. */
     ward_status (*stands)(struct ward_request *request, const struct ward_proposal *proposal);
     /* Both NULL: rows alone. */
-    ward_status (*intent)(const void *work, const struct ward_state *state,
-                          struct ward_batch *batch);
+    ward_status (*intent)(const void *work, struct ward_batch *batch);
     ward_status (*effect)(void *work, struct ward_worker *worker);
     ward_status (*outcome)(const void *work, struct ward_batch *batch); /* moves the epoch */
     /* At most five details of the audit entry. */

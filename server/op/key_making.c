@@ -218,10 +218,8 @@ static ward_status prepare(struct ward_request *request, const struct ward_propo
     return WARD_OK;
 }
 
-static ward_status intent(const void *work, const struct ward_state *state,
-                          struct ward_batch *batch)
+static ward_status intent(const void *work, struct ward_batch *batch)
 {
-    (void)state; /* it is in the row already */
     return ward_key_making_intent(work, batch);
 }
 

@@ -8,7 +8,7 @@ struct change_notes {
     struct ward_log_key_changing changing;
     struct ward_draft draft;
     struct ward_read *checkpoint;
-    char vkey[512];
+    char vkey[WARD_VKEY_MAX];
 };
 
 static ward_status decide(struct ward_request *request)

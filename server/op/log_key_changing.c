@@ -8,7 +8,6 @@
 #include "server/work/worker.h"
 
 #define SIGNATURE_MAX 80
-#define VKEY_SIZE 512
 
 ward_status ward_log_key_changing_make(const struct ward_state *state,
                                        struct ward_log_key_changing *ret)
@@ -106,7 +105,7 @@ ward_status ward_log_key_changing_outcome(const struct ward_log_key_changing *ch
 static ward_status tell_key(struct ward_request *request, const char *name,
                             const struct ward_note_key *key)
 {
-    char *text = ward_arena_alloc(request->arena, VKEY_SIZE);
+    char *text = ward_arena_alloc(request->arena, WARD_VKEY_MAX);
     WARD_ENSURE(text != NULL, WARD_E_EXHAUSTED);
     ward_note_key_print(key, text);
     ward_request_detail_text(request, name, ward_bytes_str(text));
@@ -154,10 +153,8 @@ static ward_status stands(struct ward_request *request, const struct ward_propos
     return ward_log_key_changing_of_proposal(request->state, proposal, &changing);
 }
 
-static ward_status intent(const void *work, const struct ward_state *state,
-                          struct ward_batch *batch)
+static ward_status intent(const void *work, struct ward_batch *batch)
 {
-    (void)state; /* it is in the row already */
     const struct ward_log_key_changing *changing = work;
     const struct ward_effect effect = {.kind = WARD_EFFECT_INTENT, .intent = changing->intent};
     return ward_batch_effect(batch, &effect);

@@ -236,7 +236,7 @@ ward_status ward_voting_commit(struct ward_request *request, struct ward_batch *
     state.proposal_state.to = voting->to;
     WARD_TRY(ward_batch_effect(batch, &state));
     if (voting->to == WARD_PROPOSAL_EXECUTING) {
-        return voting->execution->intent(voting->execution_work, request->state, batch);
+        return voting->execution->intent(voting->execution_work, batch);
     }
     batch->bump_epoch = true;
     return voting->runs ? voting->execution->outcome(voting->execution_work, batch) : WARD_OK;

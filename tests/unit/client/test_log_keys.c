@@ -69,7 +69,7 @@ struct log {
 
 static struct ward_bytes entry(const struct forgery *forgery, uint64_t seq, char *out, size_t max)
 {
-    char from[512], to[512];
+    char from[WARD_VKEY_MAX], to[WARD_VKEY_MAX];
     if (seq != changes[0] && seq != changes[1]) {
         (void)snprintf(out, max, "{\"seq\":%d,\"action\":\"key.list\",\"outcome\":\"allowed\"}",
                        (int)seq);

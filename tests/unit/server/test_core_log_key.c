@@ -162,7 +162,7 @@ static void the_first_checkpoint_behind_it_has_both(void **state)
                                               sizeof(struct ward_audit_checkpoint));
     assert_ok(core_run(&node, asked));
     const struct ward_audit_checkpoint *answer = asked->in;
-    char vkey[512];
+    char vkey[WARD_VKEY_MAX];
     ward_note_key_print(&now(&node)->log_keys[2].public, vkey);
     assert_string_equal(answer->vkey, vkey);
     assert_int_equal(answer->n_handovers, 2);
@@ -177,7 +177,7 @@ static void the_entry_names_both_keys(void **state)
     core_log_open(&log, &world);
     const json_t *leaf = log.leaves[log.n - 1];
     const struct ward_state *state_now = now(&node);
-    char from[512], to[512];
+    char from[WARD_VKEY_MAX], to[WARD_VKEY_MAX];
     ward_note_key_print(&state_now->log_keys[0].public, from);
     ward_note_key_print(&state_now->log_keys[1].public, to);
     assert_string_equal(core_detail(leaf, "executed"), "audit.rotate-log-key");
