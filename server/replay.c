@@ -90,8 +90,20 @@ static void write_head(const struct ward_request *request, uint8_t *out)
     }
 }
 
+/* By the rule that refuses the item now, which the entry and the caller are told of. */
+static ward_status refuse_now(struct ward_request *request, size_t i)
+{
+    request->rule = request->leaf_items[i].rule;
+    return request->rule != NULL
+               ? WARD_REFUSAL(
+                     WARD_E_DENIED,
+                     "policy: what was answered to this request_id is not allowed any more")
+               : WARD_REFUSAL(WARD_E_DENIED,
+                              "request_id: what was answered then is not allowed any more");
+}
+
 /* The message behind the head; INTERNAL when it is not of this request's shape. */
-static ward_status read_head(const struct ward_request *request, struct ward_bytes kept,
+static ward_status read_head(struct ward_request *request, struct ward_bytes kept,
                              struct ward_bytes *ret)
 {
     size_t n = request->n_leaf_items, head = head_size(n);
@@ -99,8 +111,7 @@ static ward_status read_head(const struct ward_request *request, struct ward_byt
     for (size_t i = 0; i < n; i++) {
         bool then = (kept.data[ITEMS_SIZE + i / 8] >> (i % 8) & 1) != 0;
         if (then && denied(request, i)) {
-            return WARD_REFUSAL(WARD_E_DENIED,
-                                "request_id: what was answered then is not allowed any more");
+            return refuse_now(request, i);
         }
     }
     *ret = WARD_BYTES(kept.data + head, kept.size - head);
@@ -119,7 +130,10 @@ ward_status ward_replay_found(struct ward_request *request)
         return WARD_OK;
     }
     if (memcmp(read->replay.digest, naming->digest, sizeof(naming->digest)) != 0) {
-        return WARD_REFUSAL(WARD_E_INVALID, "request_id: was used for another request");
+        return WARD_REFUSAL(
+            WARD_E_INVALID,
+            "request_id: was used for another request; one names one request for 24 "
+            "hours");
     }
     struct ward_bytes message;
     WARD_TRY(read_head(request, read->replay.response, &message));

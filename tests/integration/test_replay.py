@@ -15,6 +15,7 @@ from harness.processes import wait_until
 from harness.stubs import records_pb2
 
 PUT = "/ward.v1.Records/PutRecords"
+ANOTHER = "request_id: was used for another request; one names one request for 24 hours"
 PHI = b'{"resourceType":"Patient","id":"1","name":"replayed-name-7731"}'
 
 
@@ -131,7 +132,7 @@ def test_the_order_on_the_wire_does_not_matter(app):
     assert version_of(app, subject) == 1
     with pytest.raises(grpc.RpcError) as caught:  # the order of items does
         app.call_raw(PUT, head + b"".join(pairs) + item2 + item)
-    assert caught.value.details() == "request_id: was used for another request"
+    assert caught.value.details() == ANOTHER
 
 
 def test_another_request_under_the_same_name_is_refused(pair, app, refused):
@@ -144,7 +145,7 @@ def test_another_request_under_the_same_name_is_refused(pair, app, refused):
               put_message(request_id, subject, reason="why"),
               put_message(request_id, subject)]
     for message in others:
-        refused("INVALID_ARGUMENT", "request_id: was used for another request", lambda message=message: app.call_raw(PUT, message))
+        refused("INVALID_ARGUMENT", ANOTHER, lambda message=message: app.call_raw(PUT, message))
     assert version_of(app, subject) == 1
     entries = entries_of(pair, request_id)
     assert [entry["outcome"] for entry in entries] == ["allowed"] + ["refused"] * len(others)
@@ -162,7 +163,7 @@ def test_a_name_is_its_identitys_own_and_a_methods(pair, app):
     officer.propose_rotation("app/demo", request_id=request_id)
     with pytest.raises(grpc.RpcError) as caught:
         officer.create_key(f"app/{request_id}", request_id=request_id)
-    assert caught.value.details() == "request_id: was used for another request"
+    assert caught.value.details() == ANOTHER
 
 
 def test_without_a_name_each_is_its_own(app):

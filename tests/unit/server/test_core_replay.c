@@ -7,6 +7,7 @@
 #include "tests/unit/server/core_log.h"
 
 #define PREFIX 5
+#define ANOTHER "request_id: was used for another request; one names one request for 24 hours"
 static const char patient[] = "{\"resourceType\":\"Patient\",\"id\":\"1\"}";
 
 static struct core_world world;
@@ -185,8 +186,7 @@ static void a_creation_that_comes_again_makes_no_second_key(void **state)
     ward_request_free(second);
     refused(create("create-2", "one/key"), WARD_E_EXISTS,
             "name: there is a key of this name; names are never used again");
-    refused(create("create-1", "one/other"), WARD_E_INVALID,
-            "request_id: was used for another request");
+    refused(create("create-1", "one/other"), WARD_E_INVALID, ANOTHER);
 }
 
 static void a_vote_that_comes_again_is_answered_as_before(void **state)
@@ -215,8 +215,7 @@ static void another_request_under_the_same_name_is_refused(void **state)
     run(put("put-1", "a"), false, "0/1 ");
     struct ward_request *other = put("put-1", "b");
     assert_code(core_run(&node, other), WARD_E_INVALID);
-    assert_string_equal(ward_status_refusal(other->status),
-                        "request_id: was used for another request");
+    assert_string_equal(ward_status_refusal(other->status), ANOTHER);
     assert_true(other->refused);
     ward_request_free(other);
     assert_int_equal(version(), 1);
@@ -304,8 +303,19 @@ static void what_is_no_longer_allowed_is_not_answered_again(void **state)
     (void)state;
     run(put("put-1", "a"), false, "0/1 ");
     set_policy_without("[record.put, record.get]", "[record.get]");
-    refused(put("put-1", "a"), WARD_E_DENIED,
-            "request_id: what was answered then is not allowed any more");
+    struct ward_request *again = put("put-1", "a");
+    assert_code(core_run(&node, again), WARD_E_DENIED);
+    assert_string_equal(ward_status_refusal(again->status),
+                        "policy: what was answered to this request_id is not allowed any more");
+    assert_string_equal(again->rule, "default-deny");
+    ward_request_free(again);
+    struct core_log log;
+    core_log_open(&log, &world);
+    const json_t *leaf = log.leaves[log.n - 1];
+    assert_string_equal(core_text(leaf, "request"), "put-1");
+    assert_string_equal(core_text(leaf, "outcome"), "refused");
+    assert_string_equal(core_text(leaf, "rule"), "default-deny");
+    core_log_close(&log);
 }
 
 static void the_revoked_get_no_answer_again(void **state)
