@@ -11,6 +11,7 @@ import grpc
 import pytest
 from harness import log
 from harness.cli import Cli
+from harness.daemon import genesis
 from harness.kill_points import intents
 
 ACTION = "audit.rotate-log-key"
@@ -94,6 +95,12 @@ def test_each_auditor_verifies_with_the_key_that_he_has(pair, cli, changed):
         assert log.verify(pair.client("auditor"), vkey.read_text().strip())
         rows = cli("auditor", "report", "rotation", "--folder", changed / "after", "--vkey", vkey, "--format", "csv").stdout.decode()
         assert f"ward/log,2,{change['time']},{ACTION}" in rows
+
+
+def test_genesis_tells_no_key_once_it_was_changed(pair, changed):
+    """Whoever writes to the database could have changed it: auditors follow the log."""
+    assert "log_vkey" in pair.genesis
+    assert genesis(pair) == {name: value for name, value in pair.genesis.items() if name != "log_vkey"}
 
 
 def forged(changed, tmp_path, change) -> object:

@@ -2,6 +2,7 @@
 /* Making a key stops half-way, everywhere that it can: what the caller is told, what is left, and
  * what recovery makes of it. */
 #include "server/jobs/recovery.h"
+#include "server/limits.h"
 #include "tests/unit/server/core_ask.h"
 #include "tests/unit/server/core_log.h"
 
@@ -605,6 +606,36 @@ static void what_the_hsm_was_away_for_is_taken_up_by_its_own_daemon_first(void *
     core_node_stop(&other);
 }
 
+/* Once: right after it has taken an intent up. */
+static enum ward_commit_outcome sleeps_taking_up(void *arg, const struct ward_commit *commit,
+                                                 bool *ret_happens)
+{
+    bool *slept = arg;
+    (void)ret_happens;
+    if (!*slept && commit->n_effects == 2 && commit->effects[1].kind == WARD_EFFECT_INTENT) {
+        *slept = true;
+        atomic_fetch_add(&world.clock.ahead_us, WARD_INTENT_HELD_US);
+    }
+    return WARD_COMMITTED;
+}
+
+/* Whoever takes it up touches the HSM for as short a while as whoever wrote it. */
+static void who_slept_since_it_took_up_destroys_nothing(void **state)
+{
+    (void)state;
+    create_fails(FAKE_KEK_CREATE_DOUBT, WARD_E_UNAVAILABLE, "UNAVAILABLE");
+    size_t made = fake_kek_objects(world.kek);
+    bool slept = false;
+    ward_store_memory_set_fault(world.store, sleeps_taking_up, &slept);
+    recovers(1, "failed", "");
+    ward_store_memory_set_fault(world.store, NULL, NULL);
+    assert_true(slept);
+    assert_int_equal(fake_kek_objects(world.kek), made);
+    recovers(1, "allowed", "undone");
+    assert_int_equal(fake_kek_objects(world.kek), made - 1);
+    has_intents(0);
+}
+
 static struct ward_store_intent the_intent(void)
 {
     struct ward_store_reader *reader = NULL;
@@ -620,6 +651,35 @@ static struct ward_store_intent the_intent(void)
     ward_store_reader_close(reader);
     ward_arena_free(arena);
     return intent;
+}
+
+static bool is_taken_up_after(int64_t ahead_us, const struct ward_store_intent *intent)
+{
+    atomic_fetch_add(&world.clock.ahead_us, ahead_us);
+    look_for_left_ones(&node);
+    const struct ward_store_intent now = the_intent();
+    return !ward_id_eq(&now.id, &intent->id);
+}
+
+/* A take-up that failed is one more try, which may be under way as the first was: its own age
+ * counts, not that of the intent in whose place it is. */
+static void what_was_taken_up_in_vain_is_left_alone_again(void **state)
+{
+    (void)state;
+    create_fails(FAKE_KEK_CREATE_DOUBT, WARD_E_UNAVAILABLE, "UNAVAILABLE");
+    fake_kek_set_fault(world.kek, FAKE_KEK_AWAY);
+    struct ward_store_intent intent = the_intent();
+    for (unsigned i = 0; i < 2; i++) {
+        assert_false(is_taken_up_after(WARD_INTENT_OWN_AGE_US - 20 * 1000000LL, &intent));
+        assert_true(is_taken_up_after(20 * 1000000LL, &intent));
+        intent = the_intent();
+        assert_false(is_taken_up_after(0, &intent));
+    }
+    fake_kek_set_fault(world.kek, FAKE_KEK_FINE);
+    assert_false(is_taken_up_after(WARD_INTENT_OWN_AGE_US - 20 * 1000000LL, &intent));
+    atomic_fetch_add(&world.clock.ahead_us, 20 * 1000000LL);
+    look_for_left_ones(&node);
+    has_intents(0);
 }
 
 /* It woke up when somebody else was at it, and sends what it had made ready. */
@@ -695,6 +755,8 @@ int main(void)
         T(an_outcome_that_came_late_keeps_its_key),
         T(who_slept_since_the_intent_makes_nothing),
         T(what_the_hsm_was_away_for_is_taken_up_by_its_own_daemon_first),
+        T(who_slept_since_it_took_up_destroys_nothing),
+        T(what_was_taken_up_in_vain_is_left_alone_again),
         T(who_slept_commits_nothing_of_what_another_took_up),
         T(an_intent_is_taken_up_by_one),
     };
