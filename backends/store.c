@@ -9,6 +9,12 @@
 #define PAGE_MAX 65536u
 #define NODE_MAX 256u
 
+bool ward_store_other_schema(ward_status status)
+{
+    const char *refusal = ward_status_refusal(status);
+    return refusal != NULL && strcmp(refusal, WARD_STORE_OTHER_SCHEMA) == 0;
+}
+
 void ward_store_close(struct ward_store *store)
 {
     if (store != NULL) {
@@ -163,7 +169,7 @@ static bool prepare_read(struct ward_read *r)
         r->claim.found = false;
         r->claim.place = (struct ward_job_place){0};
         r->claim.parts = r->claim.round = 0;
-        return r->claim.node.size > 0 && r->claim.now_us > 0 && r->claim.lease_us > 0 &&
+        return r->claim.node.size > 0 && r->claim.lease_us > 0 &&
                r->claim.n_held <= WARD_JOB_PARTS_MAX + 1;
     case WARD_READ_RESERVE:
         r->reserve.granted = 0;

@@ -13,7 +13,9 @@
 #include "base/status.h"
 #include "base/wipe_alloc.h"
 
-#define WARD_SCHEMA_VERSION 10
+#define WARD_SCHEMA_VERSION 11
+/* The refusal of every call while the database is not of that version. */
+#define WARD_STORE_OTHER_SCHEMA "database: its schema is of another version; migrate it"
 #define WARD_HASH_SIZE 32
 #define WARD_REPLAY_RESPONSE_MAX (512u * 1024)
 #define WARD_PURGE_MAX 10000u /* replays that one purge deletes, the oldest first */
@@ -399,7 +401,7 @@ struct ward_read {
         struct {
             struct ward_id job;
             struct ward_bytes node;
-            int64_t now_us, lease_us; /* the lease ends at their sum */
+            int64_t lease_us; /* how long, by the store's clock */
             /* The parts of the job that this very node is at. What else it leased it was at before
              * it was started anew, or has let go: nobody waits for such a lease to end. */
             const uint32_t *held;
@@ -572,7 +574,7 @@ struct ward_effect {
             uint64_t done, failed; /* are added */
             bool finished;
             struct ward_bytes node;
-            int64_t lease_us; /* until when it is held */
+            int64_t lease_us; /* for how long it is held from now on, by the store's clock */
         } job_move;
         struct {
             struct ward_id id;
@@ -683,6 +685,8 @@ void ward_store_writer_close(struct ward_store_writer *writer);
 ward_status ward_store_snapshot(struct ward_store_reader *reader, struct ward_arena *arena,
                                 struct ward_store_snapshot *ret);
 ward_status ward_store_epoch(struct ward_store_reader *reader, uint64_t *ret);
+/* Whether that is why a call failed. */
+bool ward_store_other_schema(ward_status status);
 ward_status ward_store_read(struct ward_store_reader *reader, struct ward_read **reads, size_t n);
 ward_status ward_store_head(struct ward_store_writer *writer, bool lock, struct ward_head *ret);
 void ward_store_unlock(struct ward_store_writer *writer);

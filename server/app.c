@@ -118,6 +118,7 @@ static ward_status start_edges(struct ward_app *app)
                                           .settled_epoch = ward_app_settled_epoch,
                                           .refresh = ward_app_refresh,
                                           .in_force = ward_app_in_force,
+                                          .migrated = ward_app_migrated,
                                           .look = ward_app_look,
                                           .endings = ward_app_endings,
                                           .shared_untold = ward_app_shared_untold,

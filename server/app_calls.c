@@ -113,6 +113,17 @@ void ward_app_stop_edited(void *context)
     (void)kill(getpid(), SIGTERM);
 }
 
+/* It could not commit any more, whatever it was asked. */
+void ward_app_migrated(void *context)
+{
+    struct ward_app *app = context;
+    if (!atomic_exchange(&app->must_stop, true)) {
+        ward_log(WARD_LOG_ERROR, "the database was migrated to the schema of another version of "
+                                 "this program, and takes nothing from this one; stopping");
+        (void)kill(getpid(), SIGTERM);
+    }
+}
+
 void ward_app_altered(void *context, ward_status status)
 {
     struct ward_app *app = context;

@@ -61,6 +61,7 @@ bool ward_app_serving(void *context);
 void ward_app_take_unidentified(void *context, unsigned *ret_handshakes, unsigned *ret_requests);
 void ward_app_rolled_back(void *context, uint64_t size, uint64_t acknowledged);
 void ward_app_stop_edited(void *context);
+void ward_app_migrated(void *context);
 void ward_app_altered(void *context, ward_status status);
 void ward_app_endings(void *context, struct ward_endings *ret);
 size_t ward_app_shared_untold(void *context, struct ward_shared *out, size_t max);

@@ -19,8 +19,7 @@ static ward_status load_snapshot(struct ward_store_reader *reader, struct ward_a
         return WARD_REFUSAL(WARD_E_STATE, "database: not initialised; run wardd --genesis once");
     }
     if (ret->deployment.schema_version != WARD_SCHEMA_VERSION) {
-        return WARD_REFUSAL(WARD_E_STATE,
-                            "database: its schema has another version than this daemon");
+        return WARD_REFUSAL(WARD_E_STATE, WARD_STORE_OTHER_SCHEMA);
     }
     return WARD_OK;
 }

@@ -142,7 +142,7 @@ static ward_status move_part(struct ward_memory_state *state, const struct ward_
     part->done += effect->job_move.done;
     part->failed += effect->job_move.failed;
     part->finished = effect->job_move.finished;
-    part->lease_us = effect->job_move.lease_us;
+    part->leased_until_us = state->now_us + effect->job_move.lease_us;
     WARD_TRY(ward_arena_copy(state->rows, effect->job_move.node, &part->node));
     return ward_memory_replace(state, WARD_TABLE_JOB_PART, part);
 }
@@ -219,13 +219,14 @@ static bool others_finished(const struct ward_memory_state *state, const struct 
     return true;
 }
 
-static bool is_free(const struct ward_memory_job_part *part, const struct ward_read *r)
+static bool is_free(const struct ward_memory_job_part *part, const struct ward_read *r,
+                    int64_t now_us)
 {
     bool left = ward_bytes_eq(part->node, r->claim.node);
     for (size_t i = 0; i < r->claim.n_held; i++) {
         left &= r->claim.held[i] != part->place.part;
     }
-    return !part->finished && (part->lease_us < r->claim.now_us || left);
+    return !part->finished && (part->leased_until_us < now_us || left);
 }
 
 ward_status ward_memory_claim(struct ward_memory_state *state, struct ward_read *r)
@@ -237,13 +238,13 @@ ward_status ward_memory_claim(struct ward_memory_state *state, struct ward_read 
     }
     for (size_t i = 0; i < rows->n; i++) {
         const struct ward_memory_job_part *old = rows->rows[i];
-        if (!ward_id_eq(&old->place.job, &job->id) || !is_free(old, r) ||
+        if (!ward_id_eq(&old->place.job, &job->id) || !is_free(old, r, state->now_us) ||
             (old->place.part == job->parts && !others_finished(state, job))) {
             continue;
         }
         struct ward_memory_job_part *part = keep(state, old, sizeof(*old));
         WARD_ENSURE(part != NULL, WARD_E_EXHAUSTED);
-        part->lease_us = r->claim.now_us + r->claim.lease_us;
+        part->leased_until_us = state->now_us + r->claim.lease_us;
         WARD_TRY(ward_arena_copy(state->rows, r->claim.node, &part->node));
         WARD_TRY(ward_memory_replace(state, WARD_TABLE_JOB_PART, part));
         r->claim.place = part->place;

@@ -62,7 +62,7 @@ struct ward_memory_job_part {
     struct ward_job_place place;
     uint64_t done, failed;
     struct ward_bytes node;
-    int64_t lease_us;
+    int64_t leased_until_us;
     bool finished;
 };
 
@@ -76,7 +76,7 @@ struct ward_memory_state {
     struct ward_head head;
     uint64_t fence;          /* moves with a seal that leaves size and epoch as they are */
     struct ward_arena *rows; /* borrowed: all rows, of states before too */
-    int64_t now_us;          /* by the store's clock, when a read began */
+    int64_t now_us;          /* by the store's clock, when a read or a commit began */
 };
 
 ward_status ward_memory_state_copy(const struct ward_memory_state *from,

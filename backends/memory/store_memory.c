@@ -178,6 +178,7 @@ static enum ward_commit_outcome apply(struct memory *memory, struct writer *writ
     if (!ward_ok(*ret_status)) {
         return WARD_COMMIT_FAILED;
     }
+    next.now_us = ward_wall_us(memory->clock);
     enum ward_commit_outcome outcome = WARD_COMMIT_FAILED;
     *ret_status = ward_memory_apply(&next, commit, writer->fence, &rewrapped, &outcome);
     if (!ward_ok(*ret_status)) {

@@ -139,6 +139,7 @@ ward_status ward_pg_result(struct ward_pg_conn *conn, PGresult **ret)
         if (sqlstate == 0) {
             return lost(conn, WARD_HERE);
         }
+        conn->dying |= sqlstate == ward_sqlstate_pack("42703"); /* who connects is told why */
         return ward_sqlstate_status(sqlstate);
     }
     default:

@@ -227,7 +227,7 @@ static ward_status check_version(struct ward_pg_conn *conn)
     bool same = PQntuples(result) == 1 && PQgetlength(result, 0, 0) == 4 &&
                 ward_get_u32((const uint8_t *)PQgetvalue(result, 0, 0)) == WARD_SCHEMA_VERSION;
     if (!same) {
-        return WARD_REFUSAL(WARD_E_STATE, "database: its schema is of another version; migrate it");
+        return WARD_REFUSAL(WARD_E_STATE, WARD_STORE_OTHER_SCHEMA);
     }
     return WARD_OK;
 }

@@ -89,8 +89,7 @@ ward_status ward_pg_send_claim(struct ward_pg_conn *conn, const struct ward_read
     struct ward_pg_params *p = &conn->params;
     ward_pg_add_bytes(p, ward_id_view(&r->claim.job));
     ward_pg_add_bytes(p, r->claim.node);
-    ward_pg_add_i64(p, r->claim.now_us);
-    ward_pg_add_i64(p, r->claim.now_us + r->claim.lease_us);
+    ward_pg_add_i64(p, r->claim.lease_us);
     ward_pg_array_begin(p, WARD_PG_INT4, r->claim.n_held);
     for (size_t i = 0; i < r->claim.n_held; i++) {
         ward_pg_array_u32(p, r->claim.held[i]);

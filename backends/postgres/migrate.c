@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Brings the schema to the version that this program speaks, with the owner's role, and gives the
  * daemon's role its rights. One transaction under an advisory lock: two that migrate at once do it
- * once, and one that is interrupted leaves nothing. */
+ * once, and one that is interrupted leaves nothing. It holds the head from its beginning: what a
+ * daemon commits is in front of it or is not at all, since schema 11 takes the head from those of
+ * before by its name. */
 #include "backends/postgres/migrate.h"
 
 #include <stdlib.h>
@@ -16,7 +18,7 @@
 static const char *const steps[WARD_SCHEMA_VERSION] = {
     ward_pg_schema_001, ward_pg_schema_002, ward_pg_schema_003, ward_pg_schema_004,
     ward_pg_schema_005, ward_pg_schema_006, ward_pg_schema_007, ward_pg_schema_008,
-    ward_pg_schema_009, ward_pg_schema_010};
+    ward_pg_schema_009, ward_pg_schema_010, ward_pg_schema_011};
 
 /* One command or script, constant text; the last result is given back. */
 static ward_status run(struct ward_pg_conn *conn, const char *sql, const char *param,
@@ -100,6 +102,9 @@ static ward_status migrate(struct ward_pg_conn *conn, const char *daemon_role)
     WARD_TRY(find_version(conn, &version));
     if (version < 0 || version > WARD_SCHEMA_VERSION) {
         return WARD_REFUSAL(WARD_E_STATE, "database: its schema is newer than this program");
+    }
+    if (version > 0 && version < WARD_SCHEMA_VERSION) {
+        WARD_TRY(command(conn, "LOCK TABLE ward.head IN ACCESS EXCLUSIVE MODE", NULL));
     }
     WARD_TRY(nothing_under_way(conn, version));
     for (long i = version; i < WARD_SCHEMA_VERSION; i++) {

@@ -25,6 +25,7 @@ static const struct meaning meanings[] = {
     {"57014", WARD_E_CONFLICT, WARD_COMMIT_RETRY},          /* query_canceled: statement_timeout */
     {"0A000", WARD_E_UNAVAILABLE, WARD_COMMIT_UNAVAILABLE}, /* cached plan: the schema moved */
     {"26000", WARD_E_UNAVAILABLE, WARD_COMMIT_UNAVAILABLE}, /* prepared statement lost (a pooler) */
+    {"42703", WARD_E_UNAVAILABLE, WARD_COMMIT_UNAVAILABLE}, /* no such column: migrated */
     /* not now */
     {"08", WARD_E_UNAVAILABLE, WARD_COMMIT_UNAVAILABLE},    /* connection */
     {"25006", WARD_E_UNAVAILABLE, WARD_COMMIT_UNAVAILABLE}, /* read only: a standby */
@@ -40,7 +41,6 @@ static const struct meaning meanings[] = {
     {"42P01", WARD_E_STATE, WARD_COMMIT_FAILED},         /* no such table */
     {"42704", WARD_E_STATE, WARD_COMMIT_FAILED},         /* no such role */
     {"42883", WARD_E_STATE, WARD_COMMIT_FAILED},         /* no such function */
-    {"42703", WARD_E_STATE, WARD_COMMIT_FAILED},         /* no such column */
 };
 
 uint32_t ward_sqlstate_pack(const char *text)

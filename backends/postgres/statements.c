@@ -3,6 +3,8 @@
  * rows up by key; conn.c tells the planner so. */
 #include "backends/postgres/statements.h"
 
+#include "backends/store.h"
+
 struct statement {
     const char *name, *sql;
     int roles;
@@ -11,15 +13,19 @@ struct statement {
 #define R WARD_PG_READER
 #define W WARD_PG_WRITER
 
+/* What ward.head calls its key under our schema, and under no other. */
+#define SCHEMA "schema_" WARD_STRING(WARD_SCHEMA_VERSION)
+/* Of the database. */
+#define NOW_US "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
 #define DURABLE                                                                       \
     "current_setting('fsync') = 'on' AND current_setting('full_page_writes') = 'on' " \
     "AND current_setting('synchronous_commit') IN ('on', 'remote_apply')"
 /* The head, from $1 to $9, and the row of the audit log behind it. */
-#define MOVED                                                                        \
-    "moved AS (UPDATE ward.head SET size = $1::bigint + $2::integer, "               \
-    "epoch = $4::bigint + $7::boolean::integer, frontier = $6::bytea, "              \
-    "sums = $8::bytea, tag = $9::bytea "                                             \
-    "WHERE one AND size = $1::bigint AND epoch = $4::bigint AND fence = $5::bigint " \
+#define MOVED                                                                               \
+    "moved AS (UPDATE ward.head SET size = $1::bigint + $2::integer, "                      \
+    "epoch = $4::bigint + $7::boolean::integer, frontier = $6::bytea, "                     \
+    "sums = $8::bytea, tag = $9::bytea "                                                    \
+    "WHERE " SCHEMA " AND size = $1::bigint AND epoch = $4::bigint AND fence = $5::bigint " \
     "AND " DURABLE " RETURNING size - $2::integer AS first)"
 #define APPENDED                                                                         \
     "INSERT INTO ward.audit_batch (first, count, leaves) VALUES ("                       \
@@ -29,7 +35,7 @@ struct statement {
     "SELECT size, epoch, fence, frontier, current_setting('fsync') = 'on', "      \
     "current_setting('full_page_writes') = 'on', "                                \
     "current_setting('synchronous_commit') IN ('on', 'remote_apply'), sums, tag " \
-    "FROM ward.head WHERE one"
+    "FROM ward.head WHERE " SCHEMA
 
 /* The votes come with the proposal, one row each, so that both are of one moment. */
 #define PROPOSAL_COLUMNS                                                 \
@@ -57,10 +63,10 @@ static const struct statement statements[WARD_PG_STATEMENTS] = {
     [WARD_PG_COMMIT] = {"commit", "COMMIT", R | W},
     [WARD_PG_ROLLBACK] = {"rollback", "ROLLBACK", R | W},
 
-    [WARD_PG_SNAPSHOT_HEAD] = {"snapshot_head",
-                               "SELECT size, epoch, frontier, sums, tag FROM ward.head WHERE one",
-                               R},
-    [WARD_PG_EPOCH] = {"epoch", "SELECT epoch FROM ward.head WHERE one", R},
+    [WARD_PG_SNAPSHOT_HEAD] =
+        {"snapshot_head", "SELECT size, epoch, frontier, sums, tag FROM ward.head WHERE " SCHEMA,
+         R},
+    [WARD_PG_EPOCH] = {"epoch", "SELECT epoch FROM ward.head WHERE " SCHEMA, R},
     [WARD_PG_DEPLOYMENT] = {"deployment",
                             "SELECT id, origin, genesis_policy_hash, schema_version, log_key, "
                             "log_algorithm, log_public_key, created_us FROM ward.deployment",
@@ -232,8 +238,7 @@ static const struct statement statements[WARD_PG_STATEMENTS] = {
          "ORDER BY e.opened_us DESC, e.id DESC LIMIT $6::integer",
          R},
     [WARD_PG_READ_NODES] = {"read_nodes",
-                            "SELECT n.name, n.epoch, n.seen_us, "
-                            "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint "
+                            "SELECT n.name, n.epoch, n.seen_us, " NOW_US " "
                             "FROM (SELECT) one LEFT JOIN ward.node n ON true ORDER BY n.name",
                             R},
     [WARD_PG_READ_JOBS_OPEN] = {"read_jobs_open",
@@ -246,11 +251,14 @@ static const struct statement statements[WARD_PG_STATEMENTS] = {
     /* The count comes last, when every other part is finished. */
     [WARD_PG_CLAIM_JOB_PART] =
         {"claim_job_part",
-         "UPDATE ward.job_part p SET node = $2::text, lease_us = $4::bigint "
+         "UPDATE ward.job_part p SET node = $2::text, "
+         "leased_until_us = " NOW_US " + $3::bigint "
          "FROM (SELECT c.job, c.part, j.parts, j.round "
          "FROM ward.job_part c JOIN ward.job j ON j.id = c.job "
-         "WHERE c.job = $1::uuid AND j.state = 1 AND NOT c.finished AND (c.lease_us < $3::bigint "
-         "OR (c.node = $2::text AND c.part <> ALL ($5::integer[]))) "
+         "WHERE c.job = $1::uuid AND j.state = 1 AND NOT c.finished "
+         "AND (c.leased_until_us < " NOW_US " "
+         "OR (c.node = $2::text AND c.part <> ALL ($4::integer[]))) "
+         "AND (SELECT " SCHEMA " FROM ward.head) "
          "AND (c.part < j.parts OR NOT EXISTS (SELECT 1 FROM ward.job_part o "
          "WHERE o.job = c.job AND o.part < j.parts AND NOT o.finished)) "
          "ORDER BY c.part LIMIT 1 FOR UPDATE OF c SKIP LOCKED) f "
@@ -266,6 +274,7 @@ static const struct statement statements[WARD_PG_STATEMENTS] = {
                          "FROM unnest($1::uuid[], $2::integer[], $3::bigint[], $4::bigint[]) "
                          "WITH ORDINALITY AS w (kek, version, block, most, ord) "
                          "JOIN ward.kek_version v ON v.kek = w.kek AND v.version = w.version "
+                         "WHERE (SELECT " SCHEMA " FROM ward.head) "
                          "ORDER BY v.kek, v.version FOR UPDATE OF v) "
                          "UPDATE ward.kek_version v SET wraps = old.wraps + old.granted FROM old "
                          "WHERE v.kek = old.kek AND v.version = old.version "
@@ -274,22 +283,22 @@ static const struct statement statements[WARD_PG_STATEMENTS] = {
 
     [WARD_PG_HEARTBEAT] = {"heartbeat",
                            "INSERT INTO ward.node (name, epoch, seen_us) "
-                           "VALUES ($1::text, $2::bigint, "
-                           "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint + $3::bigint"
-                           ") ON CONFLICT (name) DO UPDATE "
+                           "VALUES ($1::text, $2::bigint, " NOW_US
+                           " + $3::bigint) ON CONFLICT (name) DO UPDATE "
                            "SET epoch = excluded.epoch, seen_us = excluded.seen_us",
                            R},
 
     [WARD_PG_HEAD] = {"head", HEAD_COLUMNS, W},
     [WARD_PG_HEAD_LOCK] = {"head_lock", HEAD_COLUMNS " FOR UPDATE", W},
-    [WARD_PG_FENCE] = {"fence", "SELECT fence FROM ward.head WHERE one", W},
-    [WARD_PG_RESOLVE_HEAD] = {"resolve_head", "SELECT fence FROM ward.head WHERE one FOR UPDATE",
-                              W},
+    [WARD_PG_FENCE] = {"fence", "SELECT fence FROM ward.head WHERE " SCHEMA, W},
+    [WARD_PG_RESOLVE_HEAD] = {"resolve_head",
+                              "SELECT fence FROM ward.head WHERE " SCHEMA " FOR UPDATE", W},
     [WARD_PG_RESOLVE_ROW] = {"resolve_row",
                              "SELECT count, leaves FROM ward.audit_batch WHERE first = $1::bigint",
                              W},
     [WARD_PG_RESOLVE_FENCE] = {"resolve_fence",
-                               "UPDATE ward.head SET fence = fence + 1 WHERE one RETURNING fence",
+                               "UPDATE ward.head SET fence = fence + 1 WHERE " SCHEMA
+                               " RETURNING fence",
                                W},
     /* The head after a batch, and the batch's audit row, only while the head is as it was and the
      * server writes durably; else the function raises why, and the COMMIT behind it rolls back. The
@@ -315,11 +324,15 @@ static const struct statement statements[WARD_PG_STATEMENTS] = {
         {"seal_head",
          "WITH moved AS (UPDATE ward.head SET sums = $4::bytea, tag = $5::bytea, "
          "fence = $3::bigint + 1 "
-         "WHERE one AND size = $1::bigint AND epoch = $2::bigint "
+         "WHERE " SCHEMA " AND size = $1::bigint AND epoch = $2::bigint "
          "AND fence = $3::bigint AND " DURABLE " RETURNING size) "
          "SELECT COALESCE((SELECT size FROM moved), ward.refuse_commit($2::bigint))",
          W},
-    [WARD_PG_CHECK_EPOCH] = {"check_epoch", "SELECT ward.check_epoch($1::bigint)", W},
+    [WARD_PG_CHECK_EPOCH] = {"check_epoch",
+                             "SELECT COALESCE((SELECT epoch FROM ward.head "
+                             "WHERE " SCHEMA " AND epoch = $1::bigint FOR SHARE), "
+                             "ward.refuse_commit($1::bigint))",
+                             W},
 
     [WARD_PG_INSERT_SUBJECT_KEYS] =
         {"insert_subject_keys",
@@ -469,7 +482,7 @@ static const struct statement statements[WARD_PG_STATEMENTS] = {
         {"move_job_part",
          "WITH moved AS (UPDATE ward.job_part p SET pass = $5::smallint, cursor = $6::uuid, "
          "done = p.done + $7::bigint, failed = p.failed + $8::bigint, finished = $9::boolean, "
-         "node = $10::text, lease_us = $11::bigint FROM ward.job j "
+         "node = $10::text, leased_until_us = " NOW_US " + $11::bigint FROM ward.job j "
          "WHERE p.job = $1::uuid AND p.part = $2::integer AND p.pass = $3::smallint "
          "AND p.cursor = $4::uuid AND NOT p.finished AND j.id = p.job AND j.state = 1" CAS_END,
          W},

@@ -24,9 +24,13 @@ static void follow_epoch(struct ward_follower *follower)
     const struct ward_jobs_config *config = &follower->config;
     uint64_t epoch;
     struct ward_state *state = ward_state_slot_get(config->pipeline->states);
-    bool moved = ward_ok(ward_store_epoch(follower->reader, &epoch)) && epoch != state->epoch;
+    ward_status status = ward_store_epoch(follower->reader, &epoch);
+    bool moved = ward_ok(status) && epoch != state->epoch;
     ward_state_unref(state);
-    ward_status status = moved ? config->refresh(config->context, follower->reader) : WARD_OK;
+    if (ward_store_other_schema(status) && config->migrated != NULL) {
+        config->migrated(config->context);
+    }
+    status = moved ? config->refresh(config->context, follower->reader) : WARD_OK;
     if (!ward_ok(status)) {
         ward_log_status(WARD_LOG_WARN, "reading the new policy and keys failed", status);
     }

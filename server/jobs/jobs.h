@@ -37,6 +37,8 @@ struct ward_jobs_config {
     /* Every 100 ms, from a thread that waits for nothing but the database: what follows from a
      * new state is done. NULL: nothing. */
     void (*in_force)(void *context);
+    /* The same thread: the database was migrated for another program. NULL: nothing. */
+    void (*migrated)(void *context);
     /* Every 5 s, from the same thread: do the rows still add up? NULL: nothing. */
     void (*look)(void *context, struct ward_store_reader *reader);
     /* When certificates and revocation lists end. NULL: nothing is known of them. */

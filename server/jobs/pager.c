@@ -188,7 +188,6 @@ static bool claim_of(struct ward_pager *r, struct slot *slot, struct ward_state 
     struct ward_read read = {.kind = WARD_READ_JOB_CLAIM};
     read.claim.job = job->id;
     read.claim.node = state->node;
-    read.claim.now_us = ward_wall_us(r->config.pipeline->clock);
     read.claim.lease_us = WARD_JOB_LEASE_US;
     read.claim.held = held;
     read.claim.n_held = held_of(r, &job->id, held);

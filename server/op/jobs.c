@@ -123,7 +123,7 @@ ward_status ward_job_page_commit(const struct ward_request *request, struct ward
     effect.job_move.failed = in->failed;
     effect.job_move.finished = in->finished;
     effect.job_move.node = request->state->node;
-    effect.job_move.lease_us = request->received_wall_us + WARD_JOB_LEASE_US;
+    effect.job_move.lease_us = WARD_JOB_LEASE_US;
     return ward_batch_effect(batch, &effect);
 }
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Two daemons on one database and one token: one tree, in order; what one decides holds at the other."""
+import grpc
 import pytest
 from harness import log
 from harness.load import Load
@@ -60,3 +61,23 @@ def test_one_dies_and_the_other_goes_on(pair):
     assert set(load.codes) <= {"OK"}, load.codes
     first.start()
     log.verify(pair.client("auditor", first), pair.genesis["log_vkey"])
+
+
+def test_both_end_when_the_database_is_migrated_under_them(pair):
+    """As the migration of a later version does it. The last test: nobody starts on that any more."""
+    first, second = pair.daemons[:2]
+    app = pair.client("app", second)
+    app.generate()
+    pair.postgres.sql("DO $$ BEGIN EXECUTE (SELECT format('ALTER TABLE ward.head RENAME COLUMN %I TO schema_99', attname) "
+                      "FROM pg_attribute WHERE attrelid = 'ward.head'::regclass AND attname LIKE 'schema%'); END $$; "
+                      "INSERT INTO ward.migration (version) VALUES (99)")
+    with pytest.raises(grpc.RpcError) as refused:
+        app.generate()
+    assert refused.value.code() == grpc.StatusCode.UNAVAILABLE
+    for server in (first, second):
+        wait_until(lambda: not server.running(), 60, f"it ends\n{server.log_tail()}")
+        assert server.process.returncode == 1
+        assert "migrated to the schema of another version" in server.log_tail(), server.log_tail()
+    first.spawn()
+    first.wait_refused()
+    assert "start refused" in first.log_tail() and "its schema is of another version; migrate it" in first.log_tail(), first.log_tail()

@@ -15,6 +15,23 @@
 struct postgres pg;
 static pid_t held[HELD_MAX];
 
+void assert_refused(ward_status status, enum ward_code code, const char *text)
+{
+    assert_code(status, code);
+    assert_non_null(ward_status_refusal(status));
+    assert_string_equal(ward_status_refusal(status), text);
+}
+
+ward_status new_head(struct fixture *fx)
+{
+    struct ward_store_writer *writer = NULL;
+    struct ward_head head;
+    assert_ok(ward_store_writer_open(fx->store, &writer));
+    ward_status status = ward_store_head(writer, false, &head);
+    ward_store_writer_close(writer);
+    return status;
+}
+
 int64_t now_ms(void)
 {
     return ward_monotonic_us(&ward_clock_system) / 1000;

@@ -17,6 +17,10 @@ int over_postgres_setup(void **state);
 /* Lets go on what a test left stopped, and undoes what it set. */
 int over_postgres_teardown(void **state);
 
+void assert_refused(ward_status status, enum ward_code code, const char *text);
+/* What a writer that connects now is told. */
+ward_status new_head(struct fixture *fx);
+
 /* Milliseconds of a clock that only goes forward. */
 int64_t now_ms(void);
 void pause_ms(int ms);
@@ -47,5 +51,6 @@ void ledger_check(struct fixture *fx, const struct ledger *ledger);
 
 int postgres_suite_faults(void);
 int postgres_suite_rules(void);
+int postgres_suite_migration(void);
 
 #endif

@@ -10,7 +10,7 @@ int main(void)
         print_message("PostgreSQL is not installed\n");
         return 77;
     }
-    int failed = postgres_suite_rules() + postgres_suite_faults();
+    int failed = postgres_suite_rules() + postgres_suite_migration() + postgres_suite_faults();
     postgres_remove(&pg);
     return failed == 0 ? 0 : 1;
 }

@@ -3,7 +3,8 @@
 #include "tests/conformance/store/store_fixture.h"
 
 #define NOW 1000000000LL
-#define LEASE 1000LL
+#define LEASE (3600LL * 1000000)
+#define NO_LEASE 1 /* microsecond */
 
 static struct ward_store_job a_job(const struct ward_id *kek, uint32_t version, uint32_t parts)
 {
@@ -49,21 +50,37 @@ static size_t running(struct fixture *fx)
     return n;
 }
 
-/* By a node that is at the first `at` parts. */
-static bool claim(struct fixture *fx, const struct ward_id *job, const char *node, int64_t now,
-                  size_t at, struct ward_job_place *ret)
+/* For so long, by a node that is at the first `at` parts. */
+static bool claim_for(struct fixture *fx, const struct ward_id *job, const char *node,
+                      int64_t lease_us, size_t at, struct ward_job_place *ret)
 {
     static const uint32_t parts[] = {0, 1, 2};
     struct ward_read read = {.kind = WARD_READ_JOB_CLAIM};
     read.claim.job = *job;
     read.claim.node = ward_bytes_str(node);
-    read.claim.now_us = now;
-    read.claim.lease_us = LEASE;
+    read.claim.lease_us = lease_us;
     read.claim.held = parts;
     read.claim.n_held = at;
     assert_ok(read_one(fx, &read));
     *ret = read.claim.place;
     return read.claim.found;
+}
+
+static bool claim(struct fixture *fx, const struct ward_id *job, const char *node, size_t at,
+                  struct ward_job_place *ret)
+{
+    return claim_for(fx, job, node, LEASE, at, ret);
+}
+
+/* One whose lease is about to end. */
+static void claim_in_the_end(struct fixture *fx, const struct ward_id *job, const char *node,
+                             struct ward_job_place *ret)
+{
+    bool found = false;
+    for (int i = 0; i < 1000000 && !found; i++) {
+        found = claim(fx, job, node, 0, ret);
+    }
+    assert_true(found);
 }
 
 static enum ward_commit_outcome move(struct fixture *fx, const struct ward_job_place *from,
@@ -77,7 +94,7 @@ static enum ward_commit_outcome move(struct fixture *fx, const struct ward_job_p
     effect.job_move.failed = 1;
     effect.job_move.finished = finished;
     effect.job_move.node = WARD_BYTES_LITERAL("node-1");
-    effect.job_move.lease_us = NOW + 2 * LEASE;
+    effect.job_move.lease_us = LEASE;
     return fixture_effect(fx, &effect);
 }
 
@@ -130,7 +147,7 @@ static void a_later_version_supersedes(void **state)
     assert_int_equal(found[1].state, WARD_JOB_RUNNING);
     assert_int_equal(running(fx), 2);
     struct ward_job_place place;
-    assert_false(claim(fx, &second.id, "node-1", NOW, 0, &place));
+    assert_false(claim(fx, &second.id, "node-1", 0, &place));
     struct ward_job_place start = {.job = second.id, .pass = 1};
     struct ward_id cursor = an_id();
     assert_outcome(move(fx, &start, &cursor, 1, false), WARD_COMMIT_CONFLICT);
@@ -143,20 +160,41 @@ static void parts_are_held_by_one_until_the_lease_ends(void **state)
     struct ward_store_job job = a_job(&kek, 2, 2);
     open_job(fx, &job, false);
     struct ward_job_place a, b, c;
-    assert_true(claim(fx, &job.id, "node-1", NOW, 0, &a));
-    assert_true(claim(fx, &job.id, "node-2", NOW, 0, &b));
+    assert_true(claim(fx, &job.id, "node-1", 0, &a));
+    assert_true(claim_for(fx, &job.id, "node-2", NO_LEASE, 0, &b));
     assert_int_equal(a.part, 0);
     assert_int_equal(b.part, 1);
     assert_int_equal(a.pass, 1);
-    assert_false(claim(fx, &job.id, "node-1", NOW, 1, &c)); /* the count waits for both */
-    assert_false(claim(fx, &job.id, "node-1", NOW + LEASE, 1, &c));
     /* What it was at before it was started anew, or has let go, a node takes back at once. */
-    assert_true(claim(fx, &job.id, "node-1", NOW + 1, 0, &c));
+    assert_true(claim(fx, &job.id, "node-1", 0, &c));
     assert_int_equal(c.part, 0);
-    assert_false(claim(fx, &job.id, "node-1", NOW + 2, 1, &c));
-    assert_true(claim(fx, &job.id, "node-3", NOW + LEASE + 1, 0, &c));
+    claim_in_the_end(fx, &job.id, "node-3", &c);
     assert_int_equal(c.part, 1);
-    assert_false(claim(fx, &job.id, "node-2", NOW + LEASE + 1, 0, &c)); /* it has lost it */
+    assert_false(claim(fx, &job.id, "node-2", 0, &c)); /* it has lost it */
+    assert_false(claim(fx, &job.id, "node-1", 1, &c)); /* the count waits for both */
+}
+
+/* The store's clock alone: nobody tells it another. */
+static void a_page_holds_its_part_from_the_moment_of_its_commit(void **state)
+{
+    struct fixture *fx = *state;
+    struct ward_id kek = a_kek(fx, "records"), cursor = an_id(), next = an_id();
+    struct ward_store_job job = a_job(&kek, 2, 1);
+    open_job(fx, &job, false);
+    struct ward_job_place start, taken;
+    assert_true(claim_for(fx, &job.id, "node-1", NO_LEASE, 0, &start));
+    assert_outcome(move(fx, &start, &cursor, 10, false), WARD_COMMITTED); /* longer than it had */
+    assert_false(claim(fx, &job.id, "node-2", 0, &taken));
+    struct ward_effect shorter = {.kind = WARD_EFFECT_JOB_MOVE};
+    shorter.job_move.from = start;
+    shorter.job_move.from.cursor = cursor;
+    shorter.job_move.pass = start.pass;
+    shorter.job_move.cursor = next;
+    shorter.job_move.node = WARD_BYTES_LITERAL("node-1");
+    shorter.job_move.lease_us = NO_LEASE;
+    assert_outcome(fixture_effect(fx, &shorter), WARD_COMMITTED);
+    claim_in_the_end(fx, &job.id, "node-2", &taken);
+    assert_true(ward_id_eq(&taken.cursor, &next));
 }
 
 static void a_part_moves_by_compare_and_swap(void **state)
@@ -166,7 +204,7 @@ static void a_part_moves_by_compare_and_swap(void **state)
     struct ward_store_job job = a_job(&kek, 2, 1);
     open_job(fx, &job, false);
     struct ward_job_place start, count;
-    assert_true(claim(fx, &job.id, "node-1", NOW, 0, &start));
+    assert_true(claim(fx, &job.id, "node-1", 0, &start));
     assert_outcome(move(fx, &start, &cursor, 10, false), WARD_COMMITTED);
     assert_outcome(move(fx, &start, &next, 10, false), WARD_COMMIT_CONFLICT);
     struct ward_job_place here = start, otherwise;
@@ -181,9 +219,9 @@ static void a_part_moves_by_compare_and_swap(void **state)
     assert_int_equal(jobs_of(fx, &kek, &found), 1);
     assert_int_equal(found->done, 15);
     assert_int_equal(found->failed, 2);
-    assert_true(claim(fx, &job.id, "node-2", NOW, 0, &count));
+    assert_true(claim(fx, &job.id, "node-2", 0, &count));
     assert_int_equal(count.part, 1);
-    assert_false(claim(fx, &job.id, "node-1", NOW, 0, &start));
+    assert_false(claim(fx, &job.id, "node-1", 0, &start));
 }
 
 static void it_ends_once_and_may_begin_anew(void **state)
@@ -194,7 +232,7 @@ static void it_ends_once_and_may_begin_anew(void **state)
     open_job(fx, &job, false);
     struct ward_job_place place;
     const struct ward_store_job *found;
-    assert_true(claim(fx, &job.id, "node-1", NOW, 0, &place));
+    assert_true(claim(fx, &job.id, "node-1", 0, &place));
     assert_outcome(move(fx, &place, &cursor, 99, true), WARD_COMMITTED);
     /* Another round: what was done stays, what failed is tried again. */
     assert_outcome(end(fx, &job, 1, WARD_JOB_RUNNING, 1), WARD_COMMITTED);
@@ -205,8 +243,7 @@ static void it_ends_once_and_may_begin_anew(void **state)
     assert_int_equal(found->failed, 0);
     struct ward_read anew = {
         .kind = WARD_READ_JOB_CLAIM,
-        .claim = {
-            .job = job.id, .node = WARD_BYTES_LITERAL("node-2"), .now_us = NOW, .lease_us = LEASE}};
+        .claim = {.job = job.id, .node = WARD_BYTES_LITERAL("node-2"), .lease_us = LEASE}};
     assert_ok(read_one(fx, &anew));
     assert_true(anew.claim.found);
     assert_int_equal(anew.claim.place.part, 0);
@@ -242,12 +279,12 @@ static void a_compromise_begins_it_anew_with_those_rows(void **state)
     struct ward_store_job job = a_job(&kek, 3, 1);
     open_job(fx, &job, false);
     struct ward_job_place place;
-    assert_true(claim(fx, &job.id, "node-1", NOW, 0, &place));
+    assert_true(claim(fx, &job.id, "node-1", 0, &place));
     assert_outcome(move(fx, &place, &cursor, 10, false), WARD_COMMITTED);
     job.urgent = 1;
     job.total = 90;
     open_job(fx, &job, false);
-    assert_true(claim(fx, &job.id, "node-1", NOW, 0, &place));
+    assert_true(claim(fx, &job.id, "node-1", 0, &place));
     assert_int_equal(place.pass, 0);
     assert_true(ward_id_eq(&place.cursor, &(struct ward_id){0}));
     const struct ward_store_job *found;
@@ -320,9 +357,9 @@ static void a_job_needs_its_kek_and_a_claim_its_words(void **state)
     effect.job_open.job = job;
     assert_outcome(fixture_effect(fx, &effect), WARD_COMMIT_CONFLICT);
     struct ward_read reads[] = {
-        {.kind = WARD_READ_JOB_CLAIM, .claim = {.now_us = NOW, .lease_us = 1}},
-        {.kind = WARD_READ_JOB_CLAIM, .claim = {.node = WARD_BYTES_LITERAL("n"), .lease_us = 1}},
-        {.kind = WARD_READ_JOB_CLAIM, .claim = {.node = WARD_BYTES_LITERAL("n"), .now_us = NOW}},
+        {.kind = WARD_READ_JOB_CLAIM, .claim = {.lease_us = 1}},
+        {.kind = WARD_READ_JOB_CLAIM, .claim = {.node = WARD_BYTES_LITERAL("n")}},
+        {.kind = WARD_READ_JOB_CLAIM, .claim = {.node = WARD_BYTES_LITERAL("n"), .lease_us = -1}},
     };
     for (size_t i = 0; i < 3; i++) {
         struct ward_read *one = &reads[i];
@@ -330,7 +367,7 @@ static void a_job_needs_its_kek_and_a_claim_its_words(void **state)
         assert_code(ward_store_read(fx->r, &one, 1), WARD_E_INTERNAL);
     }
     struct ward_job_place place;
-    assert_false(claim(fx, &nothing, "node-1", NOW, 0, &place));
+    assert_false(claim(fx, &nothing, "node-1", 0, &place));
 }
 
 int store_suite_jobs(void)
@@ -340,6 +377,7 @@ int store_suite_jobs(void)
         T(a_job_is_opened_once),
         T(a_later_version_supersedes),
         T(parts_are_held_by_one_until_the_lease_ends),
+        T(a_page_holds_its_part_from_the_moment_of_its_commit),
         T(a_part_moves_by_compare_and_swap),
         T(it_ends_once_and_may_begin_anew),
         T(a_compromise_begins_it_anew_with_those_rows),

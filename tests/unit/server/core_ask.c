@@ -303,7 +303,6 @@ bool core_rewrap_claim(struct core_node *node, const struct ward_store_job *job,
     struct ward_read *reads[] = {&read};
     read.claim.job = job->id;
     read.claim.node = node->name;
-    read.claim.now_us = ward_wall_us(&node->world->clock.base);
     read.claim.lease_us = WARD_JOB_LEASE_US;
     assert_ok(ward_store_read(reader, reads, 1));
     assert_ok(read.status);

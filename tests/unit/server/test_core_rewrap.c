@@ -142,6 +142,40 @@ static void who_lost_a_part_moves_nothing(void **state)
     assert_string_equal(progress().state, "done");
 }
 
+/* Whoever is an hour ahead would keep a part for as long, and whoever is behind would lose it at
+ * once, if leases ended by the clock of the daemon. */
+static void a_daemon_an_hour_off_neither_takes_nor_loses_a_part(void **state)
+{
+    (void)state;
+    static const int64_t off_us[] = {3600 * 1000000LL, -3600 * 1000000LL};
+    struct ward_clock database;
+    int64_t now_us = ward_wall_us(&ward_clock_system);
+    fill(0, 12);
+    core_rotate_fully(&node, KEY);
+    ward_clock_fake(&database, now_us);
+    ward_store_memory_set_clock(world.store, &database);
+    assert_ok(core_rewrap_open(&node, KEY, false));
+    struct ward_store_job job;
+    struct ward_job_place place, taken;
+    struct ward_job_page page;
+    assert_true(core_rewrap_job(&world, &job));
+    assert_true(core_rewrap_claim(&node, &job, &place));
+    for (size_t i = 0; i < 2; i++) {
+        struct core_node *holder = i == 0 ? &node : &second, *other = i == 0 ? &second : &node;
+        world.clock.ahead_us += off_us[i];
+        assert_ok(core_rewrap_page(holder, KEY, &job, &place, 4, &page));
+        assert_false(core_rewrap_claim(other, &job, &taken));
+        world.clock.ahead_us -= off_us[i];
+        now_us += WARD_JOB_LEASE_US;
+        ward_clock_fake(&database, now_us);
+        assert_false(core_rewrap_claim(other, &job, &taken));
+        ward_clock_fake(&database, ++now_us);
+        assert_true(core_rewrap_claim(other, &job, &place));
+        assert_true(ward_id_eq(&place.cursor, &page.next.cursor));
+    }
+    ward_store_memory_set_clock(world.store, &world.clock.base);
+}
+
 static void the_count_says_no_when_rows_are_left(void **state)
 {
     (void)state;
@@ -338,6 +372,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(only_officers_may_and_only_for_records),
         T(who_lost_a_part_moves_nothing),
+        T(a_daemon_an_hour_off_neither_takes_nor_loses_a_part),
         T(the_count_says_no_when_rows_are_left),
         T(rows_of_compromised_versions_go_first),
         T(a_page_of_an_older_job_goes_to_the_newest_version),
