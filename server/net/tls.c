@@ -12,6 +12,7 @@
 
 #include "server/net/tls_endings.h"
 #include "server/net/tls_known.h"
+#include "server/net/tls_library.h"
 
 #define CHAIN_DEPTH_MAX 4
 #define SECURITY_LEVEL 2
@@ -87,13 +88,23 @@ static bool configure(SSL_CTX *context, bool tls_1_2)
            SSL_CTX_set_purpose(context, X509_PURPOSE_SSL_CLIENT) == 1;
 }
 
+/* Read in OpenSSL's own library context, since the one for handshakes reads no private keys. */
+static bool use_key(SSL_CTX *context, const char *path)
+{
+    BIO *in = BIO_new_file(path, "r");
+    EVP_PKEY *key = in == NULL ? NULL : PEM_read_bio_PrivateKey(in, NULL, no_passphrase, NULL);
+    bool used = key != NULL && (SSL_CTX_use_PrivateKey(context, key) == 1 ||
+                                ERR_GET_REASON(ERR_peek_error()) == X509_R_KEY_VALUES_MISMATCH);
+    EVP_PKEY_free(key);
+    (void)BIO_free(in); /* read only */
+    return used;
+}
+
 static ward_status load(SSL_CTX *context, const struct ward_tls *tls)
 {
     WARD_REQUIRE(SSL_CTX_use_certificate_chain_file(context, tls->certificate_file) == 1,
                  "certificate_file: not a readable PEM chain");
-    WARD_REQUIRE(SSL_CTX_use_PrivateKey_file(context, tls->key_file, SSL_FILETYPE_PEM) == 1 ||
-                     ERR_GET_REASON(ERR_peek_error()) == X509_R_KEY_VALUES_MISMATCH,
-                 "key_file: not a readable PEM key");
+    WARD_REQUIRE(use_key(context, tls->key_file), "key_file: not a readable PEM key");
     WARD_REQUIRE(SSL_CTX_check_private_key(context) == 1,
                  "key_file: not the key of certificate_file");
     STACK_OF(X509_NAME) *names = SSL_load_client_CA_file(tls->client_ca_file);
@@ -140,7 +151,7 @@ static ward_status context_new(const struct ward_tls *tls, SSL_CTX **ret, int64_
                                struct ward_endings *ret_endings)
 {
     ERR_clear_error();
-    SSL_CTX *context = SSL_CTX_new(TLS_server_method());
+    SSL_CTX *context = SSL_CTX_new_ex(ward_tls_library(), NULL, TLS_server_method());
     if (context == NULL) {
         return openssl_failed();
     }

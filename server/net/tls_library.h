@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A library context of OpenSSL's for handshakes, which has what they ask for and nothing else.
+ * OpenSSL 3.0 looks through all that a context has, readers of keys first of all, for each
+ * certificate that it parses: in its own context that is a quarter of what a new connection costs.
+ */
+#ifndef WARD_SERVER_NET_TLS_LIBRARY_H
+#define WARD_SERVER_NET_TLS_LIBRARY_H
+
+#include <openssl/types.h>
+
+/* Made at the first call and kept as long as the process, as OpenSSL's own is, since connections
+ * and their certificates point to it. NULL, which is OpenSSL's own, where its configuration chose
+ * other providers than the default one, so that these stay in force, and when memory is out. It
+ * reads no private keys. Any thread. */
+OSSL_LIB_CTX *ward_tls_library(void);
+
+#endif
