@@ -17,12 +17,12 @@ struct ward_callers {
     size_t max_each;
     struct caller {
         struct ward_ip ip;
-        size_t n;
+        size_t n, proven;
     } * callers;
     size_t n, room;
     struct struck {
         struct ward_ip ip;
-        int64_t until_us;
+        int64_t until_us[WARD_STRIKES_FREE + 1]; /* of the last strikes, the latest first */
     } struck[STRUCK_MAX];
     int64_t struck_until_us; /* the latest of them */
 };
@@ -115,6 +115,27 @@ void ward_callers_give(struct ward_callers *callers, const struct ward_ip *ip)
     (void)pthread_mutex_unlock(&callers->lock);
 }
 
+static void change_proven(struct ward_callers *callers, const struct ward_ip *ip, bool more)
+{
+    struct ward_ip key = ward_ip_place(ip);
+    bool here;
+    (void)pthread_mutex_lock(&callers->lock);
+    size_t place = place_of(callers, &key, &here);
+    assert(here && (more || callers->callers[place].proven > 0));
+    callers->callers[place].proven += more ? 1 : (size_t)-1;
+    (void)pthread_mutex_unlock(&callers->lock);
+}
+
+void ward_callers_prove(struct ward_callers *callers, const struct ward_ip *ip)
+{
+    change_proven(callers, ip, true);
+}
+
+void ward_callers_unprove(struct ward_callers *callers, const struct ward_ip *ip)
+{
+    change_proven(callers, ip, false);
+}
+
 void ward_callers_strike(struct ward_callers *callers, const struct ward_ip *ip, int64_t now_us)
 {
     struct ward_ip key = ward_ip_place(ip);
@@ -126,11 +147,23 @@ void ward_callers_strike(struct ward_callers *callers, const struct ward_ip *ip,
             place = at;
             break;
         }
-        place = at->until_us < place->until_us ? at : place;
+        place = at->until_us[0] < place->until_us[0] ? at : place;
     }
-    *place = (struct struck){key, now_us + STRIKE_US};
-    callers->struck_until_us = place->until_us;
+    if (memcmp(&place->ip, &key, sizeof(key)) != 0) {
+        *place = (struct struck){.ip = key};
+    }
+    memmove(place->until_us + 1, place->until_us, sizeof(place->until_us) - sizeof(int64_t));
+    place->until_us[0] = now_us + STRIKE_US;
+    callers->struck_until_us = place->until_us[0];
     (void)pthread_mutex_unlock(&callers->lock);
+}
+
+static size_t free_strikes(const struct ward_callers *callers, const struct ward_ip *key)
+{
+    bool here;
+    size_t place = place_of(callers, key, &here);
+    size_t proven = here ? callers->callers[place].proven : 0;
+    return proven < WARD_STRIKES_FREE ? proven : WARD_STRIKES_FREE;
 }
 
 int64_t ward_callers_pause(struct ward_callers *callers, const struct ward_ip *ip, int64_t now_us)
@@ -140,7 +173,8 @@ int64_t ward_callers_pause(struct ward_callers *callers, const struct ward_ip *i
     (void)pthread_mutex_lock(&callers->lock);
     for (size_t i = 0; i < STRUCK_MAX && !waits && now_us < callers->struck_until_us; i++) {
         const struct struck *at = &callers->struck[i];
-        waits = now_us < at->until_us && memcmp(&at->ip, &key, sizeof(key)) == 0;
+        waits = now_us < at->until_us[0] && memcmp(&at->ip, &key, sizeof(key)) == 0 &&
+                now_us < at->until_us[free_strikes(callers, &key)];
     }
     (void)pthread_mutex_unlock(&callers->lock);
     return waits ? PAUSE_US : 0;

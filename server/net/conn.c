@@ -146,6 +146,10 @@ static ward_status established(struct ward_conn *conn)
     WARD_ENSURE(conn->session != NULL, WARD_E_EXHAUSTED);
     WARD_TRY(
         ward_h2_new(&loop->config.h2, loop->memory, handler->streams, conn->session, &conn->h2));
+    if (conn->arrival.counted) {
+        ward_callers_prove(loop->config.callers, &conn->arrival.ip);
+        conn->arrival.proven = true;
+    }
     ward_conn_live(conn, handler->age(handler->context, conn->session));
     ward_conn_touch(conn); /* our SETTINGS */
     return WARD_OK;
@@ -536,6 +540,9 @@ void ward_conn_free(struct ward_conn *conn)
     forget(&loop->again, conn, offsetof(struct ward_conn, next_again));
     ward_conn_finish_handshake(conn);
     ward_conn_table_remove(&loop->table, conn->id);
+    if (conn->arrival.proven) {
+        ward_callers_unprove(loop->config.callers, &conn->arrival.ip);
+    }
     if (conn->h2 != NULL && ward_h2_at_fault(conn->h2)) {
         strike(conn);
     }

@@ -62,6 +62,7 @@ struct ward_arrival {
     uint16_t port;
     bool balancer;
     bool counted; /* has a place among the callers */
+    bool proven;  /* as one who has shown who it is */
 };
 
 struct ward_loop_stats {  /* any thread */

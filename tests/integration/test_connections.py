@@ -189,6 +189,57 @@ def test_an_address_has_its_share_of_connections(own):
         assert metric(own, "ward_connections_turned_away_total") == before
 
 
+# ---- who gave trouble ----
+
+def handshake_s(deployment, source: str) -> float:
+    sock, start = connect(deployment.daemons[0], source), time.monotonic()
+    with wire.context(deployment, deployment.identities["app"]).wrap_socket(sock, server_hostname="localhost"):
+        return time.monotonic() - start
+
+
+def say(daemon, source: str, data: bytes) -> None:
+    """Until the daemon has closed it."""
+    with contextlib.suppress(ConnectionError), connect(daemon, source) as sock:
+        sock.sendall(data)
+        sock.shutdown(socket.SHUT_WR)
+        while sock.recv(4096):
+            pass
+
+
+def some(number: int, hold) -> bool:
+    """A machine that stalls makes any one handshake late, or takes as long as a strike counts."""
+    return any(hold() for _ in range(number))
+
+
+def test_an_address_that_gave_trouble_waits_and_one_that_said_nothing_does_not(ward):
+    daemon = ward.daemons[0]
+
+    def after(source: str, *said: bytes) -> float:
+        for data in said:
+            say(daemon, source, data)
+        return handshake_s(ward, source)
+    assert some(10, lambda: after("127.0.0.21", b"", b"") < 0.25)
+    assert some(10, lambda: after("127.0.0.22", b"GET / HTTP/1.1\r\n\r\n") >= 0.25)
+
+
+def test_neighbours_of_a_known_client_do_not_wait_for_one_probe_but_for_a_flood(ward):
+    daemon, probe = ward.daemons[0], b"GET / HTTP/1.1\r\n\r\n"
+
+    def after(strikes: int) -> float:
+        for _ in range(strikes):
+            say(daemon, "127.0.0.23", probe)
+        return handshake_s(ward, "127.0.0.23")
+
+    def once() -> float:
+        time.sleep(2.1)  # what was before does not count any more
+        return after(1)
+    with Behind(ward, "127.0.0.23", b"") as line:
+        assert line.status(GENERATE, good()) == 0
+        assert some(10, lambda: once() < 0.25)
+        assert some(10, lambda: after(6) >= 0.25)
+        assert line.status(GENERATE, good()) == 0
+
+
 # ---- PROXY protocol ----
 
 class Behind(Line):

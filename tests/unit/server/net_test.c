@@ -175,6 +175,44 @@ static void who_gave_trouble_waits_and_others_do_not(void **state)
     ward_callers_free(callers);
 }
 
+static void who_is_known_bears_with_a_neighbour_and_not_with_a_flood(void **state)
+{
+    (void)state;
+    struct ward_callers *callers = NULL;
+    assert_true(ward_ok(ward_callers_new(8, &callers)));
+    struct ward_ip one = ip("10.0.0.1"), other = ip("10.0.0.2");
+    for (unsigned i = 0; i < 6; i++) {
+        assert_true(ward_callers_take(callers, &one));
+    }
+    ward_callers_strike(callers, &one, 100 * S);
+    assert_int_equal(ward_callers_pause(callers, &one, 100 * S), S / 4); /* all in handshakes */
+    ward_callers_prove(callers, &one);
+    assert_int_equal(ward_callers_pause(callers, &one, 100 * S), 0);
+    ward_callers_strike(callers, &one, 101 * S);
+    assert_int_equal(ward_callers_pause(callers, &one, 101 * S), S / 4);
+    assert_int_equal(ward_callers_pause(callers, &one, 102 * S), 0); /* the first is over */
+    for (unsigned i = 0; i < 5; i++) {
+        ward_callers_prove(callers, &one);
+    }
+    for (unsigned i = 0; i < WARD_STRIKES_FREE; i++) { /* connections beyond that do not help */
+        assert_int_equal(ward_callers_pause(callers, &one, 110 * S), 0);
+        ward_callers_strike(callers, &one, 110 * S);
+    }
+    assert_int_equal(ward_callers_pause(callers, &one, 110 * S), 0);
+    ward_callers_strike(callers, &one, 110 * S);
+    assert_int_equal(ward_callers_pause(callers, &one, 110 * S), S / 4);
+    ward_callers_strike(callers, &other, 110 * S); /* it has none of that address' */
+    assert_int_equal(ward_callers_pause(callers, &other, 110 * S), S / 4);
+    ward_callers_strike(callers, &one, 120 * S);
+    assert_int_equal(ward_callers_pause(callers, &one, 120 * S), 0);
+    for (unsigned i = 0; i < 6; i++) {
+        ward_callers_unprove(callers, &one);
+        ward_callers_give(callers, &one);
+    }
+    assert_int_equal(ward_callers_pause(callers, &one, 120 * S), S / 4);
+    ward_callers_free(callers);
+}
+
 static void of_many_that_gave_trouble_the_last_are_known(void **state)
 {
     (void)state;
@@ -319,6 +357,7 @@ int main(void)
         cmocka_unit_test(a_network_of_ipv6_counts_as_one),
         cmocka_unit_test(many_addresses_come_and_go),
         cmocka_unit_test(who_gave_trouble_waits_and_others_do_not),
+        cmocka_unit_test(who_is_known_bears_with_a_neighbour_and_not_with_a_flood),
         cmocka_unit_test(of_many_that_gave_trouble_the_last_are_known),
         cmocka_unit_test(a_greedy_connection_leaves_room_for_a_modest_one),
         cmocka_unit_test(a_balancer_names_its_client),
