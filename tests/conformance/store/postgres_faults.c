@@ -9,6 +9,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "backends/postgres/conn.h"
+
 /* One leaf. */
 static enum ward_commit_outcome commit_leaf(struct fixture *fx)
 {
@@ -308,6 +310,27 @@ static void of_several_hosts_one_that_says_nothing_is_passed_over(void **state)
     assert_int_equal(rmdir(dir), 0);
 }
 
+/* Locks are waited for while statements are parsed, for longer than a connection may take. */
+static void who_was_let_in_has_longer_to_have_its_statements_taken(void **state)
+{
+    struct fixture *fx = *state;
+    bool taken = false;
+    for (int i = 0; i < 10 && !taken; i++) { /* a server that stalls waits no longer than 1.5 s */
+        struct ward_store_writer *writer = NULL;
+        struct ward_head head;
+        PGconn *conn = PQconnectdb(pg.superuser);
+        PQclear(PQexec(conn, "BEGIN; LOCK TABLE ward.migration IN ACCESS EXCLUSIVE MODE"));
+        assert_int_equal(PQsendQuery(conn, "SELECT pg_sleep(1.1); COMMIT"), 1);
+        assert_ok(ward_store_writer_open(fx->store, &writer));
+        int64_t began = now_ms();
+        ward_status status = ward_store_head(writer, false, &head);
+        taken = ward_ok(status) && now_ms() - began > WARD_PG_CONNECT_MS;
+        ward_store_writer_close(writer);
+        PQfinish(conn);
+    }
+    assert_true(taken);
+}
+
 static void a_reader_gives_up_a_server_that_hangs(void **state)
 {
     struct fixture *fx = *state;
@@ -368,6 +391,7 @@ int postgres_suite_faults(void)
         T(another_writer_notices_that_the_fence_moved),
         T(a_server_that_does_not_answer_is_unavailable_within_a_second),
         T(of_several_hosts_one_that_says_nothing_is_passed_over),
+        T(who_was_let_in_has_longer_to_have_its_statements_taken),
         T(a_reader_gives_up_a_server_that_hangs),
         T(a_commit_that_the_standby_did_not_confirm_is_unknown_until_it_does),
         T(a_head_that_somebody_holds_is_tried_again),

@@ -175,6 +175,26 @@ static void it_is_told_once_an_hour(void **state)
     assert_int_equal(ward_sharing_since(sharing, now + 1, out, 2), 0);
 }
 
+static void nobody_is_asked_again_within_the_hour(void **state)
+{
+    (void)state;
+    struct ward_sharing_place a, b, c;
+    assert_int_equal(two("192.0.2.1", "192.0.2.2"), 1);
+    ward_sharing_told(sharing, cert_a);
+    enter(&a, cert_a, "192.0.2.1");
+    int64_t heard_us = now;
+    now += SECOND;
+    enter(&b, cert_a, "192.0.2.2");
+    assert_false(tick(&a, heard_us));
+    now += HOUR;
+    assert_false(tick(&a, heard_us)); /* nor later, until somebody comes */
+    enter(&c, cert_a, "192.0.2.3");
+    assert_true(tick(&a, heard_us));
+    ward_sharing_leave(sharing, &a);
+    ward_sharing_leave(sharing, &b);
+    ward_sharing_leave(sharing, &c);
+}
+
 static void found(unsigned number)
 {
     uint8_t certificate[32] = {7, 7, (uint8_t)(number >> 8), (uint8_t)number};
@@ -223,6 +243,7 @@ int main(void)
         T(who_is_not_heard_again_has_only_moved),
         T(a_short_visit_is_found_when_the_other_is_heard_later),
         T(it_is_told_once_an_hour),
+        T(nobody_is_asked_again_within_the_hour),
         T(memory_is_bounded_and_what_is_not_told_stays),
         T(who_never_entered_may_leave),
     };
