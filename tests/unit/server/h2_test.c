@@ -1,33 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Peers that keep HTTP/2's grammar and mean ill, or break it: each costs us a bounded amount, then
  * the connection. And draining, and the memory that nghttp2 works in. */
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdlib.h>
 
-#include <cmocka.h>
-
 #include "proto/grpc.h"
-#include "tests/unit/server/wire_rig.h"
-
-#define L(s) WARD_BYTES_LITERAL(s)
-#define EMPTY L("\0\0\0\0\0")
-
-static struct rig rig;
-
-static int set_up(void **state)
-{
-    (void)state;
-    rig_open(&rig, L("spiffe://t/app"));
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    rig_close(&rig);
-    return 0;
-}
+#include "tests/unit/server/wire_test.h"
 
 static struct ward_bytes frame_of(uint8_t type, uint8_t flags, uint32_t stream,
                                   struct ward_bytes payload, uint8_t out[static 64])
@@ -95,7 +72,7 @@ static void pings_between_answers_are_welcome(void **state)
 {
     (void)state;
     for (int i = 0; i < 20; i++) {
-        struct rig_body body = {.bytes = EMPTY};
+        struct rig_body body = {.bytes = L(EMPTY)};
         (void)rig_call(&rig, &(struct rig_call){0}, &body);
         rig_pump(&rig);
         rig_answer(&rig);
@@ -109,7 +86,7 @@ static void pings_between_answers_are_welcome(void **state)
 static void slow_pings_are_welcome_while_a_call_is_open(void **state)
 {
     (void)state;
-    struct rig_body body = {.bytes = EMPTY};
+    struct rig_body body = {.bytes = L(EMPTY)};
     (void)open_stream(&body);
     for (int i = 0; i < 10; i++) {
         rig.now_us += 301000000;
@@ -202,7 +179,7 @@ static void rapid_resets_end_the_connection(void **state)
     (void)state;
     unsigned n = 0;
     while (n < 200 && ward_ok(rig.received) && rig.goaways == 0) {
-        struct rig_body body = {.bytes = EMPTY, .open = true};
+        struct rig_body body = {.bytes = L(EMPTY), .open = true};
         int32_t stream = rig_call(&rig, &(struct rig_call){0}, &body);
         rig_feed(&rig);
         assert_int_equal(nghttp2_submit_rst_stream(rig.client, 0, stream, NGHTTP2_CANCEL), 0);
@@ -241,7 +218,7 @@ static void a_header_block_without_an_end_is_given_up(void **state)
 static void padding_alone_is_no_message(void **state)
 {
     (void)state;
-    struct rig_body body = {.bytes = EMPTY, .open = true};
+    struct rig_body body = {.bytes = L(EMPTY), .open = true};
     int32_t stream = open_stream(&body);
     assert_in_range(flood(NGHTTP2_DATA, NGHTTP2_FLAG_PADDED, (uint32_t)stream, L("\3\0\0\0"), 5000),
                     500, 1100);
@@ -253,7 +230,7 @@ static void streams_that_we_must_reset_run_dry(void **state)
     (void)state;
     unsigned n = 0;
     while (n < 1000 && ward_ok(rig.received)) { /* a window that overflows (CVE-2025-8671) */
-        struct rig_body body = {.bytes = EMPTY, .open = true};
+        struct rig_body body = {.bytes = L(EMPTY), .open = true};
         int32_t stream = open_stream(&body);
         uint8_t frame[64];
         rig_raw(&rig,
@@ -341,7 +318,7 @@ static void a_peer_that_reads_nothing_gets_no_new_answers(void **state)
 static void draining_lets_calls_finish_and_takes_no_new_ones(void **state)
 {
     (void)state;
-    struct rig_body bodies[3] = {{.bytes = EMPTY}, {.bytes = EMPTY}, {.bytes = EMPTY}};
+    struct rig_body bodies[3] = {{.bytes = L(EMPTY)}, {.bytes = L(EMPTY)}, {.bytes = L(EMPTY)}};
     int32_t first = open_stream(&bodies[0]);
     ward_h2_notice(rig.h2);
     rig_pump(&rig);
@@ -415,8 +392,6 @@ static void memory_given_back_is_wiped(void **state)
     calls->free(NULL, calls->mem_user_data);
     ward_h2_memory_free(memory);
 }
-
-#define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
 {

@@ -1,20 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Reflection: what is built in, who may ask for it, and a stream of questions that breaks off,
  * comes in pieces, or is not read. */
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdlib.h>
-
-#include <cmocka.h>
 
 #include "grpc/reflection/v1/reflection.pb-c.h"
 #include "proto/grpc.h"
 #include "server/rpc/method.h"
 #include "server/rpc/reflection.h"
 #include "server/rpc/stream.h"
-#include "tests/unit/server/wire_rig.h"
+#include "tests/unit/server/wire_test.h"
 
-#define L(s) WARD_BYTES_LITERAL(s)
 #define REFLECT "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"
 
 typedef Grpc__Reflection__V1__ServerReflectionRequest question_t;
@@ -22,22 +17,6 @@ typedef Grpc__Reflection__V1__ServerReflectionResponse answer_t;
 #define QUESTION GRPC__REFLECTION__V1__SERVER_REFLECTION_REQUEST__INIT
 #define CASE(name) GRPC__REFLECTION__V1__SERVER_REFLECTION_REQUEST__MESSAGE_REQUEST_##name
 #define ANSWER(name) GRPC__REFLECTION__V1__SERVER_REFLECTION_RESPONSE__MESSAGE_RESPONSE_##name
-
-static struct rig rig;
-
-static int set_up(void **state)
-{
-    (void)state;
-    rig_open(&rig, L("spiffe://t/app"));
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    rig_close(&rig);
-    return 0;
-}
 
 /* ---- what is built in ---- */
 
@@ -490,7 +469,6 @@ static void a_reset_between_question_and_answer_is_fine(void **state)
 
 int main(void)
 {
-#define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_method_that_is_answered_is_described),
         cmocka_unit_test(symbols_are_found_where_they_are_declared),

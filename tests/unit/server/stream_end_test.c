@@ -1,37 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* How calls end: answers, deadlines, callers that have gone, and streams of health. */
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdlib.h>
-
-#include <cmocka.h>
 
 #include "proto/wire_limits.h"
 #include "server/rpc/message.h"
 #include "server/rpc/stream.h"
-#include "tests/unit/server/wire_rig.h"
-
-#define L(s) WARD_BYTES_LITERAL(s)
-#define LIST "/ward.v1.Keys/ListKeys"
-#define EMPTY "\0\0\0\0\0" /* a prefix that announces no bytes */
-/* Bytes held for a call that is refused: its own record, and nothing of its message. */
-#define REFUSAL_ALONE 2048
-
-static struct rig rig;
-
-static int set_up(void **state)
-{
-    (void)state;
-    rig_open(&rig, L("spiffe://t/app"));
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    rig_close(&rig);
-    return 0;
-}
+#include "tests/unit/server/wire_test.h"
 
 static void who_has_no_identity_is_answered_at_once_and_counted(void **state)
 {
@@ -342,8 +316,6 @@ static void every_method_answers_and_every_method_refuses_what_it_does_not_know(
         }
     }
 }
-
-#define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
 {

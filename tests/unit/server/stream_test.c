@@ -1,38 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* gRPC's rules for calls, each met by a client that keeps or breaks it; how calls end is in
  * stream_end_test.c. */
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdlib.h>
-
-#include <cmocka.h>
 
 #include "proto/wire_limits.h"
 #include "server/rpc/message.h"
 #include "server/rpc/stream.h"
-#include "tests/unit/server/wire_rig.h"
-
-#define L(s) WARD_BYTES_LITERAL(s)
-#define LIST "/ward.v1.Keys/ListKeys"
-#define EMPTY "\0\0\0\0\0" /* a prefix that announces no bytes */
-/* Bytes held for a call that is refused: its own record, and nothing of its message. */
-#define REFUSAL_ALONE 2048
-
-static struct rig rig;
-
-static int set_up(void **state)
-{
-    (void)state;
-    rig_open(&rig, L("spiffe://t/app"));
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    rig_close(&rig);
-    return 0;
-}
+#include "tests/unit/server/wire_test.h"
 
 /* Calls, answers, and expects the status and the start of its text. The call was submitted, once.
  */
@@ -313,8 +287,6 @@ static void headers_that_are_not_ours_change_nothing(void **state)
     };
     expect(&(struct rig_call){.more = more, .n_more = 3}, L(EMPTY), "0", "");
 }
-
-#define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
 {
