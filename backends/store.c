@@ -131,10 +131,16 @@ static bool prepare_read(struct ward_read *r)
         r->checkpoint.note = (struct ward_bytes){0};
         r->checkpoint.created_us = 0;
         return r->checkpoint.below <= INT64_MAX;
+    case WARD_READ_CHECKPOINTS:
+        r->checkpoints.rows = NULL;
+        r->checkpoints.n = 0;
+        return r->checkpoints.limit > 0 && r->checkpoints.limit <= WARD_CHECKPOINTS_PAGE_MAX &&
+               r->checkpoints.from <= INT64_MAX && r->checkpoints.below <= INT64_MAX &&
+               r->checkpoints.max_note <= INT32_MAX;
     case WARD_READ_HANDOVERS:
         r->handovers.handovers = NULL;
         r->handovers.n = 0;
-        return true;
+        return r->handovers.max_note <= INT32_MAX;
     case WARD_READ_REPLAY:
         r->replay.found = false;
         r->replay.response = (struct ward_bytes){0};

@@ -163,6 +163,7 @@ enum ward_read_kind {
     WARD_READ_PROPOSALS,      /* a page, newest first, with votes */
     WARD_READ_AUDIT,          /* leaves from start to end */
     WARD_READ_CHECKPOINT,     /* the newest, or the newest below a size */
+    WARD_READ_CHECKPOINTS,    /* a page of them, by size */
     WARD_READ_HANDOVERS,      /* of each change of the log's key the first checkpoint behind it */
     WARD_READ_REPLAY,         /* what a request was answered; not found is OK */
     WARD_READ_POLICY,         /* one version of the policy; 0: the newest */
@@ -175,6 +176,15 @@ enum ward_read_kind {
     WARD_READ_RESERVE,   /* takes a block of a version's wraps; NOT_FOUND: no such version */
     WARD_READ_HEARTBEAT, /* tells which epoch a daemon has in force */
     WARD_READ_JOB_CLAIM, /* takes a part of a job that nobody holds, until the lease ends */
+};
+
+/* Who may write to the database can write rows that are no checkpoints: their notes are read for
+ * as long as notes are, and are empty beyond that. */
+#define WARD_CHECKPOINTS_PAGE_MAX 64u
+struct ward_store_checkpoint {
+    uint64_t size;
+    struct ward_bytes note;
+    int64_t created_us;
 };
 
 /* A change of the log's key for which there is none yet is left out. */
@@ -340,6 +350,15 @@ struct ward_read {
             int64_t created_us;
         } checkpoint;
         struct {
+            uint64_t from, below; /* in; below 0: no matter how large */
+            bool newest_first;    /* else the smallest first */
+            uint32_t limit;       /* at most WARD_CHECKPOINTS_PAGE_MAX */
+            uint32_t max_note;
+            const struct ward_store_checkpoint *rows; /* written */
+            size_t n;
+        } checkpoints;
+        struct {
+            uint32_t max_note;                           /* in, as above */
             const struct ward_store_handover *handovers; /* ascending */
             size_t n;
         } handovers;

@@ -75,10 +75,10 @@ ward_rc ward_audit_checkpoint(ward_client *client, const ward_call *call,
     if (checkpoint == NULL) {
         return ward_error_memory(error);
     }
-    *checkpoint =
-        (struct checkpoint){.view = {answer->note, answer->vkey,
-                                     (const char *const *)answer->handovers, answer->n_handovers},
-                            .arena = WARD_TAKE(arena)};
+    *checkpoint = (struct checkpoint){
+        .view = {answer->note, answer->vkey, (const char *const *)answer->handovers,
+                 answer->n_handovers, answer->passed_over, answer->n_passed_over},
+        .arena = WARD_TAKE(arena)};
     *ret = &checkpoint->view;
     return WARD_RC_OK;
 }

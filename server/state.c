@@ -69,13 +69,15 @@ static ward_status copy_log_keys(struct ward_state *state,
     size_t n = 1 + snapshot->n_log_keys;
     struct ward_log_key *keys = WARD_ARENA_ARRAY(state->arena, struct ward_log_key, n);
     WARD_ENSURE(keys != NULL, WARD_E_EXHAUSTED);
-    keys[0] = (struct ward_log_key){.ref = {.id = first->log_key, .version = 1}};
+    keys[0] = (struct ward_log_key){.ref = {.id = first->log_key, .version = 1},
+                                    .created_us = first->created_us};
     WARD_TRY(
         ward_note_key_init(origin, first->log_algorithm, first->log_public_key, &keys[0].public));
     for (size_t i = 1; i < n; i++) {
         const struct ward_store_log_key *row = &snapshot->log_keys[i - 1];
         WARD_ENSURE(row->version == i + 1 && row->leaf >= keys[i - 1].since, WARD_E_STATE);
         keys[i] = (struct ward_log_key){.ref = {.id = first->log_key, .version = row->version},
+                                        .created_us = row->created_us,
                                         .since = row->leaf + 1};
         WARD_TRY(ward_note_key_init(origin, row->algorithm, row->public_key, &keys[i].public));
     }

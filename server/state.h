@@ -56,6 +56,7 @@ struct ward_index {
 struct ward_log_key {
     struct ward_kek_ref ref;
     struct ward_note_key public;
+    int64_t created_us;
     uint64_t since; /* it signs checkpoints of this size on: the first one tells of the key */
 };
 #define WARD_LOG_KEYS_MAX 1000u /* the log is handed out with one checkpoint for each */

@@ -328,6 +328,34 @@ static ward_status read_checkpoint(const struct ward_memory_state *state, struct
     return copied(&copier);
 }
 
+static struct ward_bytes copy_note(struct copier *copier, struct ward_bytes note, uint32_t max)
+{
+    return note.size <= max ? copy(copier, note) : (struct ward_bytes){0};
+}
+
+static ward_status read_checkpoints(const struct ward_memory_state *state, struct ward_read *r)
+{
+    struct copier copier = {.arena = r->arena};
+    const struct ward_memory_rows *rows = &ROWS(state, WARD_TABLE_CHECKPOINT);
+    struct ward_store_checkpoint *to =
+        WARD_ARENA_ARRAY(r->arena, struct ward_store_checkpoint, r->checkpoints.limit);
+    WARD_ENSURE(to != NULL, WARD_E_EXHAUSTED);
+    uint64_t below = r->checkpoints.below == 0 ? INT64_MAX : r->checkpoints.below;
+    r->checkpoints.n = 0;
+    for (size_t i = 0; i < rows->n && r->checkpoints.n < r->checkpoints.limit; i++) {
+        const struct ward_memory_checkpoint *row =
+            rows->rows[r->checkpoints.newest_first ? rows->n - 1 - i : i];
+        if (row->size >= r->checkpoints.from && row->size < below) {
+            to[r->checkpoints.n++] = (struct ward_store_checkpoint){
+                .size = row->size,
+                .note = copy_note(&copier, row->note, r->checkpoints.max_note),
+                .created_us = row->created_us};
+        }
+    }
+    r->checkpoints.rows = to;
+    return copied(&copier);
+}
+
 /* NULL: there is none yet. */
 static const struct ward_memory_checkpoint *first_behind(const struct ward_memory_rows *rows,
                                                          uint64_t leaf)
@@ -355,7 +383,9 @@ static ward_status read_handovers(const struct ward_memory_state *state, struct 
             first_behind(&ROWS(state, WARD_TABLE_CHECKPOINT), key->leaf);
         if (row != NULL) {
             to[r->handovers.n++] = (struct ward_store_handover){
-                .version = key->version, .size = row->size, .note = copy(&copier, row->note)};
+                .version = key->version,
+                .size = row->size,
+                .note = copy_note(&copier, row->note, r->handovers.max_note)};
         }
     }
     r->handovers.handovers = to;
@@ -418,6 +448,8 @@ static ward_status answer(struct ward_memory_state *state, struct ward_read *r)
         return read_audit(state, r);
     case WARD_READ_CHECKPOINT:
         return read_checkpoint(state, r);
+    case WARD_READ_CHECKPOINTS:
+        return read_checkpoints(state, r);
     case WARD_READ_HANDOVERS:
         return read_handovers(state, r);
     case WARD_READ_REPLAY:

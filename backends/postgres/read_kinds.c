@@ -128,7 +128,15 @@ static ward_status send_one(struct ward_pg_conn *conn, const struct ward_read *r
     case WARD_READ_CHECKPOINT:
         ward_pg_add_u64(p, r->checkpoint.below == 0 ? INT64_MAX : r->checkpoint.below);
         return ward_pg_send(conn, WARD_PG_READ_CHECKPOINT);
+    case WARD_READ_CHECKPOINTS:
+        ward_pg_add_u64(p, r->checkpoints.from);
+        ward_pg_add_u64(p, r->checkpoints.below == 0 ? INT64_MAX : r->checkpoints.below);
+        ward_pg_add_u32(p, r->checkpoints.limit);
+        ward_pg_add_u32(p, r->checkpoints.max_note);
+        return ward_pg_send(conn, r->checkpoints.newest_first ? WARD_PG_READ_CHECKPOINTS_NEWEST
+                                                              : WARD_PG_READ_CHECKPOINTS);
     case WARD_READ_HANDOVERS:
+        ward_pg_add_u32(p, r->handovers.max_note);
         return ward_pg_send(conn, WARD_PG_READ_HANDOVERS);
     case WARD_READ_EMERGENCIES: {
         bool first = r->emergencies.before_us == 0;
@@ -183,6 +191,7 @@ ward_status ward_pg_query_send(struct ward_pg_conn *conn, const struct ward_pg_q
     case WARD_READ_PROPOSALS:
     case WARD_READ_AUDIT:
     case WARD_READ_CHECKPOINT:
+    case WARD_READ_CHECKPOINTS:
     case WARD_READ_HANDOVERS:
     case WARD_READ_POLICY:
     case WARD_READ_POLICIES:
@@ -339,6 +348,25 @@ static ward_status take_checkpoint(struct ward_read *r, const PGresult *result)
     return WARD_OK;
 }
 
+static ward_status take_checkpoints(struct ward_read *r, const PGresult *result)
+{
+    struct ward_pg_row row = {.result = result, .arena = r->arena};
+    int n = PQntuples(result);
+    struct ward_store_checkpoint *rows =
+        WARD_ARENA_ARRAY(r->arena, struct ward_store_checkpoint, n);
+    WARD_ENSURE(rows != NULL, WARD_E_EXHAUSTED);
+    for (row.row = 0; row.row < n; row.row++) {
+        rows[row.row] = (struct ward_store_checkpoint){.size = ward_pg_u64(&row, 0),
+                                                       .note = ward_pg_copy(&row, 1),
+                                                       .created_us = ward_pg_i64(&row, 2)};
+    }
+    WARD_TRY(ward_pg_row_status(&row));
+    r->checkpoints.rows = rows;
+    r->checkpoints.n = (size_t)n;
+    r->status = WARD_OK;
+    return WARD_OK;
+}
+
 static ward_status take_handovers(struct ward_read *r, const PGresult *result)
 {
     struct ward_pg_row row = {.result = result, .arena = r->arena};
@@ -389,6 +417,8 @@ ward_status ward_pg_query_take(const struct ward_pg_query *query, const PGresult
         return take_emergencies(query->reads[0], result);
     case WARD_READ_CHECKPOINT:
         return take_checkpoint(query->reads[0], result);
+    case WARD_READ_CHECKPOINTS:
+        return take_checkpoints(query->reads[0], result);
     case WARD_READ_HANDOVERS:
         return take_handovers(query->reads[0], result);
     case WARD_READ_POLICY:

@@ -43,6 +43,10 @@ struct statement {
     "v.identity, v.decision, v.signature, v.certificate, v.created_us, v.reason "
 #define VOTES "LEFT JOIN ward.vote v ON v.proposal = p.id "
 
+/* Of the sizes from $1 on and below $2, $3 rows; notes of more than $4 bytes are none. */
+#define CHECKPOINTS_PAGE                                                                 \
+    "SELECT size, CASE WHEN octet_length(note) <= $4::integer THEN note ELSE ''::bytea " \
+    "END, created_us FROM ward.checkpoint WHERE size >= $1::bigint AND size < $2::bigint "
 #define POLICY_COLUMNS "version, hash, proposal, created_us, ceased_us"
 #define JOB_COLUMNS                                                                       \
     "SELECT j.id, j.kek, j.kind, j.state, j.target_version, j.parts, j.urgent, j.round, " \
@@ -200,9 +204,15 @@ static const struct statement statements[WARD_PG_STATEMENTS] = {
          "SELECT size, note, created_us FROM ward.checkpoint WHERE size < $1::bigint "
          "ORDER BY size DESC LIMIT 1",
          R},
+    [WARD_PG_READ_CHECKPOINTS] = {"read_checkpoints",
+                                  CHECKPOINTS_PAGE "ORDER BY size LIMIT $3::integer", R},
+    [WARD_PG_READ_CHECKPOINTS_NEWEST] = {"read_checkpoints_newest",
+                                         CHECKPOINTS_PAGE "ORDER BY size DESC LIMIT $3::integer",
+                                         R},
     [WARD_PG_READ_HANDOVERS] =
         {"read_handovers",
-         "SELECT l.version, c.size, c.note FROM ward.log_key l CROSS JOIN LATERAL ("
+         "SELECT l.version, c.size, CASE WHEN octet_length(c.note) <= $1::integer THEN c.note ELSE "
+         "''::bytea END FROM ward.log_key l CROSS JOIN LATERAL ("
          "SELECT size, note FROM ward.checkpoint WHERE size > l.leaf ORDER BY size LIMIT 1) c "
          "ORDER BY l.version",
          R},

@@ -4,6 +4,7 @@
 #ifndef WARD_CLIENT_CLI_AUDIT_H
 #define WARD_CLIENT_CLI_AUDIT_H
 
+#include "client/cli/audit_passed_over.h"
 #include "client/cli/cli.h"
 #include "proto/note.h"
 
@@ -12,7 +13,7 @@ int audit_vkey_read(const char *path, struct ward_note_key *ret);
 
 struct audit_exported {
     struct ward_checkpoint checkpoint;
-    uint64_t rotations, proposals, files, key_changes;
+    uint64_t rotations, proposals, files, key_changes, passed_over;
 };
 /* Writes the folder up to the newest checkpoint. trusted: the log's key as the auditor was given
  * it, of now or of before a change of it, or NULL: as the daemon says. */
@@ -49,6 +50,7 @@ struct audit_report {
     uint64_t own_limit, own_period, own_compromised; /* at the limit of wraps, and so on */
     struct audit_key_change *key_changes; /* all, when every one of them holds; else none */
     size_t n_key_changes;
+    struct audit_passed_over passed_over;   /* as the exporter says: a hint, and no problem */
     uint64_t policies;                      /* versions that were in force, one behind the other */
     uint8_t policy_genesis[32], policy[32]; /* the first of them, and the last */
 };

@@ -31,6 +31,7 @@ struct export
     struct audit_leaves leaves;
     struct ward_note_key key;         /* that signed the checkpoint */
     struct audit_handovers handovers; /* in the arena of leaves */
+    struct audit_passed_over passed_over;
     struct audit_exported *out;
     int exit; /* of what was said inside a callback */
 };
@@ -299,12 +300,31 @@ static int take_handovers(struct export *export, const ward_checkpoint_info *inf
             return fail_status(status);
         }
     }
+    audit_handovers_sort(&export->handovers);
+    for (size_t i = 0; i < info->n_passed_over; i++) {
+        audit_passed_over_add(&export->passed_over, info->passed_over[i]);
+    }
     return CLI_DONE;
+}
+
+/* Not signed by anybody; an auditor should hear of it all the same. */
+static int write_passed_over(struct export *export)
+{
+    export->out->passed_over = export->passed_over.n;
+    if (export->passed_over.n == 0) {
+        return CLI_DONE;
+    }
+    struct ward_buffer text;
+    ward_buffer_init(&text, AUDIT_FILE_MAX);
+    audit_passed_over_print(&export->passed_over, &text);
+    return write_buffer(export, AUDIT_PASSED_OVER, &text);
 }
 
 static int write_handovers(struct export *export, const struct ward_note_key *trusted)
 {
     struct audit_log_key_fault fault;
+    audit_handovers_sift(&export->leaves, &export->handovers, export->out->checkpoint.size,
+                         &export->passed_over);
     bool found = false, sound = audit_log_keys_check(&export->leaves, &export->handovers,
                                                      export->out->checkpoint.size, &export->key,
                                                      trusted, &found, &fault);
@@ -318,7 +338,7 @@ static int write_handovers(struct export *export, const struct ward_note_key *tr
         exit = write_file(export, path, export->handovers.items[i].note);
     }
     export->out->key_changes = export->handovers.n;
-    return exit;
+    return exit == CLI_DONE ? write_passed_over(export) : exit;
 }
 
 static int fetch_checkpoint(struct export *export, const char *request_id,

@@ -48,6 +48,19 @@ ward_status audit_handovers_add(struct audit_handovers *handovers, struct ward_a
     return WARD_OK;
 }
 
+static int by_size(const void *a, const void *b)
+{
+    const struct audit_handover *x = a, *y = b;
+    return (x->size > y->size) - (x->size < y->size);
+}
+
+void audit_handovers_sort(struct audit_handovers *handovers)
+{
+    if (handovers->n > 0) {
+        qsort(handovers->items, handovers->n, sizeof(*handovers->items), by_size);
+    }
+}
+
 ward_status audit_handovers_follow(struct audit_handovers *handovers, struct ward_digest *digest,
                                    const struct ward_merkle *tree)
 {
@@ -104,6 +117,44 @@ static const char *fault_of_handover(const struct audit_handover *handover,
         return "its root is not that of the entries";
     }
     return NULL;
+}
+
+/* The first from `at` on by which the keys of that entry hand over; n: none. */
+static size_t find_handover(const struct audit_handovers *handovers, size_t at,
+                            const struct audit_leaf *leaf, uint64_t size)
+{
+    struct ward_note_key from, to;
+    if (!read_key(leaf->from_vkey, &from) || !read_key(leaf->to_vkey, &to)) {
+        return handovers->n;
+    }
+    while (at < handovers->n &&
+           fault_of_handover(&handovers->items[at], &from, &to, leaf->index, size) != NULL) {
+        at++;
+    }
+    return at;
+}
+
+void audit_handovers_sift(const struct audit_leaves *leaves, struct audit_handovers *handovers,
+                          uint64_t size, struct audit_passed_over *dropped)
+{
+    size_t kept = 0, at = 0;
+    for (size_t i = 0; i < leaves->n && at < handovers->n; i++) {
+        if (!audit_is_log_key_change(&leaves->items[i])) {
+            continue;
+        }
+        size_t found = find_handover(handovers, at, &leaves->items[i], size);
+        if (found == handovers->n) {
+            break; /* the check says of what is left what is wrong with it */
+        }
+        for (; at < found; at++) {
+            audit_passed_over_add(dropped, handovers->items[at].size);
+        }
+        handovers->items[kept++] = handovers->items[at++];
+    }
+    while (at < handovers->n) {
+        handovers->items[kept++] = handovers->items[at++];
+    }
+    handovers->n = kept;
 }
 
 /* Where it stands: the key so far, and how many changes led to it. */

@@ -11,6 +11,7 @@
 
 #include "base/merkle.h"
 #include "client/cli/audit_leaf.h"
+#include "client/cli/audit_passed_over.h"
 #include "proto/note.h"
 
 #define AUDIT_HANDOVERS_MAX 1000
@@ -39,6 +40,13 @@ ward_status audit_handovers_add(struct audit_handovers *handovers, struct ward_a
 /* After each leaf: takes the tree's root where a handover is of its size. */
 ward_status audit_handovers_follow(struct audit_handovers *handovers, struct ward_digest *digest,
                                    const struct ward_merkle *tree);
+
+/* Of notes as a daemon gives them, before any leaf: in the order of their sizes. */
+void audit_handovers_sort(struct audit_handovers *handovers);
+/* Of notes in that order, after the leaves: drops those that stand before the handover of a change
+ * and are none, as far as each change has one among them. */
+void audit_handovers_sift(const struct audit_leaves *leaves, struct audit_handovers *handovers,
+                          uint64_t size, struct audit_passed_over *dropped);
 
 /* What does not hold; text is constant. */
 struct audit_log_key_fault {

@@ -172,7 +172,8 @@ static bool is_handover_of_log(const struct audit_check *check, const char *path
 
 static bool belongs(const struct audit_check *check, const char *path)
 {
-    static const char *const names[] = {"checkpoint", "log.vkey", "rotations.csv", AUDIT_MANIFEST};
+    static const char *const names[] = {"checkpoint", "log.vkey", "rotations.csv", AUDIT_MANIFEST,
+                                        AUDIT_PASSED_OVER};
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         if (strcmp(path, names[i]) == 0) {
             return true;
@@ -297,6 +298,7 @@ static ward_status verify(struct audit_check *check, const struct ward_note_key 
         check->report->emergencies = check->leaves.emergencies;
         WARD_TRY(audit_each_proposal(&check->leaves, on_proposal, check));
     }
+    audit_verify_passed_over(check);
     check_inventory(check);
     return WARD_OK;
 }

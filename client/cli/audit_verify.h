@@ -43,6 +43,8 @@ ward_status audit_verify_log(struct audit_check *check);
 /* Finds the keys to verify with and reads the handovers; false when there is no key. */
 bool audit_verify_find_key(struct audit_check *check, const struct ward_note_key *trusted,
                            struct ward_note_key *ret);
+/* What the exporter says was passed over in the database. */
+void audit_verify_passed_over(struct audit_check *check);
 /* After the log: do its entries lead by handovers from the trusted key to the last one? */
 ward_status audit_verify_keys(struct audit_check *check, const struct ward_note_key *trusted,
                               const struct ward_note_key *last);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The keys of an exported log: the folder's own, the one that was given, and what leads from one to
  * the other. */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -45,6 +46,20 @@ bool audit_verify_find_key(struct audit_check *check, const struct ward_note_key
         *ret = *trusted;
     }
     return readable || trusted != NULL;
+}
+
+void audit_verify_passed_over(struct audit_check *check)
+{
+    struct ward_buffer text;
+    ward_buffer_init(&text, AUDIT_FILE_MAX);
+    bool there = audit_folder_read(check->folder, AUDIT_PASSED_OVER, &text) || errno != ENOENT;
+    ward_buffer_reset(&text);
+    if (there && audit_load(check, AUDIT_PASSED_OVER, &text) &&
+        !audit_passed_over_parse(ward_buffer_view(&text), &check->report->passed_over)) {
+        check->report->passed_over.n = 0;
+        audit_say(check, "altered", AUDIT_PASSED_OVER, -1, "it is not a list of sizes");
+    }
+    ward_buffer_fini(&text);
 }
 
 static char *copy_text(struct ward_bytes text)

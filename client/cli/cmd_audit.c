@@ -10,6 +10,11 @@
 #include "client/cli/input.h"
 #include "client/cli/proposal.h"
 
+/* Nobody signs it, so that it is told and decides nothing. */
+#define PASSED_OVER                                                                \
+    "the daemon's database had a row of this size that no key of the log signed, " \
+    "in the place of a checkpoint; somebody else wrote it, and it was passed over"
+
 int audit_vkey_read(const char *path, struct ward_note_key *ret)
 {
     struct ward_buffer text;
@@ -98,6 +103,7 @@ static int print_exported(const struct cli *cli, const char *path,
     ward_json_member_int(&doc.json, "rotations", (int64_t)exported->rotations);
     ward_json_member_int(&doc.json, "proposals", (int64_t)exported->proposals);
     ward_json_member_int(&doc.json, "files", (int64_t)exported->files);
+    ward_json_member_int(&doc.json, "passed_over", (int64_t)exported->passed_over);
     cli_doc_text(&doc, "key", trusted ? "given" : "served");
     return cli_doc_end(&doc) ? CLI_DONE : CLI_FAILED;
 }
@@ -220,6 +226,28 @@ static void print_key_changes(const struct audit_report *report)
     }
 }
 
+static void json_warnings(struct cli_doc *doc, const struct audit_report *report)
+{
+    ward_json_name(&doc->json, "warnings");
+    ward_json_array(&doc->json);
+    for (size_t i = 0; i < report->passed_over.n; i++) {
+        ward_json_object(&doc->json);
+        cli_doc_text(doc, "kind", "passed-over");
+        ward_json_member_int(&doc->json, "size", (int64_t)report->passed_over.sizes[i]);
+        cli_doc_text(doc, "text", PASSED_OVER);
+        ward_json_object_end(&doc->json);
+    }
+    ward_json_array_end(&doc->json);
+}
+
+static void print_warnings(const struct audit_report *report)
+{
+    for (size_t i = 0; i < report->passed_over.n; i++) {
+        (void)cli_print("warning: size %llu: " PASSED_OVER ".\n",
+                        (unsigned long long)report->passed_over.sizes[i]);
+    }
+}
+
 /* The folder may hold a log of anybody's, under a key of his own: without the key that was given to
  * the auditor it is at most consistent in itself. */
 static void report_json(const struct audit_report *report, bool consistent, bool trusted)
@@ -252,6 +280,7 @@ static void report_json(const struct audit_report *report, bool consistent, bool
     ward_json_hex(&doc.json, WARD_BYTES_ARRAY(report->policy));
     cli_doc_text(&doc, "key", trusted ? "given" : "from the folder");
     json_key_changes(&doc, report);
+    json_warnings(&doc, report);
     ward_json_member_int(&doc.json, "problem_count", (int64_t)report->total);
     ward_json_name(&doc.json, "problems");
     ward_json_array(&doc.json);
@@ -327,6 +356,7 @@ static void report_table(const struct audit_report *report, bool consistent, boo
                         (unsigned long long)report->policies, genesis, now);
     }
     print_key_changes(report);
+    print_warnings(report);
     if (!trusted) {
         (void)cli_print("The log's key came from the folder itself, and whose it is is not "
                         "established: give the one that you trust with --vkey.\n");

@@ -4,6 +4,7 @@
 #include "proto/wire_limits.h"
 #include "server/op/messages.h"
 #include "server/op/op.h"
+#include "server/op/stored_checkpoints.h"
 #include "server/state.h"
 #include "server/work/worker.h"
 
@@ -27,8 +28,8 @@ static ward_status read_export(struct ward_request *request, struct ward_digest 
 {
     (void)digest;
     const struct ward_audit_export *in = request->in;
-    struct ward_read *checkpoint, *leaves;
-    WARD_TRY(ward_request_add_read(request, WARD_READ_CHECKPOINT, &checkpoint));
+    struct ward_read *leaves;
+    WARD_TRY(ward_stored_newest_read(request, 0, 1));
     if (in->start == in->end) {
         return WARD_OK;
     }
@@ -43,16 +44,13 @@ static ward_status finish_export(struct ward_request *request, struct ward_worke
 {
     (void)worker;
     struct ward_audit_export *in = request->in;
-    const struct ward_read *checkpoint = request->reads[0];
-    uint64_t covered = ward_ok(checkpoint->status) ? checkpoint->checkpoint.size : 0;
-    if (checkpoint->status.code != WARD_E_NOT_FOUND) {
-        WARD_TRY(checkpoint->status);
-    }
-    WARD_REQUIRE(in->end <= covered, "end: past the newest checkpoint");
+    const struct ward_store_checkpoint *newest;
+    WARD_TRY(ward_stored_newest(request, &newest));
+    WARD_REQUIRE(in->end <= (newest == NULL ? 0 : newest->size), "end: past the newest checkpoint");
     in->n = 0;
-    if (request->n_reads > 1) {
-        const struct ward_read *leaves = request->reads[1];
-        WARD_TRY(leaves->status);
+    if (in->start < in->end) {
+        const struct ward_read *leaves;
+        WARD_TRY(ward_request_find_read(request, WARD_READ_AUDIT, &leaves));
         in->leaves = leaves->audit.leaves;
         in->n = leaves->audit.n;
     }
@@ -64,61 +62,57 @@ static ward_status finish_export(struct ward_request *request, struct ward_worke
 const struct ward_op ward_op_audit_export = {
     .action = WARD_ACTION_AUDIT_EXPORT,
     .decide = decide_export,
-    .steps = {{.read = read_export, .finish = finish_export}},
+    .steps = {{.read = read_export,
+               .read_more = ward_stored_newest_read_more,
+               .finish = finish_export}},
     .n_steps = 1,
 };
 
 static ward_status read_checkpoint(struct ward_request *request, struct ward_digest *digest)
 {
     (void)digest;
-    struct ward_read *read;
-    WARD_TRY(ward_request_add_read(request, WARD_READ_CHECKPOINT, &read));
-    return ward_request_add_read(request, WARD_READ_HANDOVERS, &read);
+    WARD_TRY(ward_stored_newest_read(request, 0, 1));
+    return ward_stored_handovers_read(request);
 }
 
-/* Of the changes that this checkpoint covers. The two reads are not of one moment. */
-static ward_status take_handovers(struct ward_request *request, uint64_t size)
+static ward_status read_more_checkpoint(struct ward_request *request)
 {
-    struct ward_audit_checkpoint *in = request->in;
-    const struct ward_read *read;
-    WARD_TRY(ward_request_find_read(request, WARD_READ_HANDOVERS, &read));
-    WARD_TRY(read->status);
-    struct ward_bytes *notes =
-        WARD_ARENA_ARRAY(request->arena, struct ward_bytes, read->handovers.n);
-    WARD_ENSURE(notes != NULL, WARD_E_EXHAUSTED);
-    in->n_handovers = 0;
-    for (size_t i = 0; i < read->handovers.n; i++) {
-        if (read->handovers.handovers[i].size <= size) {
-            notes[in->n_handovers++] = read->handovers.handovers[i].note;
-        }
-    }
-    in->handovers = notes;
-    return WARD_OK;
+    WARD_TRY(ward_stored_newest_read_more(request));
+    return ward_stored_handovers_read_more(request);
 }
 
 static ward_status finish_checkpoint(struct ward_request *request, struct ward_worker *worker)
 {
     (void)worker;
     struct ward_audit_checkpoint *in = request->in;
-    const struct ward_read *read = request->reads[0];
-    if (read->status.code == WARD_E_NOT_FOUND) {
-        return WARD_REFUSAL(WARD_E_UNAVAILABLE,
-                            "checkpoint: none is signed yet; try again in a second");
+    struct ward_stored_checkpoints found;
+    WARD_TRY(ward_stored_checkpoints(request, &found));
+    if (found.newest == NULL) {
+        return found.n_passed_over == 0
+                   ? WARD_REFUSAL(WARD_E_UNAVAILABLE,
+                                  "checkpoint: none is signed yet; try again in a second")
+                   : WARD_REFUSAL(WARD_E_UNAVAILABLE,
+                                  "checkpoint: the newest stored rows are not this log's; ward "
+                                  "doctor names them");
     }
-    WARD_TRY(read->status);
-    in->note = read->checkpoint.note;
     char *vkey = ward_arena_alloc(request->arena, WARD_VKEY_MAX);
     WARD_ENSURE(vkey != NULL, WARD_E_EXHAUSTED);
-    ward_note_key_print(&ward_state_log_key(request->state, read->checkpoint.size)->public, vkey);
-    in->vkey = vkey;
-    WARD_TRY(take_handovers(request, read->checkpoint.size));
-    ward_request_detail(request, "size", (int64_t)read->checkpoint.size);
+    ward_note_key_print(&ward_state_log_key(request->state, found.newest->size)->public, vkey);
+    *in = (struct ward_audit_checkpoint){.note = found.newest->note,
+                                         .vkey = vkey,
+                                         .handovers = found.handovers,
+                                         .n_handovers = found.n_handovers,
+                                         .passed_over = found.passed_over,
+                                         .n_passed_over = found.n_passed_over};
+    ward_request_detail(request, "size", (int64_t)found.newest->size);
     return WARD_OK;
 }
 
 const struct ward_op ward_op_audit_checkpoint = {
     .action = WARD_ACTION_AUDIT_CHECKPOINT,
     .decide = decide,
-    .steps = {{.read = read_checkpoint, .finish = finish_checkpoint}},
+    .steps = {{.read = read_checkpoint,
+               .read_more = read_more_checkpoint,
+               .finish = finish_checkpoint}},
     .n_steps = 1,
 };

@@ -14,7 +14,7 @@
 #define PROPOSALS_MAX 1000u
 
 /* Of each key with a compromised version, its rows and its jobs. */
-enum { READ_NODES, READ_CHECKPOINT, READ_PROPOSALS, READ_JOBS, READ_ROWS };
+enum { READ_NODES, READ_NEWEST, READ_HANDOVERS, READ_PROPOSALS, READ_JOBS, READ_ROWS };
 
 ward_status ward_diagnosis_add(struct ward_diagnosis *diagnosis, const char *check,
                                enum ward_finding_level level, const char *advice,
@@ -72,7 +72,8 @@ static ward_status read(struct ward_request *request, struct ward_digest *digest
     const struct ward_state *state = request->state;
     struct ward_read *read;
     WARD_TRY(ward_request_add_read(request, WARD_READ_NODES, &read));
-    WARD_TRY(ward_request_add_read(request, WARD_READ_CHECKPOINT, &read));
+    WARD_TRY(ward_stored_newest_read(request, 0, WARD_CHECKPOINTS_PAGE_MAX));
+    WARD_TRY(ward_stored_handovers_read(request));
     WARD_TRY(ward_request_add_read(request, WARD_READ_PROPOSALS, &read));
     read->proposals.all = true;
     read->proposals.limit = PROPOSALS_MAX;
@@ -94,16 +95,28 @@ static ward_status read(struct ward_request *request, struct ward_digest *digest
 /* The first entry that no checkpoint covers: its time says how late the next one is. */
 static ward_status read_more(struct ward_request *request)
 {
-    const struct ward_read *checkpoint = request->reads[READ_CHECKPOINT];
-    if (!ward_ok(checkpoint->status)) {
+    const struct ward_store_checkpoint *newest;
+    WARD_TRY(ward_stored_handovers_read_more(request));
+    WARD_TRY(ward_stored_newest(request, &newest));
+    if (newest == NULL) {
         return WARD_OK;
     }
     struct ward_read *uncovered;
     WARD_TRY(ward_request_add_read(request, WARD_READ_AUDIT, &uncovered));
-    uncovered->audit.start = checkpoint->checkpoint.size;
-    uncovered->audit.end = checkpoint->checkpoint.size + 1;
+    uncovered->audit.start = newest->size;
+    uncovered->audit.end = newest->size + 1;
     uncovered->audit.max_bytes = 1;
     return WARD_OK;
+}
+
+static size_t count_rows(const struct ward_request *request)
+{
+    size_t n = READ_ROWS;
+    while (n < request->n_reads && (request->reads[n]->kind == WARD_READ_ROWS ||
+                                    request->reads[n]->kind == WARD_READ_JOBS)) {
+        n++;
+    }
+    return n - READ_ROWS;
 }
 
 static ward_status run_checks(struct ward_request *request, struct ward_diagnosis *diagnosis)
@@ -111,11 +124,13 @@ static ward_status run_checks(struct ward_request *request, struct ward_diagnosi
     struct ward_read *const *reads = request->reads;
     const struct ward_read *last = reads[request->n_reads - 1];
     const struct ward_read *uncovered = last->kind == WARD_READ_AUDIT ? last : NULL;
-    size_t n_rows = request->n_reads - READ_ROWS - (uncovered != NULL);
+    struct ward_stored_checkpoints stored;
+    WARD_TRY(ward_stored_checkpoints(request, &stored));
+    diagnosis->stored = &stored;
     WARD_TRY(ward_diagnose_token(diagnosis));
-    WARD_TRY(ward_diagnose_keys(diagnosis, &reads[READ_ROWS], n_rows));
+    WARD_TRY(ward_diagnose_keys(diagnosis, &reads[READ_ROWS], count_rows(request)));
     WARD_TRY(ward_diagnose_jobs(diagnosis, reads[READ_JOBS]));
-    WARD_TRY(ward_diagnose_daemon(diagnosis, reads[READ_NODES], reads[READ_CHECKPOINT], uncovered));
+    WARD_TRY(ward_diagnose_daemon(diagnosis, reads[READ_NODES], uncovered));
     return ward_diagnose_officers(diagnosis, reads[READ_PROPOSALS]);
 }
 

@@ -6,6 +6,7 @@
 
 #include "server/op/messages.h"
 #include "server/op/op.h"
+#include "server/op/stored_checkpoints.h"
 #include "server/state.h"
 #include "server/work/posture.h"
 
@@ -18,6 +19,7 @@ struct ward_diagnosis {
     const struct ward_posture *posture; /* NULL: nothing is known of it */
     struct ward_worker *worker;
     const struct ward_store_snapshot *snapshot; /* NULL: there is none */
+    const struct ward_stored_checkpoints *stored;
     int64_t now_us;
     struct ward_finding *findings; /* WARD_FINDINGS_MAX */
     size_t n, left_out;
@@ -41,7 +43,6 @@ ward_status ward_diagnose_keys(struct ward_diagnosis *diagnosis, struct ward_rea
 ward_status ward_diagnose_jobs(struct ward_diagnosis *diagnosis, const struct ward_read *jobs);
 /* diagnosis_daemon.c. uncovered: the first entry behind the checkpoint; NULL: not asked for. */
 ward_status ward_diagnose_daemon(struct ward_diagnosis *diagnosis, const struct ward_read *nodes,
-                                 const struct ward_read *checkpoint,
                                  const struct ward_read *uncovered);
 ward_status ward_diagnose_officers(struct ward_diagnosis *diagnosis,
                                    const struct ward_read *proposals);

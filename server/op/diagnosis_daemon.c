@@ -16,6 +16,7 @@
 #define NODES "daemons"
 #define CLOCK "clock"
 #define AUDIT "audit-log"
+#define STORED "stored-checkpoints"
 #define REVIEWS "reviews"
 #define QUORUM "quorum"
 
@@ -143,11 +144,12 @@ static bool time_of(const struct ward_diagnosis *diagnosis, struct ward_bytes le
     return false;
 }
 
-static ward_status check_age(struct ward_diagnosis *diagnosis, const struct ward_read *checkpoint,
+static ward_status check_age(struct ward_diagnosis *diagnosis,
+                             const struct ward_store_checkpoint *newest,
                              const struct ward_read *uncovered)
 {
     int64_t now_us = diagnosis->now_us, written_us = now_us;
-    int64_t age_us = now_us - checkpoint->checkpoint.created_us;
+    int64_t age_us = now_us - newest->created_us;
     bool news = uncovered != NULL && ward_ok(uncovered->status) && uncovered->audit.n > 0;
     if (news && !time_of(diagnosis, uncovered->audit.leaves[0], &written_us)) {
         return WARD_STATUS(WARD_E_INTERNAL);
@@ -165,22 +167,51 @@ static ward_status check_age(struct ward_diagnosis *diagnosis, const struct ward
     return ward_diagnosis_add(diagnosis, AUDIT, WARD_FINDING_OK, "",
                               "the audit log is signed: its newest checkpoint, of %llu entries, is "
                               "%lld seconds old",
-                              (unsigned long long)checkpoint->checkpoint.size, age);
+                              (unsigned long long)newest->size, age);
 }
 
 static ward_status check_checkpoint(struct ward_diagnosis *diagnosis,
-                                    const struct ward_read *checkpoint,
                                     const struct ward_read *uncovered)
 {
-    return ward_ok(checkpoint->status)
-               ? check_age(diagnosis, checkpoint, uncovered)
+    return diagnosis->stored->newest != NULL
+               ? check_age(diagnosis, diagnosis->stored->newest, uncovered)
                : ward_diagnosis_add(diagnosis, AUDIT, WARD_FINDING_GAP,
                                     "see the daemon's log for why it cannot sign",
                                     "there is no signed checkpoint of the audit log");
 }
 
+/* Rows that no key of the log signed hide no checkpoint, as long as they are few. */
+static ward_status check_stored(struct ward_diagnosis *diagnosis)
+{
+    const struct ward_stored_checkpoints *stored = diagnosis->stored;
+    size_t told = stored->n_passed_over < WARD_FINDINGS_CHECK_MAX ? stored->n_passed_over
+                                                                  : WARD_FINDINGS_CHECK_MAX;
+    for (size_t i = 0; i < told; i++) {
+        WARD_TRY(ward_diagnosis_add(
+            diagnosis, STORED, WARD_FINDING_GAP,
+            "find out who writes to the database; as its owner, delete the row",
+            "the row of size %llu in ward.checkpoint is no checkpoint of this log, and is passed "
+            "over",
+            (unsigned long long)stored->passed_over[i]));
+    }
+    if (told < stored->n_passed_over) {
+        WARD_TRY(ward_diagnosis_add(diagnosis, STORED, WARD_FINDING_GAP, "as of the others",
+                                    "%zu more of them", stored->n_passed_over - told));
+    }
+    if (stored->missing != 0) {
+        WARD_TRY(ward_diagnosis_add(
+            diagnosis, STORED, WARD_FINDING_GAP,
+            "delete rows of ward.checkpoint that are no checkpoints; restore those that were",
+            "the checkpoint by which version %u of the log's key was handed over to is not among "
+            "the first %u behind the change: the log cannot be exported whole",
+            stored->missing, WARD_CHECKPOINTS_PAGE_MAX));
+    }
+    return ward_diagnosis_well(diagnosis, STORED,
+                               "the newest checkpoints and the handovers of the log's key are "
+                               "signed by it");
+}
+
 ward_status ward_diagnose_daemon(struct ward_diagnosis *diagnosis, const struct ward_read *nodes,
-                                 const struct ward_read *checkpoint,
                                  const struct ward_read *uncovered)
 {
     if (diagnosis->posture != NULL) {
@@ -194,7 +225,8 @@ ward_status ward_diagnose_daemon(struct ward_diagnosis *diagnosis, const struct 
                                  "said to be written stays written"));
     WARD_TRY(check_clock(diagnosis, nodes));
     WARD_TRY(check_nodes(diagnosis, nodes));
-    return check_checkpoint(diagnosis, checkpoint, uncovered);
+    WARD_TRY(check_stored(diagnosis));
+    return check_checkpoint(diagnosis, uncovered);
 }
 
 /* ---- officers ---- */

@@ -147,6 +147,39 @@ static ward_status check_version(struct ward_diagnosis *diagnosis, const struct 
     return WARD_OK;
 }
 
+/* The one in force signs, and so does every one that has not handed over to the next. */
+static ward_status check_log_keys(struct ward_diagnosis *diagnosis, const struct listing *listing)
+{
+    const struct ward_state *state = diagnosis->state;
+    const struct ward_log_key *now = &state->log_keys[state->n_log_keys - 1];
+    const struct ward_log_key *last =
+        ward_stored_signed_last(state, diagnosis->stored->newest, now);
+    if (!has(listing, &now->ref)) {
+        WARD_TRY(ward_diagnosis_add(
+            diagnosis, MISSING, WARD_FINDING_GAP,
+            "restore the token from its backup; it can be changed for another only while it signs",
+            "the key that signs the audit log is not in the token"));
+    }
+    for (const struct ward_log_key *key = state->log_keys; key < now; key++) {
+        if (has(listing, &key->ref)) {
+            continue;
+        }
+        WARD_TRY(key < last
+                     ? ward_diagnosis_add(diagnosis, MISSING, WARD_FINDING_WARNING,
+                                          "find out who took it away; Ward does not need it",
+                                          "version %u of the log's key, which has handed over, is "
+                                          "not in the token",
+                                          key->ref.version)
+                     : ward_diagnosis_add(diagnosis, MISSING, WARD_FINDING_GAP,
+                                          "restore the token from its backup: without this key "
+                                          "no checkpoint is signed, and no change proposed",
+                                          "version %u of the log's key has not handed over to the "
+                                          "next, and is not in the token",
+                                          key->ref.version));
+    }
+    return WARD_OK;
+}
+
 static ward_status check_versions(struct ward_diagnosis *diagnosis, const struct listing *listing)
 {
     for (size_t k = 0; k < diagnosis->state->n_keys; k++) {
@@ -157,12 +190,7 @@ static ward_status check_versions(struct ward_diagnosis *diagnosis, const struct
             }
         }
     }
-    const struct ward_state *state = diagnosis->state;
-    if (!has(listing, &state->log_keys[state->n_log_keys - 1].ref)) {
-        WARD_TRY(ward_diagnosis_add(diagnosis, MISSING, WARD_FINDING_GAP,
-                                    "restore the token from its backup",
-                                    "the key that signs the audit log is not in the token"));
-    }
+    WARD_TRY(check_log_keys(diagnosis, listing));
     WARD_TRY(ward_diagnosis_well(diagnosis, MISSING, "every key version is in the token"));
     return ward_diagnosis_well(diagnosis, ATTRIBUTES,
                                "keys can neither be extracted nor wrap other keys");

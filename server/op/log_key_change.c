@@ -3,11 +3,14 @@
  * alone could choose what auditors believe. */
 #include "server/op/drafting.h"
 #include "server/op/log_key_changing.h"
+#include "server/op/stored_checkpoints.h"
+#include "server/work/worker.h"
+
+#define DAY_US (24LL * 3600 * 1000000)
 
 struct change_notes {
     struct ward_log_key_changing changing;
     struct ward_draft draft;
-    struct ward_read *checkpoint;
     char vkey[WARD_VKEY_MAX];
 };
 
@@ -28,19 +31,24 @@ static ward_status decide(struct ward_request *request)
 static ward_status read(struct ward_request *request, struct ward_digest *digest)
 {
     (void)digest;
-    struct change_notes *notes = request->work;
-    return ward_request_add_read(request, WARD_READ_CHECKPOINT, &notes->checkpoint);
+    return ward_stored_newest_read(request, 0, 1);
 }
 
-/* What was signed before stays as it is, and its key with it; who checks what comes needs the new
- * one, or follows it from the old one through the handover. */
-static void add_consequences(const struct change_notes *notes, struct ward_draft *draft)
+/* How much hangs on the key in force: what it has signed, and for how long. What was signed before
+ * stays as it is; who checks what comes needs the new key, or follows it from the old one through
+ * the handover. */
+static void add_consequences(const struct change_notes *notes,
+                             const struct ward_store_checkpoint *newest, int64_t now_us,
+                             struct ward_draft *draft)
 {
-    const struct ward_read *checkpoint = notes->checkpoint;
-    uint64_t entries = ward_ok(checkpoint->status) ? checkpoint->checkpoint.size : 0;
+    const struct ward_log_key *key = notes->changing.before;
+    uint64_t entries = newest == NULL ? 0 : newest->size;
+    uint64_t before = key->since == 0 ? 0 : key->since - 1; /* the entry that tells of it is 1 */
+    int64_t days = (now_us - key->created_us) / DAY_US;
     ward_drafting_consequence(draft, "entries_signed_so_far", entries);
-    ward_drafting_consequence(draft, "exports_that_cannot_be_verified", 0);
-    ward_drafting_consequence(draft, "checkpoints_signed_by_both_keys", 1);
+    ward_drafting_consequence(draft, "entries_since_the_present_key",
+                              entries < before ? 0 : entries - before);
+    ward_drafting_consequence(draft, "days_of_the_present_key", days < 0 ? 0 : (uint64_t)days);
     ward_drafting_consequence(draft, "new_version", notes->changing.ref.version);
 }
 
@@ -49,13 +57,15 @@ static ward_status finish(struct ward_request *request, struct ward_worker *work
     struct ward_log_key_rotate *in = request->in;
     struct change_notes *notes = request->work;
     struct ward_draft *draft = &notes->draft;
-    if (notes->checkpoint->status.code != WARD_E_NOT_FOUND) {
-        WARD_TRY(notes->checkpoint->status);
-    }
+    const struct ward_store_checkpoint *newest;
+    WARD_TRY(ward_stored_newest(request, &newest));
+    WARD_TRY(ward_log_key_changing_prove(
+        ward_stored_signed_last(request->state, newest, notes->changing.before),
+        notes->changing.before, worker));
     ward_drafting_begin(request, WARD_BYTES_LITERAL(WARD_LOG_KEY_NAME), draft);
     ward_drafting_number(draft, "from_version", notes->changing.ref.version - 1);
     ward_drafting_text(draft, "from_vkey", ward_bytes_str(notes->vkey));
-    add_consequences(notes, draft);
+    add_consequences(notes, newest, ward_wall_us(worker->pipeline->clock), draft);
     return ward_drafting_make(request, worker, draft, &in->proposal);
 }
 
@@ -69,6 +79,9 @@ const struct ward_op ward_op_log_key_rotate = {
     .action = WARD_ACTION_LOG_KEY_ROTATE,
     .alone = true,
     .decide = decide,
-    .steps = {{.read = read, .finish = finish, .commit = commit}},
+    .steps = {{.read = read,
+               .read_more = ward_stored_newest_read_more,
+               .finish = finish,
+               .commit = commit}},
     .n_steps = 1,
 };

@@ -41,20 +41,32 @@ ward_status ward_log_key_changing_of_proposal(const struct ward_state *state,
     return WARD_OK;
 }
 
-/* Only what it signs now can tell those who trust it of the next one. */
-static ward_status prove_before(const struct ward_log_key_changing *changing,
-                                struct ward_worker *worker)
+static ward_status prove(const struct ward_log_key *key, struct ward_worker *worker)
 {
     uint8_t signature[SIGNATURE_MAX];
     size_t size = 0;
-    ward_status status =
-        ward_kek_sign(worker->session, &changing->before->ref, changing->before->public.algorithm,
-                      WARD_BYTES_LITERAL("ward: proof of the log's key"), signature, &size);
-    return status.code == WARD_E_NOT_FOUND
-               ? WARD_REFUSAL(WARD_E_STATE,
-                              "log key: the one in use is not in the token and cannot hand over; "
-                              "restore the token from its backup")
-               : status;
+    return ward_kek_sign(worker->session, &key->ref, key->public.algorithm,
+                         WARD_BYTES_LITERAL("ward: proof of the log's key"), signature, &size);
+}
+
+ward_status ward_log_key_changing_prove(const struct ward_log_key *last,
+                                        const struct ward_log_key *before,
+                                        struct ward_worker *worker)
+{
+    for (const struct ward_log_key *key = before; key >= last; key--) {
+        ward_status status = prove(key, worker);
+        if (status.code == WARD_E_NOT_FOUND) {
+            return key == before
+                       ? WARD_REFUSAL(WARD_E_STATE,
+                                      "log key: the one in use is not in the token and cannot hand "
+                                      "over; restore the token from its backup")
+                       : WARD_REFUSAL(WARD_E_STATE,
+                                      "log key: a version of before is not in the token and has "
+                                      "not handed over yet; restore the token from its backup");
+        }
+        WARD_TRY(status);
+    }
+    return WARD_OK;
 }
 
 static ward_status create(struct ward_log_key_changing *changing, struct ward_worker *worker)
@@ -79,7 +91,7 @@ ward_status ward_log_key_changing_effect(struct ward_log_key_changing *changing,
                                          struct ward_worker *worker)
 {
     WARD_TRY(ward_failpoint("signer.after-intent"));
-    WARD_TRY(prove_before(changing, worker));
+    WARD_TRY(ward_log_key_changing_prove(changing->before, changing->before, worker));
     WARD_TRY(ward_intent_check_held(worker, changing->intent.created_us));
     WARD_TRY(create(changing, worker));
     return ward_failpoint("signer.object-made");

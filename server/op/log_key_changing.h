@@ -31,6 +31,12 @@ ward_status ward_log_key_changing_of_proposal(const struct ward_state *state,
                                               const struct ward_proposal *proposal,
                                               struct ward_log_key_changing *ret);
 
+/* Do all versions sign that the next checkpoint needs, from the one that signed last to the one in
+ * force? Only they can tell those who trust them of the next one. STATE: one is not in the token.
+ */
+ward_status ward_log_key_changing_prove(const struct ward_log_key *last,
+                                        const struct ward_log_key *before,
+                                        struct ward_worker *worker);
 /* Makes the key pair, anew where there is one of a try before: what nothing names has signed
  * nothing. STATE when the version in force does not sign, for it could not hand over. */
 ward_status ward_log_key_changing_effect(struct ward_log_key_changing *changing,

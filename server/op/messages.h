@@ -304,6 +304,8 @@ struct ward_audit_checkpoint {
     const char *vkey;
     const struct ward_bytes *handovers; /* one for each change of the log's key before it */
     size_t n_handovers;
+    const uint64_t *passed_over; /* sizes of stored rows that are no checkpoints of this log */
+    size_t n_passed_over;
 };
 struct ward_log_key_rotate {
     struct ward_proposal_view *proposal; /* out */

@@ -6,6 +6,7 @@
 
 #include "proto/note.h"
 #include "server/op/op.h"
+#include "server/op/stored_checkpoints.h"
 #include "server/state.h"
 #include "server/work/batch.h"
 #include "server/work/worker.h"
@@ -17,29 +18,7 @@ static ward_status read_before(struct ward_request *request, struct ward_digest 
 {
     (void)digest;
     const struct ward_sign_checkpoint *in = request->in;
-    struct ward_read *before;
-    WARD_TRY(ward_request_add_read(request, WARD_READ_CHECKPOINT, &before));
-    before->checkpoint.below = in->tree.size;
-    return WARD_OK;
-}
-
-/* The key that signed last. A row that is no checkpoint of ours is somebody's and says nothing:
- * then, as where there is none, it was the first one, or as far back as a note has room for. */
-static const struct ward_log_key *signed_last(const struct ward_state *state,
-                                              const struct ward_read *before,
-                                              const struct ward_log_key *now)
-{
-    if (ward_ok(before->status)) {
-        const struct ward_log_key *key = ward_state_log_key(state, before->checkpoint.size);
-        struct ward_checkpoint checkpoint;
-        if (key <= now &&
-            ward_ok(ward_note_verify(before->checkpoint.note, &key->public, &checkpoint)) &&
-            checkpoint.size == before->checkpoint.size) {
-            return key;
-        }
-    }
-    return now - state->log_keys < WARD_NOTE_SIGNERS_MAX ? state->log_keys
-                                                         : now - (WARD_NOTE_SIGNERS_MAX - 1);
+    return ward_stored_newest_read(request, in->tree.size, 1);
 }
 
 /* The key in force at that size first. The first checkpoint behind a change of it is signed by the
@@ -50,12 +29,10 @@ static ward_status sign_by_all(const struct ward_request *request, struct ward_w
                                uint64_t size, struct ward_bytes body, struct ward_buffer *note)
 {
     const struct ward_state *state = request->state;
-    const struct ward_read *before = request->reads[0];
-    if (before->status.code != WARD_E_NOT_FOUND) {
-        WARD_TRY(before->status);
-    }
+    const struct ward_store_checkpoint *before;
+    WARD_TRY(ward_stored_newest(request, &before));
     const struct ward_log_key *key = ward_state_log_key(state, size);
-    const struct ward_log_key *last = signed_last(state, before, key);
+    const struct ward_log_key *last = ward_stored_signed_last(state, before, key);
     WARD_ENSURE(key - last < WARD_NOTE_SIGNERS_MAX, WARD_E_STATE);
     for (bool first = true; key >= last; first = false, key--) {
         uint8_t signature[CHECKPOINT_SIGNATURE_MAX];
@@ -107,7 +84,10 @@ static ward_status commit_checkpoint(struct ward_request *request, struct ward_b
 const struct ward_op ward_op_sign_checkpoint = {
     .action = WARD_ACTION_AUDIT_CHECKPOINT,
     .silent = true,
-    .steps = {{.read = read_before, .finish = sign_checkpoint, .commit = commit_checkpoint}},
+    .steps = {{.read = read_before,
+               .read_more = ward_stored_newest_read_more,
+               .finish = sign_checkpoint,
+               .commit = commit_checkpoint}},
     .n_steps = 1,
 };
 

@@ -83,6 +83,8 @@ ward_status ward_audit_checkpoint_encode(struct ward_request *request, const Pro
         WARD_TRY(ward_fields_text(request->arena, in->handovers[i], &response->handovers[i]));
     }
     response->n_handovers = in->n_handovers;
+    response->passed_over = (uint64_t *)in->passed_over; /* only read */
+    response->n_passed_over = in->n_passed_over;
     *ret = &response->base;
     return ward_fields_text(request->arena, in->note, &response->note);
 }

@@ -5,6 +5,7 @@ import concurrent.futures
 import contextlib
 import csv
 import io
+import json
 import shutil
 
 import grpc
@@ -68,7 +69,8 @@ def changed(pair, cli, tmp_path_factory):
     assert b"Auditors need the new key" in said.stderr
     waiting, = cli.json("officer-b", "approval", "list")["proposals"]
     shown = cli("officer-b", "approval", "show", waiting["proposal"], "--output", "table").stdout.decode()
-    assert ACTION in shown and "ward/log" in shown and pair.genesis["log_vkey"] in shown and "checkpoints_signed_by_both_keys: 1" in shown
+    assert ACTION in shown and "ward/log" in shown and pair.genesis["log_vkey"] in shown
+    assert "days_of_the_present_key: 0" in shown and "entries_since_the_present_key: " in shown and "new_version: 2" in shown
     assert "need the new key; with the old one they follow the checkpoint that both sign" in shown
     cli("officer-b", "approval", "approve", waiting["proposal"], "--yes")
     (folder / "new.vkey").write_text(newest_vkey(pair) + "\n")
@@ -175,3 +177,83 @@ def test_of_two_open_proposals_one_runs(pair, refused):
 def test_doctor_explains_every_key_of_the_log(pair, cli):
     told = cli.json("auditor", "doctor")
     assert told["gaps"] == 0, told["findings"]
+
+
+def stored(pair) -> dict:
+    return {row[0]: bytes.fromhex(row[1]).decode(errors="replace") for row in json.loads(pair.postgres.sql(
+        "SELECT json_agg(json_build_array(size, encode(note, 'hex'))) FROM ward.checkpoint"))}
+
+
+def write_rows(pair, rows: dict) -> None:
+    values = ", ".join(f"({size}, '\\x{note.encode().hex()}', 1)" for size, note in rows.items())
+    pair.postgres.sql(f"INSERT INTO ward.checkpoint (size, note, created_us) VALUES {values}")
+
+
+def test_rows_that_a_database_writer_added_hide_no_checkpoint(pair, cli, changed, tmp_path):
+    """Where the handover will be, and beyond the end of the log."""
+    app, auditor, officer_a = pair.client("app"), pair.client("auditor", timeout=30), pair.client("officer-a", timeout=30)
+    opened = officer_a.submit(officer_a.propose_log_key())
+    auditor.settle()
+    true = auditor.checkpoint().note
+    head = int(pair.postgres.sql("SELECT size FROM ward.head"))
+    garbage = {head + i: "no note" for i in range(1, 40)}
+    garbage[head + 5] = true  # a real one, of another size
+    garbage[head + 6] = true.replace("\n" + true.split("\n")[1] + "\n", f"\n{head + 6}\n", 1)  # and with a wrong signature
+    garbage[head + 7] = "x" * 60000
+    beyond = head + 100000
+    write_rows(pair, garbage)
+    assert pair.client("officer-b", timeout=30).approve(opened).state == "executed"
+    for _ in range(40):
+        app.generate()
+    auditor.settle()
+    write_rows(pair, {beyond: "no note"})
+    entries = log.verify(auditor, pair.genesis["log_vkey"])
+    change = [entry for entry in entries if entry.get("detail", {}).get("executed") == ACTION][-1]
+    rows = stored(pair)
+    size, strange = log.find_handover(rows, change)
+    answer = auditor.checkpoint()
+    assert answer.handovers[-1] == rows[size] and set(strange) | {beyond} <= set(answer.passed_over) <= {*garbage, beyond}
+    assert strange and log.open_note(answer.note, answer.vkey)[1] < beyond
+    cli("auditor", "audit", "export", tmp_path / "log", "--vkey", changed / "old.vkey")
+    told = cli.json("auditor", "audit", "verify", tmp_path / "log", "--vkey", changed / "old.vkey")
+    assert told["verified"] and told["problem_count"] == 0
+    sizes = [warning["size"] for warning in told["warnings"]]
+    assert set(strange) | {beyond} <= set(sizes) and sizes == [int(line) for line in (tmp_path / "log/passed-over").read_text().split()]
+    text = cli("auditor", "audit", "verify", tmp_path / "log", "--vkey", changed / "old.vkey", "--output", "table").stdout.decode()
+    assert f"warning: size {beyond}: the daemon's database had a row" in text
+    (tmp_path / "log/passed-over").write_text("7\n07\n")
+    told = cli.json("auditor", "audit", "verify", tmp_path / "log", "--vkey", changed / "old.vkey", exit=1)
+    assert ("altered", "passed-over") in [(problem["kind"], problem["file"]) for problem in told["problems"]]
+    found = [finding for finding in cli.json("auditor", "doctor", exit=1)["findings"] if finding["check"] == "stored-checkpoints"]
+    assert {finding["level"] for finding in found} == {"gap"} and all("delete the row" in finding["advice"] for finding in found[:20])
+    assert f"the row of size {strange[0]} in ward.checkpoint is no checkpoint of this log" in " ".join(finding["text"] for finding in found)
+    pair.postgres.sql(f"DELETE FROM ward.checkpoint WHERE size IN ({', '.join(map(str, [*strange, beyond, *garbage]))}) AND created_us = 1")
+    assert cli.json("auditor", "doctor")["gaps"] == 0
+    assert list(auditor.checkpoint().passed_over) == []
+
+
+def test_a_log_key_that_the_token_lost_is_named(pair, cli):
+    """The last test: what is lost is not found again."""
+    def findings(exit: int) -> list:
+        told = cli.json("auditor", "doctor", exit=exit)["findings"]
+        return [(finding["level"], finding["text"], finding["advice"]) for finding in told if finding["check"] == "token-missing"]
+    identifier = pair.postgres.sql("SELECT replace(log_key::text, '-', '') FROM ward.deployment")
+    newest = versions(pair)
+    pair.token.remove_key(f"{identifier}{1:08x}")
+    (level, text, advice), = findings(0)
+    assert level == "warning" and text == "version 1 of the log's key, which has handed over, is not in the token"
+    for daemon in pair.daemons:
+        daemon.stop()
+    leaf = pair.postgres.sql(f"SELECT leaf FROM ward.log_key WHERE version = {newest}")
+    pair.postgres.sql(f"DELETE FROM ward.checkpoint WHERE size > {leaf}")  # as if it had never come to sign
+    pair.token.remove_key(f"{identifier}{newest - 1:08x}")
+    pair.daemons[0].start()
+    level, text, advice = next(finding for finding in findings(1) if f"version {newest - 1} " in finding[1])
+    assert level == "gap" and "has not handed over to the next, and is not in the token" in text
+    assert "restore the token from its backup" in advice
+    said = cli("officer-a", "audit", "rotate-log-key", "--reason", "it is a year old", exit=1).stderr
+    assert b"a version of before is not in the token and has not handed over yet; restore the token" in said
+    pair.token.remove_key(f"{identifier}{newest:08x}")
+    assert "the key that signs the audit log is not in the token" in [text for _, text, _ in findings(1)]
+    said = cli("officer-a", "audit", "rotate-log-key", "--reason", "it is a year old", exit=1).stderr
+    assert b"the one in use is not in the token and cannot hand over; restore the token" in said

@@ -505,6 +505,10 @@ typedef struct ward_checkpoint_info {
      * the key before and the one after it. */
     const char *const *handovers;
     size_t n_handovers;
+    /* Sizes of rows in the database that no key of the log signed and that stood in the place of
+     * one of these: they were passed over. */
+    const uint64_t *passed_over;
+    size_t n_passed_over;
 } ward_checkpoint_info;
 
 /* Leaves start to end - 1; end is at most the size of the newest checkpoint. */

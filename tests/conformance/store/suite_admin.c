@@ -422,7 +422,7 @@ static void a_handover_is_the_first_checkpoint_behind_the_change(void **state)
     struct ward_effect second = a_log_key(2, 5), third = a_log_key(3, 9);
     assert_outcome(fixture_effect(fx, &second), WARD_COMMITTED);
     assert_outcome(fixture_effect(fx, &third), WARD_COMMITTED);
-    struct ward_read read = {.kind = WARD_READ_HANDOVERS};
+    struct ward_read read = {.kind = WARD_READ_HANDOVERS, .handovers.max_note = 6};
     assert_ok(read_one(fx, &read));
     assert_int_equal(read.handovers.n, 0);
     write_checkpoint(fx, 5, "of before");
@@ -438,11 +438,52 @@ static void a_handover_is_the_first_checkpoint_behind_the_change(void **state)
     assert_int_equal(read.handovers.n, 2);
     assert_int_equal(read.handovers.handovers[1].version, 3);
     assert_bytes(read.handovers.handovers[1].note, "twelve");
+    read.handovers.max_note = 5;
+    assert_ok(read_one(fx, &read));
+    assert_int_equal(read.handovers.n, 2);
+    assert_bytes(read.handovers.handovers[0].note, "seven");
+    assert_int_equal(read.handovers.handovers[1].size, 12);
+    assert_int_equal(read.handovers.handovers[1].note.size, 0);
     struct ward_read below = {.kind = WARD_READ_CHECKPOINT, .checkpoint.below = 8};
     assert_ok(read_one(fx, &below));
     assert_int_equal(below.checkpoint.size, 7);
     below.checkpoint.below = 5;
     assert_code(read_one(fx, &below), WARD_E_NOT_FOUND);
+}
+
+static void assert_checkpoints(struct fixture *fx, struct ward_read *page, const uint64_t *sizes,
+                               size_t n)
+{
+    assert_ok(read_one(fx, page));
+    assert_int_equal(page->checkpoints.n, n);
+    for (size_t i = 0; i < n; i++) {
+        assert_int_equal(page->checkpoints.rows[i].size, sizes[i]);
+        assert_true(page->checkpoints.rows[i].created_us > 0);
+    }
+}
+
+static void checkpoints_are_read_from_either_end(void **state)
+{
+    struct fixture *fx = *state;
+    (void)genesis(fx);
+    struct ward_read page = {.kind = WARD_READ_CHECKPOINTS,
+                             .checkpoints = {.limit = 2, .max_note = 5}};
+    assert_checkpoints(fx, &page, NULL, 0);
+    write_checkpoint(fx, 3, "three");
+    write_checkpoint(fx, 9, "of nine");
+    write_checkpoint(fx, 5, "five");
+    assert_checkpoints(fx, &page, (const uint64_t[]){3, 5}, 2);
+    assert_bytes(page.checkpoints.rows[1].note, "five");
+    page.checkpoints.from = 4;
+    assert_checkpoints(fx, &page, (const uint64_t[]){5, 9}, 2);
+    assert_int_equal(page.checkpoints.rows[1].note.size, 0);
+    page.checkpoints.below = 9;
+    assert_checkpoints(fx, &page, (const uint64_t[]){5}, 1);
+    page.checkpoints.from = page.checkpoints.below = 0;
+    page.checkpoints.newest_first = true;
+    assert_checkpoints(fx, &page, (const uint64_t[]){9, 5}, 2);
+    page.checkpoints.below = 5;
+    assert_checkpoints(fx, &page, (const uint64_t[]){3}, 1);
 }
 
 #define T(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
@@ -467,6 +508,7 @@ int store_suite_admin(void)
         T(checkpoints_are_kept_as_first_written),
         T(versions_of_the_logs_key_follow_each_other),
         T(a_handover_is_the_first_checkpoint_behind_the_change),
+        T(checkpoints_are_read_from_either_end),
     };
     return cmocka_run_group_tests_name("administration", tests, NULL, NULL);
 }

@@ -270,6 +270,8 @@ static void a_read_that_cannot_be_is_refused(void **state)
         {.kind = WARD_READ_REWRAP_PAGE, .rewrap = {.below = 2, .limit = 0}},
         {.kind = WARD_READ_HELD},
         {.kind = WARD_READ_HELD, .held.limit = WARD_HELD_MAX + 1},
+        {.kind = WARD_READ_CHECKPOINTS},
+        {.kind = WARD_READ_CHECKPOINTS, .checkpoints.limit = WARD_CHECKPOINTS_PAGE_MAX + 1},
         {.kind = WARD_READ_PROPOSALS, .proposals = {.limit = 0}},
         {.kind = WARD_READ_AUDIT, .audit = {.start = 5, .end = 5, .max_bytes = 1}},
         {.kind = WARD_READ_AUDIT, .audit = {.start = 5, .end = 4, .max_bytes = 1}},

@@ -7,6 +7,7 @@ import json
 import pathlib
 import sys
 
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
@@ -65,6 +66,26 @@ def follow_keys(leaves: list, handovers: list, vkey: str, last: str) -> list:
         assert root_hash(leaves[:after[1]]) == after[2], "the handover is of another log"
     assert keys[-1] == last and vkey in keys
     return changes
+
+
+def is_signed(note: str, size: int, vkey: str) -> bool:
+    try:
+        return open_note(note, vkey)[1] == size
+    except (AssertionError, InvalidSignature, ValueError, IndexError):
+        return False
+
+
+def find_handover(rows: dict, change: dict) -> tuple:
+    """Of the stored rows, size -> note: the size of the smallest behind the change that both keys signed, and those before
+    it that none of them did."""
+    vkeys, strange = [change["detail"]["from_vkey"], change["detail"]["to_vkey"]], []
+    for size in sorted(size for size in rows if size > change["seq"]):
+        signed = [is_signed(rows[size], size, vkey) for vkey in vkeys]
+        if all(signed):
+            return size, strange
+        if not any(signed):
+            strange.append(size)
+    raise AssertionError("there is no handover")
 
 
 def verify(auditor, vkey: str) -> list:

@@ -278,11 +278,114 @@ static void what_is_forged_is_refused(void **state)
     }
 }
 
+/* As a daemon that believed its database would give them: what is none stands before, between and
+ * behind those that are. */
+static void what_stands_between_is_dropped(void **state)
+{
+    (void)state;
+    static const struct forgery none, wrong = {.by = {2, 4}, .size = 6},
+                                      new_alone = {.alone = true, .size = 8},
+                                      other = {.other_root = true};
+    struct log log = {0};
+    struct audit_passed_over dropped = {.n = 0};
+    assert_ok(audit_leaves_init(&log.leaves));
+    grow(&none, &log);
+    struct ward_buffer note;
+    ward_buffer_init(&note, 4096);
+    const struct forgery *made[] = {&other, &new_alone, &none, &wrong};
+    for (size_t i = 0; i < 4; i++) {
+        make_handover(made[i], log.trees, 1, &note);
+        assert_ok(audit_handovers_add(&log.handovers, log.leaves.arena, ward_buffer_view(&note)));
+        ward_buffer_reset(&note);
+    }
+    make_handover(&none, log.trees, 2, &note);
+    assert_ok(audit_handovers_add(&log.handovers, log.leaves.arena, ward_buffer_view(&note)));
+    ward_buffer_fini(&note);
+    assert_ok(audit_handovers_add(&log.handovers, log.leaves.arena, ward_bytes_str("no note")));
+    audit_handovers_sort(&log.handovers);
+    read_leaves(&none, &log);
+    audit_handovers_sift(&log.leaves, &log.handovers, SIZE, &dropped);
+    struct audit_log_key_fault fault;
+    bool trusted = false;
+    size_t left = log.handovers.n;
+    assert_int_equal(left + dropped.n, 6); /* the one behind the last is an extra one still */
+    log.handovers.n = 2;
+    assert_true(audit_log_keys_check(&log.leaves, &log.handovers, SIZE, &signers[2].key,
+                                     &signers[0].key, &trusted, &fault));
+    assert_true(trusted);
+    assert_int_equal(dropped.sizes[0], 0);
+    assert_int_equal(dropped.sizes[1], 6);
+    audit_leaves_fini(&log.leaves);
+}
+
+static void where_a_handover_is_missing_nothing_is_dropped(void **state)
+{
+    (void)state;
+    static const struct forgery none, wrong = {.by = {2, 4}};
+    struct log log = {0};
+    struct audit_passed_over dropped = {.n = 0};
+    struct ward_buffer note;
+    assert_ok(audit_leaves_init(&log.leaves));
+    grow(&none, &log);
+    ward_buffer_init(&note, 4096);
+    make_handover(&wrong, log.trees, 1, &note);
+    assert_ok(audit_handovers_add(&log.handovers, log.leaves.arena, ward_buffer_view(&note)));
+    ward_buffer_fini(&note);
+    audit_handovers_sort(&log.handovers);
+    read_leaves(&none, &log);
+    audit_handovers_sift(&log.leaves, &log.handovers, SIZE, &dropped);
+    assert_int_equal(log.handovers.n, 1);
+    assert_int_equal(dropped.n, 0);
+    audit_leaves_fini(&log.leaves);
+}
+
+static void a_list_of_sizes_is_as_it_is_printed(void **state)
+{
+    (void)state;
+    struct audit_passed_over rows = {.n = 0}, read;
+    const uint64_t sizes[] = {12, 0, UINT64_MAX, 12, 7};
+    for (size_t i = 0; i < 5; i++) {
+        audit_passed_over_add(&rows, sizes[i]);
+    }
+    struct ward_buffer text;
+    ward_buffer_init(&text, 4096);
+    audit_passed_over_print(&rows, &text);
+    assert_true(audit_passed_over_parse(ward_buffer_view(&text), &read));
+    assert_int_equal(read.n, 4);
+    assert_true(read.sizes[0] == 0 && read.sizes[1] == 7 && read.sizes[3] == UINT64_MAX);
+    ward_buffer_fini(&text);
+    static const char *const bad[] = {"",
+                                      "\n",
+                                      "7",
+                                      "7\n\n",
+                                      "07\n",
+                                      "-1\n",
+                                      "7 \n",
+                                      "7\n7\n",
+                                      "8\n7\n",
+                                      "x\n",
+                                      "+7\n",
+                                      "7\r\n",
+                                      "18446744073709551616\n"};
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        if (audit_passed_over_parse(ward_bytes_str(bad[i]), &read)) {
+            fail_msg("%s", bad[i]);
+        }
+    }
+    for (uint64_t i = 0; i < 2 * AUDIT_PASSED_OVER_MAX; i++) {
+        audit_passed_over_add(&rows, i * 3);
+    }
+    assert_int_equal(rows.n, AUDIT_PASSED_OVER_MAX);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_of_its_keys_leads_to_the_last),
         cmocka_unit_test(what_is_forged_is_refused),
+        cmocka_unit_test(what_stands_between_is_dropped),
+        cmocka_unit_test(where_a_handover_is_missing_nothing_is_dropped),
+        cmocka_unit_test(a_list_of_sizes_is_as_it_is_printed),
     };
     return cmocka_run_group_tests(tests, start, stop);
 }

@@ -218,6 +218,31 @@ static void a_version_without_its_key_is_named(void **state)
     finds(WARD_FINDING_GAP, "token-missing", "app/keys version 1");
 }
 
+static void a_log_key_that_the_token_lost_is_named(void **state)
+{
+    (void)state;
+    core_sign_checkpoint(&node);
+    not_signed = true; /* who would? */
+    struct ward_state *now = ward_state_slot_get(&node.states);
+    struct ward_kek_ref ref = now->log_keys[0].ref;
+    ward_state_unref(now);
+    fake_kek_forget(world.kek, &ref);
+    finds(WARD_FINDING_GAP, "token-missing", "the key that signs the audit log");
+}
+
+static void a_row_that_is_no_checkpoint_is_named(void **state)
+{
+    (void)state;
+    struct ward_effect effect = {.kind = WARD_EFFECT_CHECKPOINT};
+    effect.checkpoint.size = 1000000;
+    effect.checkpoint.note = ward_bytes_str("no note");
+    effect.checkpoint.created_us = 1;
+    assert_int_equal(core_world_write(&world, &effect, 1, false, ",\"outcome\":\"allowed\"}"),
+                     WARD_COMMITTED);
+    finds(WARD_FINDING_GAP, "stored-checkpoints", "the row of size 1000000");
+    is_well("audit-log", "the audit log is signed");
+}
+
 static void an_hsm_that_does_not_answer_is_a_finding(void **state)
 {
     (void)state;
@@ -436,6 +461,8 @@ int main(void)
         T(a_further_version_that_no_row_names_is_an_orphan),
         T(what_is_being_made_is_no_orphan),
         T(a_version_without_its_key_is_named),
+        T(a_log_key_that_the_token_lost_is_named),
+        T(a_row_that_is_no_checkpoint_is_named),
         T(an_hsm_that_does_not_answer_is_a_finding),
         T(changed_attributes_are_named),
         T(a_key_that_is_too_old_is_named),

@@ -224,24 +224,199 @@ static void two_changes_between_two_checkpoints_have_all_three(void **state)
     sign_now(&node, 1, 3);
 }
 
-static void a_row_that_is_no_checkpoint_hides_no_handover(void **state)
+/* ---- rows that somebody else wrote ---- */
+
+static void put_row(uint64_t size, struct ward_bytes note)
 {
-    (void)state;
-    sign_now(&node, 1, 1);
-    rotate_fully();
-    struct ward_merkle tree = tree_of(&node);
     struct ward_store_writer *writer = NULL;
     struct ward_effect effect = {.kind = WARD_EFFECT_CHECKPOINT};
-    effect.checkpoint.size = tree.size;
-    effect.checkpoint.note = ward_bytes_str("no note");
+    effect.checkpoint.size = size;
+    effect.checkpoint.note = note;
     effect.checkpoint.created_us = 1;
     assert_ok(ward_store_writer_open(world.store, &writer));
     struct ward_commit commit = {.epoch = now(&node)->epoch, .effects = &effect, .n_effects = 1};
     ward_status status;
     assert_int_equal(ward_store_commit(writer, &commit, &status), WARD_COMMITTED);
     ward_store_writer_close(writer);
+}
+
+static void put_garbage(uint64_t size)
+{
+    put_row(size, ward_bytes_str("no note"));
+}
+
+static struct ward_request *ask_checkpoint(void)
+{
+    struct ward_request *asked = core_request(&world, &world.auditor, &ward_op_audit_checkpoint,
+                                              sizeof(struct ward_audit_checkpoint));
+    (void)core_run(&node, asked);
+    return asked;
+}
+
+/* The checkpoint and its handovers are there, and exactly these rows were passed over. */
+static void passes_over(size_t n_handovers, const uint64_t *sizes, size_t n)
+{
+    struct ward_request *asked = ask_checkpoint();
+    const struct ward_audit_checkpoint *answer = asked->in;
+    assert_ok(asked->status);
+    assert_int_equal(answer->n_passed_over, n);
+    for (size_t i = 0; i < n; i++) {
+        assert_int_equal(answer->passed_over[i], sizes[i]);
+    }
+    const struct ward_state *state = now(&node);
+    struct ward_checkpoint checkpoint;
+    assert_ok(ward_note_verify(answer->note, &state->log_keys[state->n_log_keys - 1].public,
+                               &checkpoint));
+    assert_int_equal(answer->n_handovers, n_handovers);
+    for (size_t i = 0; i < n_handovers; i++) {
+        assert_ok(ward_note_verify(answer->handovers[i], &state->log_keys[i].public, &checkpoint));
+        assert_ok(
+            ward_note_verify(answer->handovers[i], &state->log_keys[i + 1].public, &checkpoint));
+    }
+    ward_request_free(asked);
+}
+
+static void a_row_that_is_no_checkpoint_hides_no_handover(void **state)
+{
+    (void)state;
+    sign_now(&node, 1, 1);
+    rotate_fully();
+    uint64_t size = tree_of(&node).size;
+    put_garbage(size);
     add_entry(&node);
     sign_now(&node, 1, 2);
+    passes_over(1, &size, 1);
+    add_entry(&node);
+    sign_now(&node, 2, 2);
+    passes_over(1, &size, 1);
+}
+
+/* The stored note of that size, in its own arena. */
+static struct ward_bytes note_of(uint64_t size, struct ward_arena **ret_arena)
+{
+    struct ward_store_reader *reader = NULL;
+    assert_ok(ward_arena_new(1u << 20, ret_arena));
+    assert_ok(ward_store_reader_open(world.store, &reader));
+    struct ward_read read = {.kind = WARD_READ_CHECKPOINTS, .arena = *ret_arena},
+                     *reads[] = {&read};
+    read.checkpoints.from = size;
+    read.checkpoints.limit = 1;
+    read.checkpoints.max_note = WARD_NOTE_MAX;
+    assert_ok(ward_store_read(reader, reads, 1));
+    assert_ok(read.status);
+    assert_int_equal(read.checkpoints.n, 1);
+    ward_store_reader_close(reader);
+    return read.checkpoints.rows[0].note;
+}
+
+/* A checkpoint of that size that one version alone signed. */
+static void put_signed_by(uint32_t version, uint64_t size)
+{
+    const struct ward_log_key *key = &now(&node)->log_keys[version - 1];
+    struct ward_checkpoint checkpoint = {.size = size};
+    memcpy(checkpoint.origin, key->public.name, sizeof(checkpoint.origin));
+    struct ward_buffer body, note;
+    uint8_t signature[80];
+    size_t n = 0;
+    ward_buffer_init(&body, WARD_NOTE_MAX);
+    ward_buffer_init(&note, WARD_NOTE_MAX);
+    ward_checkpoint_body(&checkpoint, &body);
+    struct ward_kek_session *session = NULL;
+    assert_ok(ward_kek_session_open(world.kek, &session));
+    assert_ok(ward_kek_sign(session, &key->ref, key->public.algorithm, ward_buffer_view(&body),
+                            signature, &n));
+    ward_kek_session_close(session);
+    ward_note_finish(ward_buffer_view(&body), &key->public, WARD_BYTES(signature, n), &note);
+    put_row(size, ward_buffer_view(&note));
+    ward_buffer_fini(&body);
+    ward_buffer_fini(&note);
+}
+
+/* Before, in several ways that look right, at its size, between it and the newest, and beyond the
+ * log's end. */
+static void rows_around_a_handover_hide_nothing(void **state)
+{
+    (void)state;
+    sign_now(&node, 1, 1);
+    rotate_fully();
+    uint64_t told = tree_of(&node).size; /* the first size that a handover may have */
+    for (unsigned i = 0; i < 8; i++) {
+        add_entry(&node);
+    }
+    uint64_t true_size = tree_of(&node).size;
+    put_garbage(told - 1);
+    sign_now(&node, 1, 2);
+    struct ward_arena *arena;
+    struct ward_bytes note = note_of(true_size, &arena);
+    uint8_t wrong[WARD_NOTE_MAX];
+    memcpy(wrong, note.data, note.size);
+    wrong[note.size - 8] ^= 1;                       /* in the last signature */
+    put_row(told, note);                             /* of another size */
+    put_row(told + 1, WARD_BYTES(wrong, note.size)); /* and wrongly signed */
+    put_signed_by(1, told + 2);
+    put_signed_by(2, told + 4); /* which is the log's key by then, and hands nothing over */
+    put_row(told + 3, WARD_BYTES(note.data, note.size / 2)); /* cut */
+    put_garbage(true_size);                                  /* there is one, which stays */
+    add_entry(&node);
+    put_garbage(true_size + 1);
+    add_entry(&node);
+    sign_now(&node, 2, 2);
+    uint64_t beyond = tree_of(&node).size + 100;
+    const uint64_t sizes[] = {told, told + 1, told + 2, told + 3, beyond};
+    passes_over(1, sizes, 4); /* what hides nothing is not looked for */
+    put_garbage(beyond);
+    const uint64_t all[] = {told - 1, told, told + 1, told + 2, told + 3, true_size + 1, beyond};
+    passes_over(1, all, 7);
+    ward_arena_free(arena);
+}
+
+/* It is not signed by keys of before either, which may be gone by now. */
+static void rows_that_are_no_checkpoints_ask_nothing_of_old_keys(void **state)
+{
+    (void)state;
+    sign_now(&node, 1, 1);
+    rotate_fully();
+    sign_now(&node, 1, 2);
+    put_garbage(tree_of(&node).size + 1);
+    add_entry(&node);
+    add_entry(&node);
+    sign_now(&node, 2, 2);
+}
+
+/* So many are looked at, and no more: then the one behind them is not found, and nothing is made
+ * up. */
+static void as_many_rows_as_a_page_are_looked_at(void **state)
+{
+    (void)state;
+    sign_now(&node, 1, 1);
+    rotate_fully();
+    uint64_t first = tree_of(&node).size;
+    for (unsigned i = 0; i < WARD_CHECKPOINTS_PAGE_MAX; i++) {
+        if (i + 1 < WARD_CHECKPOINTS_PAGE_MAX) {
+            put_garbage(first + i);
+        }
+        add_entry(&node);
+    }
+    sign_now(&node, 1, 2);
+    struct ward_request *asked = ask_checkpoint();
+    const struct ward_audit_checkpoint *answer = asked->in;
+    assert_ok(asked->status);
+    assert_int_equal(answer->n_handovers, 1);
+    ward_request_free(asked);
+    put_garbage(first + WARD_CHECKPOINTS_PAGE_MAX - 1);
+    asked = ask_checkpoint();
+    answer = asked->in;
+    assert_ok(asked->status);
+    assert_int_equal(answer->n_handovers, 0);
+    assert_int_equal(answer->n_passed_over, WARD_CHECKPOINTS_PAGE_MAX);
+    ward_request_free(asked);
+    for (unsigned i = 0; i < WARD_CHECKPOINTS_PAGE_MAX; i++) {
+        put_garbage(first + 1000 + i);
+    }
+    asked = ask_checkpoint();
+    assert_code(asked->status, WARD_E_UNAVAILABLE);
+    assert_non_null(strstr(ward_status_refusal(asked->status), "not this log's"));
+    ward_request_free(asked);
 }
 
 /* ---- half-way ---- */
@@ -306,20 +481,91 @@ static void who_expired_meanwhile_is_undone(void **state)
     assert_true(fake_kek_has(world.kek, &made));
 }
 
-static void a_key_that_does_not_sign_hands_nothing_over(void **state)
+static void destroy(uint32_t version)
 {
-    (void)state;
     struct ward_kek_session *session = NULL;
-    struct ward_kek_ref key = now(&node)->log_keys[0].ref;
+    struct ward_kek_ref key = {now(&node)->log_keys[0].ref.id, version};
     assert_ok(ward_kek_session_open(world.kek, &session));
     assert_ok(ward_kek_destroy(session, &key));
     ward_kek_session_close(session);
+}
+
+static void is_refused(const char *text)
+{
+    struct ward_request *request = rotate(&world.officer_a);
+    assert_code(core_run(&node, request), WARD_E_STATE);
+    assert_non_null(strstr(ward_status_refusal(request->status), text));
+    ward_request_free(request);
+}
+
+static void a_key_that_does_not_sign_hands_nothing_over(void **state)
+{
+    (void)state;
     struct core_proposal proposal;
     propose(&proposal);
+    destroy(1);
     assert_code(approve(&node, &proposal), WARD_E_STATE);
     has_keys(1);
-    key.version = 2;
+    struct ward_kek_ref key = {now(&node)->log_keys[0].ref.id, 2};
     assert_false(fake_kek_has(world.kek, &key));
+    is_refused("log key: the one in use is not in the token");
+}
+
+/* It is of no use to go on from there: the next checkpoint needs both. */
+static void nothing_is_proposed_before_the_old_key_has_handed_over(void **state)
+{
+    (void)state;
+    sign_now(&node, 1, 1);
+    rotate_fully();
+    destroy(1);
+    is_refused("log key: a version of before is not in the token and has not handed over yet");
+    struct ward_merkle tree = tree_of(&node);
+    assert_code(sign(&node, &tree), WARD_E_NOT_FOUND);
+}
+
+static void once_it_has_handed_over_the_old_key_is_not_missed(void **state)
+{
+    (void)state;
+    sign_now(&node, 1, 1);
+    rotate_fully();
+    sign_now(&node, 1, 2);
+    destroy(1);
+    add_entry(&node);
+    sign_now(&node, 2, 2);
+    rotate_fully();
+    sign_now(&node, 2, 3);
+}
+
+/* ---- what officers are told ---- */
+
+static void its_consequences_are_counted(void **state)
+{
+    (void)state;
+    sign_now(&node, 1, 1);
+    uint64_t before = tree_of(&node).size;
+    rotate_fully();
+    uint64_t told = tree_of(&node).size - 1;
+    add_entry(&node);
+    sign_now(&node, 1, 2);
+    uint64_t size = tree_of(&node).size;
+    assert_true(told >= before);
+    atomic_fetch_add(&world.clock.ahead_us, INT64_C(50) * 3600 * 1000000);
+    struct ward_request *request = rotate(&world.officer_a);
+    assert_ok(core_run(&node, request));
+    static struct core_proposal proposal;
+    core_take_proposal(((struct ward_log_key_rotate *)request->in)->proposal, &proposal);
+    char expected[256];
+    (void)snprintf(expected, sizeof(expected),
+                   "\"consequences\":{\"days_of_the_present_key\":2,"
+                   "\"entries_signed_so_far\":%llu,\"entries_since_the_present_key\":%llu,"
+                   "\"new_version\":3}",
+                   (unsigned long long)size, (unsigned long long)(size - told));
+    char *payload = strndup((const char *)proposal.payload.data, proposal.payload.size);
+    if (strstr(payload, expected) == NULL) {
+        fail_msg("%s is not in %s", expected, payload);
+    }
+    free(payload);
+    ward_request_free(request);
 }
 
 int main(void)
@@ -334,10 +580,16 @@ int main(void)
         T(a_smaller_one_that_comes_late_has_both_too),
         T(two_changes_between_two_checkpoints_have_all_three),
         T(a_row_that_is_no_checkpoint_hides_no_handover),
+        T(rows_around_a_handover_hide_nothing),
+        T(rows_that_are_no_checkpoints_ask_nothing_of_old_keys),
+        T(as_many_rows_as_a_page_are_looked_at),
         T(without_the_hsm_it_is_finished_later),
         T(a_key_pair_that_was_made_in_doubt_is_made_again),
         T(who_expired_meanwhile_is_undone),
         T(a_key_that_does_not_sign_hands_nothing_over),
+        T(nothing_is_proposed_before_the_old_key_has_handed_over),
+        T(once_it_has_handed_over_the_old_key_is_not_missed),
+        T(its_consequences_are_counted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
