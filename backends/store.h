@@ -13,7 +13,7 @@
 #include "base/status.h"
 #include "base/wipe_alloc.h"
 
-#define WARD_SCHEMA_VERSION 11
+#define WARD_SCHEMA_VERSION 12
 /* The refusal of every call while the database is not of that version. */
 #define WARD_STORE_OTHER_SCHEMA "database: its schema is of another version; migrate it"
 #define WARD_HASH_SIZE 32

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Long work that daemons share: every stored row of a KEK is moved, page by page. A job is cut into
- * parts by the first byte of the rows' ids, which are random. A part is held by one daemon for as
- * long as its lease says, and where it stands moves in the same transaction as the rows, by compare
- * and swap: a daemon that dies, or one that lost its lease without noticing, loses and repeats
- * nothing.
+ * parts by the first byte of the rows' ids, over which they are spread evenly. A part is held by
+ * one daemon for as long as its lease says, and where it stands moves in the same transaction as
+ * the rows, by compare and swap: a daemon that dies, or one that lost its lease without noticing,
+ * loses and repeats nothing.
  *
  *   open --> RUNNING --every part finished, the count finds nothing--> DONE
  *              |  \----the count finds rows: all parts once more, or, the last time--> STUCK

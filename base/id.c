@@ -19,6 +19,43 @@ ward_status ward_id_random(struct ward_id *ret)
     return WARD_OK;
 }
 
+/* Counting up, each bit halves what lies between the numbers before. */
+static uint8_t spread(uint8_t number)
+{
+    uint8_t turned = 0;
+    for (unsigned bit = 0; bit < 8; bit++) {
+        turned = (uint8_t)(turned << 1 | (number >> bit & 1));
+    }
+    return turned;
+}
+
+/*  byte 0    1              6                  8
+ * | the run | time in      | version, and     | variant, and
+ * |         | 4,096 us, u40| 12 random bits   | 62 random bits */
+ward_status ward_id_next(struct ward_id_run *run, int64_t wall_us, struct ward_id *ret)
+{
+    struct ward_id id;
+    if (!run->begun) {
+        WARD_TRY(ward_random(&run->number, sizeof(run->number)));
+    }
+    WARD_TRY(ward_random(id.bytes + 6, sizeof(id.bytes) - 6));
+    if (!run->begun || run->left == 0) {
+        run->number++;
+        run->left = WARD_ID_RUN;
+        run->begun = true;
+    }
+    run->left--;
+    id.bytes[0] = spread(run->number);
+    uint64_t time = (uint64_t)wall_us >> 12;
+    for (unsigned i = 0; i < 5; i++) {
+        id.bytes[5 - i] = (uint8_t)(time >> 8 * i);
+    }
+    id.bytes[6] = (uint8_t)((id.bytes[6] & 0x0F) | 0x80); /* version 8 */
+    id.bytes[8] = (uint8_t)((id.bytes[8] & 0x3F) | 0x80); /* variant */
+    *ret = id;
+    return WARD_OK;
+}
+
 void ward_id_print(const struct ward_id *id, char out[static WARD_ID_TEXT_SIZE])
 {
     static const char digits[] = "0123456789abcdef";

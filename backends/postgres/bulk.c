@@ -5,12 +5,12 @@
 
 #include <stdlib.h>
 
+/* By id, as a rewrap reads and moves them, so that it finds them side by side on their pages. */
 static int compare_subject_keys(const void *a, const void *b)
 {
     const struct ward_new_subject_key *x = *(const struct ward_new_subject_key *const *)a;
     const struct ward_new_subject_key *y = *(const struct ward_new_subject_key *const *)b;
-    int order = memcmp(x->subject_hash, y->subject_hash, WARD_HASH_SIZE);
-    return order != 0 ? order : (x->generation > y->generation) - (x->generation < y->generation);
+    return memcmp(x->id.bytes, y->id.bytes, sizeof(x->id.bytes));
 }
 
 static int compare_records(const void *a, const void *b)

@@ -99,7 +99,7 @@ ward_status ward_subject_key_plan_fresh(struct ward_request *request, struct war
                                             .algorithm = WARD_ALGORITHM_PKCS11_AES_GCM,
                                             .key_id = row->kek,
                                             .version = row->kek_version};
-    WARD_TRY(ward_id_random(&row->id));
+    WARD_TRY(ward_id_next(&worker->ids, ward_wall_us(worker->pipeline->clock), &row->id));
     uint8_t *wrapped = ward_arena_alloc(request->arena, WARD_WRAPPED_MAX);
     *ret_plain = ward_arena_alloc(request->arena, WARD_KEK_PLAIN_MAX);
     WARD_ENSURE(wrapped != NULL && *ret_plain != NULL, WARD_E_EXHAUSTED);

@@ -165,10 +165,18 @@ ward_status ward_batch_record(struct ward_batch *batch, const struct ward_new_re
     return WARD_OK;
 }
 
+/* Its end is random and comes first, where a hash begins. */
+static void hash_of_id(const struct ward_id *id, uint8_t ret[static WARD_BATCH_TOUCH_SIZE])
+{
+    memset(ret, 0, WARD_BATCH_TOUCH_SIZE);
+    memcpy(ret, id->bytes + 8, 8);
+    memcpy(ret + 8, id->bytes, 8);
+}
+
 ward_status ward_batch_rewrapped(struct ward_batch *batch, const struct ward_rewrapped *row)
 {
-    uint8_t hash[WARD_BATCH_TOUCH_SIZE] = {0};
-    memcpy(hash, row->id.bytes, sizeof(row->id.bytes)); /* random ids need no hash */
+    uint8_t hash[WARD_BATCH_TOUCH_SIZE];
+    hash_of_id(&row->id, hash);
     WARD_TRY(touch(batch, hash));
     WARD_TRY(
         grow((void **)&batch->rewrapped, &batch->max_rewrapped, batch->n_rewrapped, sizeof(*row)));
@@ -181,8 +189,8 @@ ward_status ward_batch_rewrapped(struct ward_batch *batch, const struct ward_rew
 ward_status ward_batch_rekeyed(struct ward_batch *batch, const struct ward_rekeyed_key *key,
                                const struct ward_rekeyed_record *records, size_t n)
 {
-    uint8_t hash[WARD_BATCH_TOUCH_SIZE] = {0};
-    memcpy(hash, key->from.bytes, sizeof(key->from.bytes));
+    uint8_t hash[WARD_BATCH_TOUCH_SIZE];
+    hash_of_id(&key->from, hash);
     hash[sizeof(hash) - 1] = 1;
     WARD_TRY(touch(batch, hash));
     WARD_TRY(grow((void **)&batch->rekeyed_keys, &batch->max_rekeyed_keys, batch->n_rekeyed_keys,

@@ -13,6 +13,7 @@ struct ward_worker {
     bool spare;
     double us_per_item; /* the device's pace of late; 0: not known yet */
     struct ward_record_crypto crypto;
+    struct ward_id_run ids;      /* of subject keys */
     struct ward_kek_item *items; /* WARD_KEK_BATCH_MAX */
     size_t n_items;
     struct ward_budget_need *needs; /* of one request, WARD_KEK_BATCH_MAX */

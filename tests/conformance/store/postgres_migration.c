@@ -292,7 +292,7 @@ static void run_steps(long from, long to)
     static const char *const steps[] = {ward_pg_schema_001, ward_pg_schema_002, ward_pg_schema_003,
                                         ward_pg_schema_004, ward_pg_schema_005, ward_pg_schema_006,
                                         ward_pg_schema_007, ward_pg_schema_008, ward_pg_schema_009,
-                                        ward_pg_schema_010};
+                                        ward_pg_schema_010, ward_pg_schema_011};
     for (long i = from; i <= to; i++) {
         run_step(steps[i - 1]);
     }
@@ -357,6 +357,25 @@ static void a_daemon_of_the_schema_before_commits_nothing_from_the_migration_on(
     assert_int_equal(postgres_number(&pg, "SELECT size + fence FROM ward.head"), 1);
     fx->head = fixture_head(fx->w);
     (void)a_kek(fx, "after");
+}
+
+static void schema_11_becomes_12_with_subject_keys_in_the_order_of_their_ids(void **state)
+{
+    struct fixture *fx = *state;
+    static const char out_of_order[] =
+        "SELECT count(*) FROM (SELECT id < lag(id) OVER (ORDER BY ctid) AS before "
+        "FROM ward.subject_key) AS neighbours WHERE before";
+    make_schema_1();
+    run_steps(2, 11);
+    postgres_sql(&pg,
+                 "INSERT INTO ward.subject_key (id, kek, generation, subject_hash, collection, "
+                 "wrapped, kek_version) SELECT gen_random_uuid(), k.id, 1, sha256(i::text::bytea), "
+                 "'fhir', 'w', 1 FROM ward.kek k, generate_series(1, 1000) i");
+    assert_int_not_equal(postgres_number(&pg, out_of_order), 0);
+    assert_ok(ward_store_postgres_migrate(pg.owner, "ward_daemon"));
+    assert_ok(new_head(fx));
+    assert_int_equal(postgres_number(&pg, out_of_order), 0);
+    assert_int_equal(postgres_number(&pg, "SELECT count(*) FROM ward.subject_key"), 1000);
 }
 
 /* Where the owner waits for a lock that somebody else has. */
@@ -471,6 +490,7 @@ int postgres_suite_migration(void)
         T(a_long_log_makes_old_versions_due_for_rotation_and_no_more),
         T(schema_2_becomes_3_with_all_that_is_in_it),
         T(schema_8_becomes_9_with_all_that_is_in_it),
+        T(schema_11_becomes_12_with_subject_keys_in_the_order_of_their_ids),
         T(two_that_migrate_at_once_do_it_once),
         T(a_migration_that_fails_leaves_nothing),
         T(a_daemon_of_the_schema_before_commits_nothing_from_the_migration_on),

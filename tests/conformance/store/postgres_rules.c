@@ -197,6 +197,48 @@ static void what_is_no_connection_string_is_refused_at_once(void **state)
     }
 }
 
+#define KEYS 1000u
+#define OUT_OF_ORDER                                                            \
+    "SELECT count(*) FROM (SELECT id < lag(id) OVER (ORDER BY ctid) AS before " \
+    "FROM ward.subject_key) AS neighbours WHERE before"
+
+/* So a rewrap finds the rows of one transaction side by side; and each of them stays on its page,
+ * or every index would be written too. */
+static void subject_keys_lie_in_the_order_of_their_ids_and_a_rewrap_leaves_them_there(void **state)
+{
+    struct fixture *fx = *state;
+    struct ward_id kek = a_kek(fx, "records");
+    static struct ward_new_subject_key keys[KEYS];
+    static struct ward_rewrapped moves[KEYS];
+    static uint8_t old_wrapped[97], new_wrapped[97] = {1};
+    for (size_t i = 0; i < KEYS; i++) {
+        keys[i] = (struct ward_new_subject_key){.id = an_id(),
+                                                .collection = ward_bytes_str("fhir"),
+                                                .generation = 1,
+                                                .kek = kek,
+                                                .kek_version = 1,
+                                                .wrapped = WARD_BYTES_ARRAY(old_wrapped)};
+        assert_ok(ward_random(keys[i].subject_hash, WARD_HASH_SIZE));
+        moves[i] = (struct ward_rewrapped){keys[i].id, WARD_BYTES_ARRAY(old_wrapped),
+                                           WARD_BYTES_ARRAY(new_wrapped), 2};
+    }
+    struct ward_commit *commit = fixture_begin(fx, 1);
+    commit->subject_keys = keys;
+    commit->n_subject_keys = KEYS;
+    assert_outcome(fixture_commit(fx, fx->w), WARD_COMMITTED);
+    assert_int_equal(postgres_number(&pg, OUT_OF_ORDER), 0);
+    int64_t size = postgres_number(&pg, "SELECT pg_relation_size('ward.subject_key')");
+
+    uint32_t count = 0;
+    commit = fixture_begin(fx, 1);
+    commit->rewrapped = moves;
+    commit->n_rewrapped = KEYS;
+    commit->ret_rewrapped = &count;
+    assert_outcome(fixture_commit(fx, fx->w), WARD_COMMITTED);
+    assert_int_equal(count, KEYS);
+    assert_int_equal(postgres_number(&pg, "SELECT pg_relation_size('ward.subject_key')"), size);
+}
+
 /* Nearly every commit of data keys adds to the same row: it must stay on its page. */
 static void counting_use_leaves_no_trail(void **state)
 {
@@ -252,6 +294,7 @@ int postgres_suite_rules(void)
         T(a_server_without_a_free_connection_is_unavailable),
         T(a_server_elsewhere_must_be_verified),
         T(what_is_no_connection_string_is_refused_at_once),
+        T(subject_keys_lie_in_the_order_of_their_ids_and_a_rewrap_leaves_them_there),
         T(counting_use_leaves_no_trail),
         T(a_value_that_a_rule_of_the_schema_forbids_fails_the_commit),
     };

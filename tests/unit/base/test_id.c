@@ -22,6 +22,51 @@ static void ids_are_version_4_and_differ(void **state)
     }
 }
 
+static void ids_made_one_after_the_other_are_neighbours(void **state)
+{
+    (void)state;
+    struct ward_id_run run = {0};
+    struct ward_id last = {0};
+    for (int i = 0; i < 128 * 256; i++) {
+        struct ward_id id;
+        assert_ok(ward_id_next(&run, 1795306762123456 + 4096LL * i, &id));
+        assert_int_equal(id.bytes[6] >> 4, 8);
+        assert_int_equal(id.bytes[8] >> 6, 2);
+        assert_true(i % 128 == 0 || memcmp(last.bytes, id.bytes, sizeof(id.bytes)) < 0);
+        last = id;
+    }
+}
+
+static void runs_of_ids_fill_every_part_of_the_range_alike(void **state)
+{
+    (void)state;
+    for (unsigned parts = 2; parts <= 256; parts *= 2) {
+        struct ward_id_run run = {0};
+        unsigned ids[256] = {0};
+        for (unsigned i = 0; i < WARD_ID_RUN * parts; i++) {
+            struct ward_id id;
+            assert_ok(ward_id_next(&run, 7, &id));
+            ids[id.bytes[0] * parts / 256]++;
+        }
+        for (unsigned i = 0; i < parts; i++) {
+            assert_int_equal(ids[i], WARD_ID_RUN);
+        }
+    }
+}
+
+static void ids_of_one_moment_differ(void **state)
+{
+    (void)state;
+    struct ward_id_run runs[2] = {{.begun = true}, {.begun = true}};
+    struct ward_id ids[2000];
+    for (size_t i = 0; i < 2000; i++) {
+        assert_ok(ward_id_next(&runs[i % 2], 7, &ids[i]));
+        for (size_t k = 0; k < i; k++) {
+            assert_false(ward_id_eq(&ids[k], &ids[i]));
+        }
+    }
+}
+
 static void id_text_is_canonical_and_comes_back(void **state)
 {
     (void)state;
@@ -219,6 +264,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ids_are_version_4_and_differ),
+        cmocka_unit_test(ids_made_one_after_the_other_are_neighbours),
+        cmocka_unit_test(runs_of_ids_fill_every_part_of_the_range_alike),
+        cmocka_unit_test(ids_of_one_moment_differ),
         cmocka_unit_test(id_text_is_canonical_and_comes_back),
         cmocka_unit_test(any_other_id_text_is_refused),
         cmocka_unit_test(random_fills_every_size_to_its_last_byte),
