@@ -110,6 +110,9 @@ struct ward_kek_ops {
     ward_status (*probe)(struct ward_kek_session *session);
 };
 
+/* The refusal of a session that the device does not let in, whatever its code. */
+#define WARD_KEK_WRONG_PIN "hsm: wrong PIN"
+
 /* Each implementation embeds these first. */
 struct ward_kek {
     const struct ward_kek_ops *ops;

@@ -276,6 +276,7 @@ static ward_status reload_certificates(struct ward_app *app)
 void ward_app_reload(struct ward_app *app, const struct ward_config *config)
 {
     ward_log_level_set(config->log_level);
+    ward_kek_pkcs11_try_pin(app->kek);
     ward_status status = reload_certificates(app);
     if (ward_ok(status)) {
         ward_log(WARD_LOG_INFO, "certificates and operational settings were read anew");

@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 #include "backends/pkcs11/batch.h"
 #include "backends/pkcs11/call.h"
@@ -20,13 +21,14 @@
 #define DEADLINE_MS 2000
 #define START_DEADLINE_MS 10000
 #define WORKING_COPIES_MAX 1024
-#define WRONG_PIN WARD_REFUSAL(WARD_E_STATE, "hsm: wrong PIN")
+#define WRONG_PIN WARD_REFUSAL(WARD_E_STATE, WARD_KEK_WRONG_PIN)
 
 struct backend {
     struct ward_kek kek;
     struct ward_pkcs11_config config; /* its strings are ours */
     pthread_mutex_t login;            /* one helper at a time tries the PIN */
     atomic_bool wrong_pin;
+    struct stat tried; /* pin_file as it was before the last try; guarded by login */
     atomic_bool copies;
     atomic_uint
         destroyed; /* counts; a session that is behind has its helper look at its keys again */
@@ -97,6 +99,19 @@ static ward_status await_stage(struct session *session, uint32_t stage, int64_t 
     return start_failure(backend_of(session), ring);
 }
 
+/* Without a file nothing is tried, and all zero is unlike any file. */
+static struct stat look_at_pin(const struct backend *backend)
+{
+    struct stat found = {0};
+    return stat(backend->config.pin_file, &found) == 0 ? found : (struct stat){0};
+}
+
+static bool same_file(const struct stat *a, const struct stat *b)
+{
+    return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_size == b->st_size &&
+           a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
+}
+
 /* To the point where the PIN was accepted; one helper at a time, so that one wrong PIN is one try.
  */
 static ward_status start_and_log_in(struct session *session, int64_t deadline_us)
@@ -105,6 +120,7 @@ static ward_status start_and_log_in(struct session *session, int64_t deadline_us
     (void)pthread_mutex_lock(&backend->login); /* a plain mutex, always initialised */
     ward_status status = WRONG_PIN;
     if (!atomic_load(&backend->wrong_pin)) {
+        backend->tried = look_at_pin(backend);
         status = ward_process_start(&session->process, &backend->config);
         if (ward_ok(status)) {
             status = await_stage(session, WARD_STAGE_LOGGED_IN, deadline_us);
@@ -142,8 +158,9 @@ static ward_status ready(struct session *session)
         ward_log(WARD_LOG_WARN, "hsm: helper was gone while idle");
         lost(session);
     }
-    WARD_ENSURE(now_us() >= session->not_before_us, WARD_E_UNAVAILABLE);
-    ward_status status = start(session);
+    bool wrong_pin = atomic_load(&backend_of(session)->wrong_pin);
+    WARD_ENSURE(wrong_pin || now_us() >= session->not_before_us, WARD_E_UNAVAILABLE);
+    ward_status status = wrong_pin ? WRONG_PIN : start(session);
     if (ward_ok(status) && session->failures > 0) {
         ward_log(WARD_LOG_INFO, "hsm: helper started anew");
     }
@@ -446,6 +463,21 @@ ward_status ward_kek_pkcs11_open(const struct ward_pkcs11_config *config, struct
     }
     *ret = &backend->kek;
     return WARD_OK;
+}
+
+void ward_kek_pkcs11_try_pin(struct ward_kek *kek)
+{
+    struct backend *backend = (struct backend *)(void *)kek;
+    (void)pthread_mutex_lock(&backend->login); /* a plain mutex, always initialised */
+    if (atomic_load(&backend->wrong_pin)) {
+        struct stat found = look_at_pin(backend);
+        bool same = same_file(&found, &backend->tried);
+        ward_log(WARD_LOG_WARN, same ? "hsm: pin_file is as it was when the token refused its PIN, "
+                                       "which is not tried again"
+                                     : "hsm: pin_file was changed: its PIN is tried, once");
+        atomic_store(&backend->wrong_pin, same);
+    }
+    (void)pthread_mutex_unlock(&backend->login); /* held */
 }
 
 bool ward_kek_pkcs11_uses_copies(const struct ward_kek *kek)

@@ -25,15 +25,20 @@ struct ward_pkcs11_config {
 
 /* Strings are copied. Starts nothing: session_open does, on the thread that will use the session,
  * for the helper dies with the thread that started it. A wrong PIN is never tried twice: after
- * CKR_PIN_INCORRECT every later session_open fails with STATE "hsm: wrong PIN" until the process
- * restarts. A session whose helper was lost starts another at its next call; its other calls do not
- * wait longer than deadline_ms for a ring, and end with the first that misses it. */
+ * CKR_PIN_INCORRECT every later session_open fails with STATE WARD_KEK_WRONG_PIN, and every
+ * session whose helper is lost with UNAVAILABLE and that text, until pin_file is another and
+ * ward_kek_pkcs11_try_pin was called. A session whose helper was lost starts another at its next
+ * call; its other calls do not wait longer than deadline_ms for a ring, and end with the first that
+ * misses it. */
 ward_status ward_kek_pkcs11_open(const struct ward_pkcs11_config *config, struct ward_kek **ret);
 /* Becomes a helper that changes the token's PIN, and the PIN in pin_file, to the one in
  * new_pin_file, or to a random one where that is NULL; the process ends with it, by exit code 0
  * when it is done. Returns only when it could not be started. */
 ward_status ward_pkcs11_rotate_pin(const struct ward_pkcs11_config *config,
                                    const char *new_pin_file);
+/* After a refusal: the PIN is tried once more when pin_file is another file, or was written since.
+ * What it says is logged. Any thread. */
+void ward_kek_pkcs11_try_pin(struct ward_kek *kek);
 /* Whether the last probe found working copies usable; for status and bench. */
 bool ward_kek_pkcs11_uses_copies(const struct ward_kek *kek);
 

@@ -156,7 +156,9 @@ static ward_status log_in(struct ward_hsm *hsm, struct ward_pin *pin, enum ward_
         rv = try_other(hsm, pin, source);
     }
     if (ward_rv_class(rv) == WARD_RV_WRONG_PIN) {
-        ward_log_number(WARD_LOG_ERROR, "hsm: the token refuses the PIN; it is not tried again",
+        ward_log_number(WARD_LOG_ERROR,
+                        "hsm: the token refuses the PIN; it is not tried again: put the right one "
+                        "in pin_file, then send SIGHUP to wardd",
                         "rv", (long long)rv);
     }
     return ward_session_status(hsm, rv);

@@ -244,8 +244,9 @@ static void say(const struct ward_hsm *hsm, const char *what)
         "%s has it; daemons that run here go on.\n"
         "Other hosts whose daemons use this token: put a copy of that file in the place of their\n"
         "hsm.pin_file now, with the owner and mode it has there. Their daemons go on too, but a\n"
-        "ward-hsm that starts before is refused, which counts as a wrong PIN, and its daemon has\n"
-        "to be started anew.\n",
+        "ward-hsm that starts before is refused, which counts as a wrong PIN, and its daemon "
+        "needs\n"
+        "SIGHUP once the file is there.\n",
         what, hsm->config->pin_file); /* the exit code says the same */
 }
 

@@ -4,6 +4,7 @@
 #include "server/op/diagnosis.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "server/work/attestation.h"
 #include "server/work/worker.h"
@@ -207,9 +208,13 @@ ward_status ward_diagnose_token(struct ward_diagnosis *diagnosis)
             status = check_versions(diagnosis, &listing);
         }
     } else if (status.code == WARD_E_UNAVAILABLE) {
-        status = ward_diagnosis_add(diagnosis, "token", WARD_FINDING_GAP,
-                                    "see the daemon's log for what the HSM said",
-                                    "the HSM did not answer");
+        const char *refusal = ward_status_refusal(status);
+        bool pin = refusal != NULL && strcmp(refusal, WARD_KEK_WRONG_PIN) == 0;
+        status = ward_diagnosis_add(
+            diagnosis, "token", WARD_FINDING_GAP,
+            pin ? "put the right PIN in hsm.pin_file, then send SIGHUP to wardd: it is tried once"
+                : "see the daemon's log for what the HSM said",
+            pin ? "the token refuses the PIN, which is not tried again" : "the HSM did not answer");
     }
     free(listing.refs);
     return status;

@@ -225,6 +225,43 @@ def test_a_wrong_pin_is_tried_once(own, faults):
     daemon.start()
 
 
+def test_after_a_refused_pin_another_is_taken_on_sighup(own, faults):
+    """Each change of the file is one try, and only when asked."""
+    daemon, app, pin_file = own.daemons[0], own.client("app", timeout=20), own.token.pin_file
+    eventually(app.generate)
+    right, before = pin_file.read_text(), faults.logins()
+
+    def hangup(says: str) -> None:
+        told = daemon.log_tail(1 << 30).count(says)
+        daemon.hangup()
+        wait_until(lambda: daemon.log_tail(1 << 30).count(says) > told, 20, says)
+
+    def refused(tries: int) -> bool:
+        return code_of(app.generate) == "UNAVAILABLE" and faults.logins() == before + tries
+    try:
+        for tries, wrong in enumerate(("0000000000000000\n", "00000000000000000\n"), 1):
+            pin_file.write_text(wrong)
+            if tries == 1:
+                for pid in daemon.helpers():
+                    os.kill(pid, signal.SIGKILL)
+            else:
+                hangup("pin_file was changed: its PIN is tried, once")
+            wait_until(lambda: refused(tries), 20, f"it is refused: {faults.logins() - before}")
+            hangup("pin_file is as it was")
+            assert refused(tries)
+        assert "the token refuses the PIN; it is not tried again" in daemon.log_tail()
+        finding, = [finding for finding in own.client("auditor").diagnose() if finding.check == "token"]
+        assert "the token refuses the PIN" in finding.text and "SIGHUP" in finding.advice, finding
+        pin_file.write_text(right)
+        assert refused(2)
+        hangup("pin_file was changed: its PIN is tried, once")
+        eventually(app.generate)
+    finally:
+        pin_file.write_text(right)
+        daemon.stop()
+        daemon.start()
+
+
 def test_a_start_waits_for_its_token(own, faults):
     daemon = own.daemons[0]
     daemon.stop()

@@ -447,8 +447,19 @@ static void wrong_pin_is_tried_once(void **state)
     }
     ward_status status = ward_kek_session_open(kek, &session);
     assert_int_equal(status.code, WARD_E_STATE);
-    assert_string_equal(ward_status_refusal(status), "hsm: wrong PIN");
+    assert_string_equal(ward_status_refusal(status), WARD_KEK_WRONG_PIN);
     assert_int_equal(counted_calls("C_Login"), 1);
+    ward_kek_pkcs11_try_pin(kek); /* the file is as it was */
+    assert_int_equal(ward_kek_session_open(kek, &session).code, WARD_E_STATE);
+    assert_int_equal(counted_calls("C_Login"), 1);
+    hsm_token_file(&token, "wrong-pin", "neither this one\n", path);
+    assert_int_equal(ward_kek_session_open(kek, &session).code, WARD_E_STATE); /* not asked to */
+    assert_int_equal(counted_calls("C_Login"), 1);
+    for (int i = 0; i < 2; i++) { /* once for each change */
+        ward_kek_pkcs11_try_pin(kek);
+        assert_int_equal(ward_kek_session_open(kek, &session).code, WARD_E_STATE);
+        assert_int_equal(counted_calls("C_Login"), 2);
+    }
     ward_kek_close(kek);
 }
 
