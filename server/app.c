@@ -15,6 +15,7 @@
 #include "server/jobs/internal.h"
 #include "server/limits.h"
 #include "server/net/tls.h"
+#include "server/op/stored_checkpoints.h"
 #include "server/op/system.h"
 #include "server/patience.h"
 
@@ -52,17 +53,13 @@ ward_status ward_app_rotate_pin(const struct ward_config *config, const char *ne
 static ward_status start_committer(struct ward_app *app)
 {
     struct ward_store_reader *reader = NULL;
-    ward_auto(ward_arena_freep) struct ward_arena *arena = NULL;
-    WARD_TRY(ward_arena_new(1u << 20, &arena));
+    uint64_t floor;
     WARD_TRY(ward_store_reader_open(app->store, &reader));
-    struct ward_read newest = {.kind = WARD_READ_CHECKPOINT, .arena = arena};
-    struct ward_read *reads[] = {&newest};
-    ward_status status = ward_store_read(reader, reads, 1);
+    struct ward_state *state = ward_state_slot_get(&app->states);
+    ward_status status = ward_stored_floor(state, reader, &floor);
+    ward_state_unref(state);
     ward_store_reader_close(reader);
     WARD_TRY(status);
-    if (!ward_ok(newest.status) && newest.status.code != WARD_E_NOT_FOUND) {
-        return newest.status;
-    }
     const struct ward_committer_config config = {.pipeline = &app->pipeline,
                                                  .store = app->store,
                                                  .node = ward_bytes_str(app->config->node),
@@ -72,8 +69,7 @@ static ward_status start_committer(struct ward_app *app)
                                                  .altered = ward_app_altered,
                                                  .halted = &app->tamper.found,
                                                  .adopt = app->adopted.set ? &app->adopted : NULL};
-    return ward_committer_start(&config, ward_ok(newest.status) ? newest.checkpoint.size : 0,
-                                &app->committer);
+    return ward_committer_start(&config, floor, &app->committer);
 }
 
 static ward_status start_workers(struct ward_app *app)

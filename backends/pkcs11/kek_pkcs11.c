@@ -468,6 +468,9 @@ ward_status ward_kek_pkcs11_open(const struct ward_pkcs11_config *config, struct
 void ward_kek_pkcs11_try_pin(struct ward_kek *kek)
 {
     struct backend *backend = (struct backend *)(void *)kek;
+    if (!atomic_load(&backend->wrong_pin)) {
+        return; /* and waits for nobody who logs in just now */
+    }
     (void)pthread_mutex_lock(&backend->login); /* a plain mutex, always initialised */
     if (atomic_load(&backend->wrong_pin)) {
         struct stat found = look_at_pin(backend);

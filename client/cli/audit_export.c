@@ -301,6 +301,9 @@ static int take_handovers(struct export *export, const ward_checkpoint_info *inf
         }
     }
     audit_handovers_sort(&export->handovers);
+    if (info->n_passed_over > AUDIT_PASSED_OVER_MAX) {
+        return fail_key("passed_over: more than 2,000 sizes");
+    }
     for (size_t i = 0; i < info->n_passed_over; i++) {
         audit_passed_over_add(&export->passed_over, info->passed_over[i]);
     }

@@ -13,13 +13,14 @@
 #include <openssl/core_dispatch.h>
 #include <openssl/crypto.h>
 #include <openssl/err.h>
+#include <openssl/evp.h>
 #include <openssl/provider.h>
 
 #define NAME "ward-tls"
 #define EACH_MAX 6u
 
 /* What TLS 1.3 and 1.2 ask for with ECDHE and an AEAD. Digests are all there, since a CA may sign
- * with any of them. */
+ * with any of them, and so is what makes random numbers. */
 static struct offer {
     int operation;
     const char *names[EACH_MAX];             /* the first name of each */
@@ -32,7 +33,6 @@ static struct offer {
     {OSSL_OP_CIPHER, {"AES-256-GCM", "AES-128-GCM", "ChaCha20-Poly1305"}, {{0}}},
     {OSSL_OP_MAC, {"HMAC"}, {{0}}},
     {OSSL_OP_KDF, {"HKDF", "TLS13-KDF", "TLS1-PRF"}, {{0}}},
-    {OSSL_OP_RAND, {"CTR-DRBG", "SEED-SRC"}, {{0}}},
 };
 #define N_OFFERS (sizeof(offers) / sizeof(offers[0]))
 
@@ -150,7 +150,7 @@ static int note_other(OSSL_PROVIDER *provider, void *ret_other)
 
 static bool others_are_chosen(void)
 {
-    bool other = false;
+    bool other = EVP_default_properties_is_fips_enabled(NULL) == 1;
     return OSSL_PROVIDER_do_all(NULL, note_other, &other) != 1 || other;
 }
 

@@ -10,7 +10,8 @@
 
 /* Made at the first call and kept as long as the process, as OpenSSL's own is, since connections
  * and their certificates point to it. NULL, which is OpenSSL's own, where its configuration chose
- * other providers than the default one, so that these stay in force, and when memory is out. It
+ * other providers than the default one or FIPS, so that these stay in force, and when memory is
+ * out; the configuration's [random] and default properties do not reach it otherwise. It
  * reads no private keys. Any thread. */
 OSSL_LIB_CTX *ward_tls_library(void);
 

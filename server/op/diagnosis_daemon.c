@@ -203,8 +203,9 @@ static ward_status check_stored(struct ward_diagnosis *diagnosis)
             diagnosis, STORED, WARD_FINDING_GAP,
             "delete rows of ward.checkpoint that are no checkpoints; restore those that were",
             "the checkpoint by which version %u of the log's key was handed over to is not among "
-            "the first %u behind the change: the log cannot be exported whole",
-            stored->missing, WARD_CHECKPOINTS_PAGE_MAX));
+            "the first %u behind the change, or more than %u changes have such rows: the log "
+            "cannot be exported whole",
+            stored->missing, WARD_CHECKPOINTS_PAGE_MAX, WARD_HANDOVERS_SOUGHT_MAX));
     }
     return ward_diagnosis_well(diagnosis, STORED,
                                "the newest checkpoints and the handovers of the log's key are "

@@ -84,6 +84,30 @@ ward_status ward_stored_newest_read_more(struct ward_request *request)
                 : WARD_OK;
 }
 
+ward_status ward_stored_floor(const struct ward_state *state, struct ward_store_reader *reader,
+                              uint64_t *ret)
+{
+    ward_auto(ward_arena_freep) struct ward_arena *arena = NULL;
+    WARD_TRY(ward_arena_new(1u << 20, &arena));
+    struct ward_read page = {.kind = WARD_READ_CHECKPOINTS, .arena = arena}, *reads[] = {&page};
+    page.checkpoints.newest_first = true;
+    page.checkpoints.limit = WARD_CHECKPOINTS_PAGE_MAX;
+    page.checkpoints.max_note = WARD_NOTE_MAX;
+    WARD_TRY(ward_store_read(reader, reads, 1));
+    WARD_TRY(page.status);
+    *ret = 0;
+    for (size_t i = 0; i < page.checkpoints.n && *ret == 0; i++) {
+        *ret = is_ours(state, &page.checkpoints.rows[i]) ? page.checkpoints.rows[i].size : 0;
+    }
+    if (*ret == 0 && page.checkpoints.n == WARD_CHECKPOINTS_PAGE_MAX) {
+        return WARD_REFUSAL(WARD_E_STATE,
+                            "database: none of the newest 64 rows of ward.checkpoint is a "
+                            "checkpoint of this log; find out who writes to the database and, as "
+                            "its owner, delete them");
+    }
+    return WARD_OK;
+}
+
 const struct ward_log_key *ward_stored_signed_last(const struct ward_state *state,
                                                    const struct ward_store_checkpoint *newest,
                                                    const struct ward_log_key *now)

@@ -19,6 +19,11 @@ ward_status ward_stored_newest_read_more(struct ward_request *request);
 ward_status ward_stored_newest(const struct ward_request *request,
                                const struct ward_store_checkpoint **ret);
 
+/* The size of the newest one at a start, of a log that cannot be shorter; 0: there is none. STATE
+ * when all that may be looked at are not the log's. */
+ward_status ward_stored_floor(const struct ward_state *state, struct ward_store_reader *reader,
+                              uint64_t *ret);
+
 ward_status ward_stored_handovers_read(struct ward_request *request);
 ward_status ward_stored_handovers_read_more(struct ward_request *request);
 

@@ -227,7 +227,15 @@ def test_rows_that_a_database_writer_added_hide_no_checkpoint(pair, cli, changed
     found = [finding for finding in cli.json("auditor", "doctor", exit=1)["findings"] if finding["check"] == "stored-checkpoints"]
     assert {finding["level"] for finding in found} == {"gap"} and all("delete the row" in finding["advice"] for finding in found[:20])
     assert f"the row of size {strange[0]} in ward.checkpoint is no checkpoint of this log" in " ".join(finding["text"] for finding in found)
-    pair.postgres.sql(f"DELETE FROM ward.checkpoint WHERE size IN ({', '.join(map(str, [*strange, beyond, *garbage]))}) AND created_us = 1")
+    second = pair.daemons[1]
+    assert second.stop() == 0
+    write_rows(pair, {beyond + i: "no note" for i in range(1, 64)})
+    second.spawn()
+    second.wait_refused()
+    assert "none of the newest 64 rows of ward.checkpoint is a checkpoint of this log" in second.log_tail()
+    pair.postgres.sql(f"DELETE FROM ward.checkpoint WHERE size = {beyond + 63}")
+    second.start()
+    pair.postgres.sql(f"DELETE FROM ward.checkpoint WHERE (size > {beyond} OR size IN ({', '.join(map(str, [*strange, beyond, *garbage]))})) AND created_us = 1")
     assert cli.json("auditor", "doctor")["gaps"] == 0
     assert list(auditor.checkpoint().passed_over) == []
 
