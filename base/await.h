@@ -18,8 +18,8 @@ struct ward_await {
 };
 
 /* poll(2) of one descriptor, with its result and errno. The core is given to whoever can run
- * meanwhile. Who answers late is soon waited for asleep, but for one wait in 64; await NULL:
- * always. */
+ * meanwhile, and where somebody did the rest is slept through: a core in use need not be woken. Who
+ * answers late is soon waited for asleep, but for one wait in 64; await NULL: always. */
 int ward_await(struct ward_await *await, struct pollfd *what, int timeout_ms);
 
 #endif
