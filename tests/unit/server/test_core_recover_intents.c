@@ -28,6 +28,15 @@ static void forge_intent(const struct ward_kek_ref *ref)
     forge_intent_of(ref, &none);
 }
 
+/* Made in the token, and known to no row. */
+static void key_in_token(const struct ward_kek_ref *ref, const char *label)
+{
+    struct ward_kek_session *session = NULL;
+    assert_ok(ward_kek_session_open(recovery.world.kek, &session));
+    assert_ok(ward_kek_create(session, ref, label));
+    ward_kek_session_close(session);
+}
+
 /* The proposal is a real one and its proposer may even have signed it; nobody approved it. */
 static void a_forged_state_is_no_approval(void **state)
 {
@@ -111,10 +120,7 @@ static void an_intent_destroys_no_key_that_a_row_needs(void **state)
     struct ward_kek_ref lost = {.id = ward_state_key(now, WARD_BYTES_LITERAL("app/keys"))->id,
                                 .version = 9};
     ward_state_unref(now);
-    struct ward_kek_session *session = NULL;
-    assert_ok(ward_kek_session_open(recovery.world.kek, &session));
-    assert_ok(ward_kek_create(session, &lost, "lost"));
-    ward_kek_session_close(session);
+    key_in_token(&lost, "lost");
     struct ward_new_subject_key row = {.collection = WARD_BYTES_LITERAL("fhir"),
                                        .generation = 1,
                                        .kek = lost.id,
@@ -134,11 +140,8 @@ static void an_intent_that_no_daemon_wrote_is_not_taken_up(void **state)
 {
     (void)state;
     struct ward_kek_ref theirs = {.version = 1};
-    struct ward_kek_session *session = NULL;
     assert_ok(ward_id_random(&theirs.id));
-    assert_ok(ward_kek_session_open(recovery.world.kek, &session));
-    assert_ok(ward_kek_create(session, &theirs, "of another deployment"));
-    ward_kek_session_close(session);
+    key_in_token(&theirs, "of another deployment");
     struct ward_effect forged = {.kind = WARD_EFFECT_INTENT};
     forged.intent = (struct ward_store_intent){.kek = theirs.id,
                                                .version = theirs.version,
@@ -160,11 +163,8 @@ static void an_outcome_that_came_late_keeps_its_key(void **state)
 {
     (void)state;
     struct ward_kek_ref made = {.version = 1};
-    struct ward_kek_session *session = NULL;
     assert_ok(ward_id_random(&made.id));
-    assert_ok(ward_kek_session_open(recovery.world.kek, &session));
-    assert_ok(ward_kek_create(session, &made, "made"));
-    ward_kek_session_close(session);
+    key_in_token(&made, "made");
     struct ward_effect outcome[2] = {{.kind = WARD_EFFECT_KEK}, {.kind = WARD_EFFECT_KEK_VERSION}};
     outcome[0].kek = (struct ward_store_kek){.id = made.id,
                                              .name = WARD_BYTES_LITERAL("app/late"),
