@@ -340,18 +340,19 @@ def test_a_watcher_sees_the_drain(own):
 
 @pytest.fixture(name="held")
 def _held(own):
-    """A daemon whose HSM stands still while the test runs: what comes waits for it. Gives (daemon, go on)."""
+    """A daemon whose HSM stands still while the test runs: what comes waits for it. Gives (daemon, stand still, go on)."""
     daemon = own.daemons[0]
     daemon.stop()
     daemon.start(deadline_ms=30000)
     helper, = daemon.helpers()
-    os.kill(helper, signal.SIGSTOP)
-    stopped = [helper]
+
+    def stand_still() -> None:
+        os.kill(helper, signal.SIGSTOP)
 
     def go_on() -> None:
-        while stopped:
-            os.kill(stopped.pop(), signal.SIGCONT)
-    yield daemon, go_on
+        os.kill(helper, signal.SIGCONT)
+    stand_still()
+    yield daemon, stand_still, go_on
     go_on()
     daemon.stop()
     daemon.start()
@@ -366,19 +367,29 @@ def ask(client, request_id: str, timeout: float = 30):
     return client.data_keys.GenerateDataKeys.future(request, timeout=timeout)
 
 
-def busy_worker(client, daemon) -> tuple:
-    """Calls of which the first stands in the HSM and the last waits behind it; and how many wait."""
-    calls = []
-    while counter(daemon, "ward_queue_work") == 0:
-        calls.append(ask(client, f"busy-{len(calls)}"))
-        time.sleep(0.1)
-    return calls, counter(daemon, "ward_queue_work")
+def busy_worker(client, held) -> tuple:
+    """Calls of which the first stands in the HSM, what that one is called, and how many wait behind it. When all wait, what stands there is
+    the daemon's own, a checkpoint for one: it is let through."""
+    daemon, stand_still, go_on = held
+    for attempt in range(20):
+        calls = []
+        while counter(daemon, "ward_queue_work") == 0:
+            calls.append(ask(client, f"busy-{attempt}-{len(calls)}"))
+            time.sleep(0.1)
+        client.health.Check(health_pb2.HealthCheckRequest(), timeout=30)  # on the same connection: they have come
+        waiting = counter(daemon, "ward_queue_work")
+        if 0 < waiting < len(calls):
+            return calls, f"busy-{attempt}-0", waiting
+        go_on()
+        assert all(call.result().results[0].keys for call in calls)
+        stand_still()
+    raise AssertionError("the HSM is never without work of the daemon's own")
 
 
 def test_no_work_is_begun_for_callers_that_are_gone_or_late(own, held):
-    daemon, go_on = held
+    daemon, _, go_on = held
     client, auditor = own.client("app"), own.client("auditor")
-    busy, n = busy_worker(client, daemon)
+    busy, name, n = busy_worker(client, held)
     waiting, late, kept = ask(client, "gone-1"), ask(client, "gone-2", timeout=0.5), ask(client, "gone-3")
     wait_until(lambda: counter(daemon, "ward_queue_work") == n + 3, 5, "they wait behind it")
     waiting.cancel()
@@ -393,15 +404,15 @@ def test_no_work_is_begun_for_callers_that_are_gone_or_late(own, held):
     wait_until(lambda: counter(daemon, "ward_requests_vanished_total") == 1, 5, "work for nobody is counted")
     assert counter(daemon, "ward_requests_cancelled_total") + counter(daemon, "ward_requests_expired_total") == 2
     assert counter(daemon, "ward_requests_expired_total") == 1
-    ends = {name: [(entry["outcome"], entry.get("code")) for entry in auditor.entries(name)] for name in ("busy-0", "gone-1", "gone-2", "gone-3")}
-    assert ends == {"busy-0": [("allowed", None)], "gone-1": [("failed", "CANCELLED")], "gone-2": [("failed", "DEADLINE_EXCEEDED")],
+    ends = {request: [(entry["outcome"], entry.get("code")) for entry in auditor.entries(request)] for request in (name, "gone-1", "gone-2", "gone-3")}
+    assert ends == {name: [("allowed", None)], "gone-1": [("failed", "CANCELLED")], "gone-2": [("failed", "DEADLINE_EXCEEDED")],
                     "gone-3": [("allowed", None)]}
 
 
 def test_a_lost_connection_cancels_what_it_asked(own, held):
-    daemon, go_on = held
+    daemon, _, go_on = held
     client, auditor = own.client("app"), own.client("auditor")
-    busy, n = busy_worker(client, daemon)
+    busy, _, n = busy_worker(client, held)
     with wire.Wire(own, daemon, own.identities["app"]) as line:
         for number in (1, 2):
             line.data(line.headers(GENERATE), good(f"lost-{number}"), end=True)
@@ -415,7 +426,7 @@ def test_a_lost_connection_cancels_what_it_asked(own, held):
 
 
 def test_a_call_past_its_deadline_is_reset(own, held):
-    daemon, _ = held
+    daemon, _, _ = held
     with wire.Wire(own, daemon, own.identities["app"]) as line:
         stream = line.headers(GENERATE, grpc_timeout="200m")
         line.data(stream, good(), end=True)
