@@ -18,6 +18,7 @@
 #include "server/jobs/rotation.h"
 #include "server/jobs/shared.h"
 #include "server/limits.h"
+#include "server/op/stored_checkpoints.h"
 #include "server/op/system.h"
 #include "server/work/budget.h"
 
@@ -66,6 +67,23 @@ static void tell_failure(const char *what, ward_status status)
 
 /* ---- checkpoint ---- */
 
+/* A size that is there already is left alone, whatever its note. */
+static ward_status look_at_stored(struct ward_jobs *jobs, uint64_t size)
+{
+    struct ward_state *state = ward_state_slot_get(jobs->config.pipeline->states);
+    bool in_the_way = false;
+    ward_status status = ward_stored_in_the_way(state, jobs->reader, size, &in_the_way);
+    ward_state_unref(state);
+    if (in_the_way) {
+        ward_log_number(WARD_LOG_WARN,
+                        "database: the row of this size in ward.checkpoint is no checkpoint of "
+                        "this log, and the true one could not be stored; find out who writes to "
+                        "the database and, as its owner, delete the row",
+                        "size", (long long)size);
+    }
+    return status;
+}
+
 static void sign_checkpoint(struct ward_jobs *jobs)
 {
     struct ward_merkle tree;
@@ -82,6 +100,9 @@ static void sign_checkpoint(struct ward_jobs *jobs)
     }
     ((struct ward_sign_checkpoint *)request->in)->tree = tree;
     status = ward_internal_run(jobs->config.pipeline, request);
+    if (ward_ok(status)) {
+        status = look_at_stored(jobs, tree.size);
+    }
     if (ward_ok(status)) {
         jobs->signed_size = tree.size;
     } else {

@@ -108,6 +108,22 @@ ward_status ward_stored_floor(const struct ward_state *state, struct ward_store_
     return WARD_OK;
 }
 
+ward_status ward_stored_in_the_way(const struct ward_state *state, struct ward_store_reader *reader,
+                                   uint64_t size, bool *ret)
+{
+    ward_auto(ward_arena_freep) struct ward_arena *arena = NULL;
+    WARD_TRY(ward_arena_new(1u << 16, &arena));
+    struct ward_read page = {.kind = WARD_READ_CHECKPOINTS, .arena = arena}, *reads[] = {&page};
+    page.checkpoints.from = size;
+    page.checkpoints.below = size + 1;
+    page.checkpoints.limit = 1;
+    page.checkpoints.max_note = WARD_NOTE_MAX;
+    WARD_TRY(ward_store_read(reader, reads, 1));
+    WARD_TRY(page.status);
+    *ret = page.checkpoints.n == 1 && !is_ours(state, &page.checkpoints.rows[0]);
+    return WARD_OK;
+}
+
 const struct ward_log_key *ward_stored_signed_last(const struct ward_state *state,
                                                    const struct ward_store_checkpoint *newest,
                                                    const struct ward_log_key *now)

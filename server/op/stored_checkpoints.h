@@ -24,6 +24,11 @@ ward_status ward_stored_newest(const struct ward_request *request,
 ward_status ward_stored_floor(const struct ward_state *state, struct ward_store_reader *reader,
                               uint64_t *ret);
 
+/* After a checkpoint of that size was signed: is a row there that kept it from being stored? One
+ * that another daemon signed is as good. Of a state under which it was signed, or later. */
+ward_status ward_stored_in_the_way(const struct ward_state *state, struct ward_store_reader *reader,
+                                   uint64_t size, bool *ret);
+
 ward_status ward_stored_handovers_read(struct ward_request *request);
 ward_status ward_stored_handovers_read_more(struct ward_request *request);
 

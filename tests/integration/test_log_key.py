@@ -14,6 +14,7 @@ from harness import log
 from harness.cli import Cli
 from harness.daemon import genesis
 from harness.kill_points import intents
+from harness.processes import wait_until
 
 ACTION = "audit.rotate-log-key"
 
@@ -238,6 +239,19 @@ def test_rows_that_a_database_writer_added_hide_no_checkpoint(pair, cli, changed
     pair.postgres.sql(f"DELETE FROM ward.checkpoint WHERE (size > {beyond} OR size IN ({', '.join(map(str, [*strange, beyond, *garbage]))})) AND created_us = 1")
     assert cli.json("auditor", "doctor")["gaps"] == 0
     assert list(auditor.checkpoint().passed_over) == []
+
+
+def test_a_row_that_stands_in_a_checkpoints_place_is_logged(pair):
+    head = int(pair.postgres.sql("SELECT size FROM ward.head"))
+    write_rows(pair, {head + i: "no note" for i in range(1, 30)})
+
+    def sizes(daemon) -> list:
+        return [json.loads(line)["size"] for line in daemon.log_tail(1 << 20).splitlines() if "true one could not be stored" in line]
+    for daemon in pair.daemons:
+        pair.client("app", daemon).generate()
+        wait_until(lambda daemon=daemon: any(size > head for size in sizes(daemon)), 30, "the row that stands there is told of")
+        assert len(set(sizes(daemon))) == len(sizes(daemon)), "each size once"
+    pair.postgres.sql("DELETE FROM ward.checkpoint WHERE created_us = 1")
 
 
 def test_a_log_key_that_the_token_lost_is_named(pair, cli):

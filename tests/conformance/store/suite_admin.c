@@ -479,9 +479,16 @@ static void checkpoints_are_read_from_either_end(void **state)
     assert_int_equal(page.checkpoints.rows[1].note.size, 0);
     page.checkpoints.below = 9;
     assert_checkpoints(fx, &page, (const uint64_t[]){5}, 1);
+    page.checkpoints.from = page.checkpoints.below - 1;
+    assert_checkpoints(fx, &page, NULL, 0);
+    write_checkpoint(fx, 8, "eight");
+    assert_checkpoints(fx, &page, (const uint64_t[]){8}, 1); /* this size alone */
+    write_checkpoint(fx, 8, "other");
+    assert_checkpoints(fx, &page, (const uint64_t[]){8}, 1);
+    assert_bytes(page.checkpoints.rows[0].note, "eight");
     page.checkpoints.from = page.checkpoints.below = 0;
     page.checkpoints.newest_first = true;
-    assert_checkpoints(fx, &page, (const uint64_t[]){9, 5}, 2);
+    assert_checkpoints(fx, &page, (const uint64_t[]){9, 8}, 2);
     page.checkpoints.below = 5;
     assert_checkpoints(fx, &page, (const uint64_t[]){3}, 1);
 }

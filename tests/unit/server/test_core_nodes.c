@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Several daemons on one database, the jobs beside the load, too many requests at once, and the
  * end. */
+#include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <time.h>
+#include <unistd.h>
 
-#include "server/jobs/jobs.h"
 #include "server/limits.h"
 #include "tests/unit/server/core_ask.h"
+#include "tests/unit/server/core_jobs.h"
 #include "tests/unit/server/core_log.h"
 
 #define LOAD 200
@@ -179,6 +182,12 @@ static void nobody(void *context, unsigned *ret_handshakes, unsigned *ret_reques
     *ret_requests = 0;
 }
 
+static uint64_t no_epoch(void *context)
+{
+    (void)context;
+    return 0; /* no heartbeat */
+}
+
 static bool says(const char *action, const char *detail, long long number)
 {
     struct core_log log;
@@ -219,6 +228,7 @@ static void jobs_rewrap_recover_and_sign_by_themselves(void **state)
     const struct ward_jobs_config config = {.pipeline = &first.pipeline,
                                             .committer = first.committer,
                                             .store = world.store,
+                                            .settled_epoch = no_epoch,
                                             .refresh = core_node_refresh,
                                             .context = &first,
                                             .unidentified = nobody};
@@ -243,6 +253,54 @@ static void jobs_rewrap_recover_and_sign_by_themselves(void **state)
     }
     assert_int_equal(undone, 1);
     core_log_close(&log);
+}
+
+static size_t occurrences(const char *text, const char *of)
+{
+    size_t n = 0;
+    for (const char *at = text; (at = strstr(at, of)) != NULL; at++) {
+        n++;
+    }
+    return n;
+}
+
+/* The jobs of the first daemon run for long enough to sign; how often they say this meanwhile. */
+static size_t said_by_jobs(const char *what)
+{
+    static char text[65536];
+    int ends[2], real = dup(STDERR_FILENO);
+    assert_true(real >= 0);
+    assert_int_equal(pipe2(ends, O_NONBLOCK), 0);
+    assert_true(dup2(ends[1], STDERR_FILENO) >= 0);
+    ward_jobs_stop(core_jobs_start(&first, 100));
+    (void)dup2(real, STDERR_FILENO);
+    ssize_t size = read(ends[0], text, sizeof(text) - 1);
+    text[size < 0 ? 0 : size] = '\0';
+    (void)close(ends[0]);
+    (void)close(ends[1]);
+    (void)close(real);
+    return occurrences(text, what);
+}
+
+/* Who can insert has it stand where the checkpoint would be; the next one stands. */
+static void a_row_in_a_checkpoints_place_is_told_of_once(void **state)
+{
+    (void)state;
+    struct ward_merkle tree;
+    struct ward_effect effect = {.kind = WARD_EFFECT_CHECKPOINT};
+    char told[64];
+    ward_committer_tree(first.committer, &tree);
+    effect.checkpoint.size = tree.size;
+    effect.checkpoint.note = ward_bytes_str("no note");
+    effect.checkpoint.created_us = 1;
+    assert_int_equal(core_world_write(&world, &effect, 1, false, NULL), WARD_COMMITTED);
+    (void)snprintf(told, sizeof(told), "\"size\":%llu}", (unsigned long long)tree.size);
+    assert_int_equal(said_by_jobs(told), 1);
+    assert_ok(core_run_free(&first, core_generate(&world, &world.app, "app/keys", 1, 1)));
+    ward_committer_tree(first.committer, &tree);
+    assert_int_equal(said_by_jobs("ward.checkpoint"), 0);
+    assert_int_equal(newest_checkpoint(), tree.size);
+    assert_int_equal(said_by_jobs("ward.checkpoint"), 0); /* its own, and of the same size */
 }
 
 /* ---- too many, and the end ---- */
@@ -375,6 +433,7 @@ int main(void)
         T(a_proposal_of_one_is_approved_at_the_other),
         T(two_last_approvals_at_two_daemons_run_it_once),
         T(jobs_rewrap_recover_and_sign_by_themselves),
+        T(a_row_in_a_checkpoints_place_is_told_of_once),
         T(what_does_not_fit_into_a_queue_is_refused_with_an_entry),
         T(what_was_begun_is_not_refused_for_want_of_room),
         T(what_is_under_way_is_finished_before_the_end),
