@@ -11,10 +11,11 @@
 
 int ward_await(struct ward_await *await, struct pollfd *what, int timeout_ms)
 {
-    if (await == NULL || await->asleep > 0) {
-        if (await != NULL) {
-            await->asleep--;
-        }
+    if (await == NULL || await->many) {
+        return poll(what, 1, timeout_ms);
+    }
+    if (await->asleep > 0) {
+        await->asleep--;
         return poll(what, 1, timeout_ms);
     }
     int64_t now_us = ward_monotonic_us(&ward_clock_system), until_us = now_us + WARD_AWAKE_US;

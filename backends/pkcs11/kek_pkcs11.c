@@ -177,6 +177,7 @@ static ward_status exchange(struct session *session, int64_t deadline_us)
     ring->recheck = destroyed != session->destroyed;
     ring->closing = 0;
     session->destroyed = destroyed;
+    session->process.await.many = ring->n > WARD_AWAKE_FEW;
     ward_status status = ward_process_ask(&session->process, deadline_us);
     if (!ward_ok(status)) {
         ward_log_text(WARD_LOG_ERROR,

@@ -230,6 +230,7 @@ static void run(struct ward_pg_writer *writer, const struct ward_commit *commit,
         return;
     }
     conn->warned = false;
+    conn->await.many = commit->n_leaves > WARD_AWAKE_FEW;
     status = send_all(writer, commit, &n, &rewrap);
     if (!ward_ok(status)) {
         /* COMMIT was never queued, so closing undoes all; a value that cannot be sent is our bug.

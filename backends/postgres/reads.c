@@ -170,6 +170,7 @@ ward_status ward_pg_read(struct ward_store_reader *base, struct ward_read **read
     ward_auto(plan_fini) struct plan plan = {0};
     WARD_TRY(plan_init(&plan, reads, n));
     bool fresh = false;
+    reader->conn.await.many = n > WARD_AWAKE_FEW;
     WARD_TRY(ward_pg_outside(ward_pg_connect(&reader->conn, &fresh)));
     ward_status status = round_trip(&reader->conn, &plan);
     if (status.code == WARD_E_UNAVAILABLE && !fresh) {

@@ -54,11 +54,27 @@ static void test_late_answers(void **state)
     (void)close(pair[1]);
 }
 
+static void test_many_answers(void **state)
+{
+    (void)state;
+    int pair[2];
+    pair_of(pair);
+    struct ward_await await = {.many = true, .late = 3, .asleep = 2};
+    struct pollfd what = {.fd = pair[0], .events = POLLIN};
+    assert_int_equal(ward_await(&await, &what, 1), 0);
+    assert_int_equal(send(pair[1], "x", 1, 0), 1);
+    assert_int_equal(ward_await(&await, &what, -1), 1);
+    assert_true(await.late == 3 && await.asleep == 2); /* they say nothing of a single one */
+    (void)close(pair[0]);
+    (void)close(pair[1]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_what_is_there),
         cmocka_unit_test(test_late_answers),
+        cmocka_unit_test(test_many_answers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
