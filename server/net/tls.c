@@ -92,10 +92,12 @@ static bool configure(SSL_CTX *context, bool tls_1_2)
 static bool use_key(SSL_CTX *context, const char *path)
 {
     BIO *in = BIO_new_file(path, "r");
-    EVP_PKEY *key = in == NULL ? NULL : PEM_read_bio_PrivateKey(in, NULL, no_passphrase, NULL);
+    EVP_PKEY *read = in == NULL ? NULL : PEM_read_bio_PrivateKey(in, NULL, no_passphrase, NULL);
+    EVP_PKEY *key = read == NULL ? NULL : ward_tls_library_key(read);
     bool used = key != NULL && (SSL_CTX_use_PrivateKey(context, key) == 1 ||
                                 ERR_GET_REASON(ERR_peek_error()) == X509_R_KEY_VALUES_MISMATCH);
     EVP_PKEY_free(key);
+    EVP_PKEY_free(read);
     (void)BIO_free(in); /* read only */
     return used;
 }
@@ -107,19 +109,29 @@ static ward_status load(SSL_CTX *context, const struct ward_tls *tls)
     WARD_REQUIRE(use_key(context, tls->key_file), "key_file: not a readable PEM key");
     WARD_REQUIRE(SSL_CTX_check_private_key(context) == 1,
                  "key_file: not the key of certificate_file");
-    STACK_OF(X509_NAME) *names = SSL_load_client_CA_file(tls->client_ca_file);
+    STACK_OF(X509_NAME) *names =
+        SSL_load_client_CA_file_ex(tls->client_ca_file, ward_tls_library(), NULL);
     WARD_REQUIRE(names != NULL && SSL_CTX_load_verify_file(context, tls->client_ca_file) == 1,
                  "client_ca_file: not readable PEM certificates");
     SSL_CTX_set_client_CA_list(context, names);
     return WARD_OK;
 }
 
+static X509_CRL *next_crl(BIO *in)
+{
+    X509_CRL *crl = X509_CRL_new_ex(ward_tls_library(), NULL);
+    if (crl != NULL && PEM_read_bio_X509_CRL(in, &crl, NULL, NULL) == NULL) {
+        X509_CRL_free(crl); /* NULL already when it was half read */
+        crl = NULL;
+    }
+    return crl;
+}
+
 /* A list without an end would be in force for ever: it counts as one that has ended. */
 static bool add_crls(X509_STORE *store, BIO *in, int64_t *ret_end_us)
 {
     unsigned n = 0;
-    for (X509_CRL *crl = PEM_read_bio_X509_CRL(in, NULL, NULL, NULL); crl != NULL;
-         crl = PEM_read_bio_X509_CRL(in, NULL, NULL, NULL)) {
+    for (X509_CRL *crl = next_crl(in); crl != NULL; crl = next_crl(in)) {
         int64_t end_us = ward_tls_time_us(X509_CRL_get0_nextUpdate(crl));
         *ret_end_us = end_us < *ret_end_us ? end_us : *ret_end_us;
         bool added = X509_STORE_add_crl(store, crl) == 1;

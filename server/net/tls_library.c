@@ -14,6 +14,7 @@
 #include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
+#include <openssl/params.h>
 #include <openssl/provider.h>
 
 #define NAME "ward-tls"
@@ -181,4 +182,26 @@ OSSL_LIB_CTX *ward_tls_library(void)
 {
     (void)pthread_once(&once, make_once);
     return narrow;
+}
+
+/* Readers of private keys would be looked through for each certificate too. */
+EVP_PKEY *ward_tls_library_key(EVP_PKEY *key)
+{
+    OSSL_LIB_CTX *library = ward_tls_library();
+    if (library == NULL) {
+        return EVP_PKEY_up_ref(key) == 1 ? key : NULL;
+    }
+    EVP_PKEY *made = NULL;
+    OSSL_PARAM *parts = NULL;
+    EVP_PKEY_CTX *making = EVP_PKEY_CTX_new_from_name(library, EVP_PKEY_get0_type_name(key), NULL);
+    if (making != NULL && EVP_PKEY_todata(key, EVP_PKEY_KEYPAIR, &parts) == 1 &&
+        EVP_PKEY_fromdata_init(making) == 1) {
+        (void)EVP_PKEY_fromdata(making, &made, EVP_PKEY_KEYPAIR, parts); /* made says whether */
+    }
+    for (const OSSL_PARAM *part = parts; part != NULL && part->key != NULL; part++) {
+        OPENSSL_cleanse(part->data, part->data_size);
+    }
+    OSSL_PARAM_free(parts);
+    EVP_PKEY_CTX_free(making);
+    return made;
 }

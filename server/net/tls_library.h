@@ -14,5 +14,9 @@
  * out; the configuration's [random] and default properties do not reach it otherwise. It
  * reads no private keys. Any thread. */
 OSSL_LIB_CTX *ward_tls_library(void);
+/* The same private key, which was read in OpenSSL's own, as one of this context: a key is not to be
+ * used in another context than its own (EVP_PKEY_new(3)). NULL: it has no keys of that kind, or
+ * memory is out. */
+EVP_PKEY *ward_tls_library_key(EVP_PKEY *key);
 
 #endif

@@ -4,6 +4,9 @@
  * must not. */
 #include "server/net/tls_library.h"
 
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -82,6 +85,10 @@ static bool shake(SSL_CTX *server_side, SSL_CTX *client_side)
     return served && connected;
 }
 
+static const char *const kinds[] = {"P-256",   "P-384",   "P-521", "RSA",
+                                    "RSA-PSS", "ED25519", "ED448"};
+#define N_KINDS (sizeof(kinds) / sizeof(kinds[0]))
+
 static SSL_CTX *server_side, *client_side;
 
 /* The server's certificate is of P-256, the client's of this key. */
@@ -132,12 +139,17 @@ static EVP_PKEY *key_of(const char *kind)
     return EVP_PKEY_Q_keygen(NULL, NULL, kind);
 }
 
+static const EVP_MD *digest_of(const char *kind)
+{
+    bool pure = strncmp(kind, "ED", 2) == 0;
+    return pure ? NULL : EVP_sha384();
+}
+
 static void assert_kind(const char *kind, int version)
 {
     EVP_PKEY *key = key_of(kind);
     assert_non_null(key);
-    bool pure = strncmp(kind, "ED", 2) == 0;
-    sides(key, pure ? NULL : EVP_sha384());
+    sides(key, digest_of(kind));
     assert_int_equal(SSL_CTX_set_min_proto_version(client_side, version), 1);
     assert_int_equal(SSL_CTX_set_max_proto_version(client_side, version), 1);
     if (!shake(server_side, client_side)) {
@@ -157,24 +169,35 @@ static void there_is_one_unless_others_were_chosen(void **state)
 static void certificates_of_every_signing_key_are_verified(void **state)
 {
     (void)state;
-    static const char *const kinds[] = {"P-256",   "P-384",   "P-521", "RSA",
-                                        "RSA-PSS", "ED25519", "ED448"};
-    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+    for (size_t i = 0; i < N_KINDS; i++) {
         assert_kind(kinds[i], TLS1_3_VERSION);
         assert_kind(kinds[i], TLS1_2_VERSION);
     }
 }
 
-static void a_server_may_have_a_key_of_rsa(void **state)
+/* As it is after it was read from its file. */
+static void a_server_may_have_a_key_of_any_kind(void **state)
 {
     (void)state;
-    EVP_PKEY *key = rsa_key("RSA");
-    X509 *own = own_certificate(key, EVP_sha256());
-    server_side = side(ward_tls_library(), TLS_server_method(), own, key, own);
-    client_side = side(NULL, TLS_client_method(), own, key, own);
-    assert_true(shake(server_side, client_side));
-    free_sides();
-    X509_free(own);
+    for (size_t i = 0; i < N_KINDS; i++) {
+        EVP_PKEY *key = key_of(kinds[i]), *moved = ward_tls_library_key(key);
+        assert_true(moved != NULL && moved != key && EVP_PKEY_eq(key, moved) == 1);
+        X509 *own = own_certificate(key, digest_of(kinds[i]));
+        server_side = side(ward_tls_library(), TLS_server_method(), own, moved, own);
+        client_side = side(NULL, TLS_client_method(), own, key, own);
+        EVP_PKEY_free(key);
+        assert_true(shake(server_side, client_side));
+        free_sides();
+        X509_free(own);
+        EVP_PKEY_free(moved);
+    }
+}
+
+static void a_key_of_no_use_here_is_not_taken(void **state)
+{
+    (void)state;
+    EVP_PKEY *key = EVP_PKEY_Q_keygen(NULL, NULL, "X448");
+    assert_null(ward_tls_library_key(key));
     EVP_PKEY_free(key);
 }
 
@@ -287,35 +310,69 @@ static void nothing_else_is_in_it(void **state)
     assert_null(EVP_KEYMGMT_fetch(library, "DH", NULL));
 }
 
-/* Of the configuration, here by hand and in a process that has no library as yet. */
-static int child_with_others(void)
+/* In a process that has no library as yet, and reads this configuration when it first asks for one:
+ * from a file in memory. "" has the default provider alone. */
+static bool has_one_of_its_own(const char *configuration)
 {
-    return OSSL_PROVIDER_load(NULL, "default") != NULL &&
-                   OSSL_PROVIDER_load(NULL, "base") != NULL && ward_tls_library() == NULL
-               ? 0
-               : 1;
+    char path[32];
+    int status = -1, file = memfd_create("openssl.cnf", 0);
+    assert_true(file >= 0);
+    assert_int_equal(write(file, configuration, strlen(configuration)), strlen(configuration));
+    (void)snprintf(path, sizeof(path), "/proc/self/fd/%d", file);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        bool read = setenv("OPENSSL_CONF", path, 1) == 0;
+        _exit(read ? 10 + (ward_tls_library() != NULL) : 1);
+    }
+    (void)close(file);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) >= 10);
+    return WEXITSTATUS(status) == 11;
 }
+
+#define INIT "openssl_conf = all\n[all]\n"
+#define PROVIDERS INIT "providers = some\n"
 
 static void providers_that_were_chosen_stay_in_force(void **state)
 {
     (void)state;
-    int status = -1;
-    pid_t child = fork();
-    assert_true(child >= 0);
-    if (child == 0) {
-        _exit(child_with_others());
+    assert_true(has_one_of_its_own(""));
+    assert_true(has_one_of_its_own(PROVIDERS "[some]\ndefault = on\n[on]\nactivate = 1\n"));
+    static const char *const others[] = {"base", "null"};
+    for (size_t i = 0; i < 2; i++) {
+        char text[256];
+        (void)snprintf(text, sizeof(text), "%s[some]\n%s = on\n[on]\nactivate = 1\n", PROVIDERS,
+                       others[i]);
+        assert_false(has_one_of_its_own(text));
+        (void)snprintf(text, sizeof(text), "%s[some]\ndefault = on\n%s = on\n[on]\nactivate = 1\n",
+                       PROVIDERS, others[i]);
+        assert_false(has_one_of_its_own(text));
     }
-    assert_int_equal(waitpid(child, &status, 0), child);
-    assert_int_equal(status, 0);
+}
+
+static void fips_stays_in_force(void **state)
+{
+    (void)state;
+    static const char fips[] = INIT "alg_section = properties\n[properties]\n";
+    char text[256];
+    (void)snprintf(text, sizeof(text), "%sdefault_properties = fips=yes\n", fips);
+    assert_false(has_one_of_its_own(text));
+    (void)snprintf(text, sizeof(text), "%sfips_mode = yes\n", fips);
+    assert_false(has_one_of_its_own(text));
+    (void)snprintf(text, sizeof(text), "%sfips_mode = no\n", fips);
+    assert_true(has_one_of_its_own(text));
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(providers_that_were_chosen_stay_in_force), /* first: there is none yet */
+        cmocka_unit_test(fips_stays_in_force),
         cmocka_unit_test(there_is_one_unless_others_were_chosen),
         cmocka_unit_test(certificates_of_every_signing_key_are_verified),
-        cmocka_unit_test(a_server_may_have_a_key_of_rsa),
+        cmocka_unit_test(a_server_may_have_a_key_of_any_kind),
+        cmocka_unit_test(a_key_of_no_use_here_is_not_taken),
         cmocka_unit_test(every_group_and_suite_works),
         cmocka_unit_test(certificates_may_be_signed_over_any_strong_digest),
         cmocka_unit_test(a_stranger_is_refused),
