@@ -126,11 +126,6 @@ static bool prepare_read(struct ward_read *r)
         r->audit.leaves = NULL;
         r->audit.n = 0;
         return r->audit.start < r->audit.end && r->audit.end <= INT64_MAX && r->audit.max_bytes > 0;
-    case WARD_READ_CHECKPOINT:
-        r->checkpoint.size = 0;
-        r->checkpoint.note = (struct ward_bytes){0};
-        r->checkpoint.created_us = 0;
-        return r->checkpoint.below <= INT64_MAX;
     case WARD_READ_CHECKPOINTS:
         r->checkpoints.rows = NULL;
         r->checkpoints.n = 0;

@@ -162,8 +162,7 @@ enum ward_read_kind {
     WARD_READ_PROPOSAL,       /* one with its votes */
     WARD_READ_PROPOSALS,      /* a page, newest first, with votes */
     WARD_READ_AUDIT,          /* leaves from start to end */
-    WARD_READ_CHECKPOINT,     /* the newest, or the newest below a size */
-    WARD_READ_CHECKPOINTS,    /* a page of them, by size */
+    WARD_READ_CHECKPOINTS,    /* a page of checkpoints, by size */
     WARD_READ_HANDOVERS,      /* of each change of the log's key the first checkpoint behind it */
     WARD_READ_REPLAY,         /* what a request was answered; not found is OK */
     WARD_READ_POLICY,         /* one version of the policy; 0: the newest */
@@ -343,12 +342,6 @@ struct ward_read {
                 *leaves; /* written: from start on, as many as fit, at least one */
             size_t n;
         } audit;
-        struct {
-            uint64_t below; /* in; 0: no matter how large */
-            uint64_t size;
-            struct ward_bytes note;
-            int64_t created_us;
-        } checkpoint;
         struct {
             uint64_t from, below; /* in; below 0: no matter how large */
             bool newest_first;    /* else the smallest first */

@@ -310,24 +310,6 @@ static ward_status read_audit(const struct ward_memory_state *state, struct ward
     return copied(&copier);
 }
 
-static ward_status read_checkpoint(const struct ward_memory_state *state, struct ward_read *r)
-{
-    struct copier copier = {.arena = r->arena};
-    const struct ward_memory_rows *rows = &ROWS(state, WARD_TABLE_CHECKPOINT);
-    size_t n = rows->n;
-    while (n > 0 && r->checkpoint.below > 0 &&
-           ((const struct ward_memory_checkpoint *)rows->rows[n - 1])->size >=
-               r->checkpoint.below) {
-        n--;
-    }
-    WARD_ENSURE(n > 0, WARD_E_NOT_FOUND);
-    const struct ward_memory_checkpoint *row = rows->rows[n - 1];
-    r->checkpoint.size = row->size;
-    r->checkpoint.note = copy(&copier, row->note);
-    r->checkpoint.created_us = row->created_us;
-    return copied(&copier);
-}
-
 static struct ward_bytes copy_note(struct copier *copier, struct ward_bytes note, uint32_t max)
 {
     return note.size <= max ? copy(copier, note) : (struct ward_bytes){0};
@@ -446,8 +428,6 @@ static ward_status answer(struct ward_memory_state *state, struct ward_read *r)
         return read_proposals(state, r);
     case WARD_READ_AUDIT:
         return read_audit(state, r);
-    case WARD_READ_CHECKPOINT:
-        return read_checkpoint(state, r);
     case WARD_READ_CHECKPOINTS:
         return read_checkpoints(state, r);
     case WARD_READ_HANDOVERS:

@@ -125,9 +125,6 @@ static ward_status send_one(struct ward_pg_conn *conn, const struct ward_read *r
         ward_pg_add_u64(p, r->audit.end);
         ward_pg_add_u64(p, r->audit.max_bytes > INT32_MAX ? INT32_MAX : r->audit.max_bytes);
         return ward_pg_send(conn, WARD_PG_READ_AUDIT);
-    case WARD_READ_CHECKPOINT:
-        ward_pg_add_u64(p, r->checkpoint.below == 0 ? INT64_MAX : r->checkpoint.below);
-        return ward_pg_send(conn, WARD_PG_READ_CHECKPOINT);
     case WARD_READ_CHECKPOINTS:
         ward_pg_add_u64(p, r->checkpoints.from);
         ward_pg_add_u64(p, r->checkpoints.below == 0 ? INT64_MAX : r->checkpoints.below);
@@ -190,7 +187,6 @@ ward_status ward_pg_query_send(struct ward_pg_conn *conn, const struct ward_pg_q
     case WARD_READ_REKEY_LEFT:
     case WARD_READ_PROPOSALS:
     case WARD_READ_AUDIT:
-    case WARD_READ_CHECKPOINT:
     case WARD_READ_CHECKPOINTS:
     case WARD_READ_HANDOVERS:
     case WARD_READ_POLICY:
@@ -334,20 +330,6 @@ static ward_status take_emergencies(struct ward_read *r, const PGresult *result)
     return WARD_OK;
 }
 
-static ward_status take_checkpoint(struct ward_read *r, const PGresult *result)
-{
-    struct ward_pg_row row = {.result = result, .arena = r->arena};
-    if (PQntuples(result) == 0) {
-        return WARD_OK;
-    }
-    r->checkpoint.size = ward_pg_u64(&row, 0);
-    r->checkpoint.note = ward_pg_copy(&row, 1);
-    r->checkpoint.created_us = ward_pg_i64(&row, 2);
-    WARD_TRY(ward_pg_row_status(&row));
-    r->status = WARD_OK;
-    return WARD_OK;
-}
-
 static ward_status take_checkpoints(struct ward_read *r, const PGresult *result)
 {
     struct ward_pg_row row = {.result = result, .arena = r->arena};
@@ -415,8 +397,6 @@ ward_status ward_pg_query_take(const struct ward_pg_query *query, const PGresult
         return ward_pg_take_audit(query, result);
     case WARD_READ_EMERGENCIES:
         return take_emergencies(query->reads[0], result);
-    case WARD_READ_CHECKPOINT:
-        return take_checkpoint(query->reads[0], result);
     case WARD_READ_CHECKPOINTS:
         return take_checkpoints(query->reads[0], result);
     case WARD_READ_HANDOVERS:

@@ -199,11 +199,6 @@ static const struct statement statements[WARD_PG_STATEMENTS] = {
          "ORDER BY first DESC LIMIT 1) AND first < $2::bigint ORDER BY first LIMIT 4096) a) b "
          "WHERE before < $3::bigint ORDER BY first",
          R},
-    [WARD_PG_READ_CHECKPOINT] =
-        {"read_checkpoint",
-         "SELECT size, note, created_us FROM ward.checkpoint WHERE size < $1::bigint "
-         "ORDER BY size DESC LIMIT 1",
-         R},
     [WARD_PG_READ_CHECKPOINTS] = {"read_checkpoints",
                                   CHECKPOINTS_PAGE "ORDER BY size LIMIT $3::integer", R},
     [WARD_PG_READ_CHECKPOINTS_NEWEST] = {"read_checkpoints_newest",

@@ -78,7 +78,7 @@ static void a_stopped_server_is_unavailable_within_a_second_and_comes_back_by_it
     uint64_t epoch;
     struct ward_head head;
     struct ward_store_snapshot snapshot;
-    struct ward_read read = {.kind = WARD_READ_CHECKPOINT, .arena = fx->arena}, *one = &read;
+    struct ward_read read = {.kind = WARD_READ_POLICY, .arena = fx->arena}, *one = &read;
     assert_outcome(commit_leaf(fx), WARD_COMMIT_UNAVAILABLE); /* nothing was sent: not unknown */
     assert_code(fx->status, WARD_E_UNAVAILABLE);
     assert_code(ward_store_read(fx->r, &one, 1), WARD_E_UNAVAILABLE);
@@ -195,7 +195,7 @@ static void an_error_of_the_commit_itself_is_a_known_rollback(void **state)
 static void a_reservation_whose_commit_failed_grants_nothing(void **state)
 {
     struct fixture *fx = *state;
-    struct ward_read read = {.kind = WARD_READ_RESERVE}, other = {.kind = WARD_READ_CHECKPOINT};
+    struct ward_read read = {.kind = WARD_READ_RESERVE}, other = {.kind = WARD_READ_POLICY};
     struct ward_read *reads[] = {&read, &other};
     read.reserve.kek = a_kek(fx, "app");
     read.reserve.version = 1;

@@ -339,8 +339,10 @@ static void proposals_are_paged_newest_first(void **state)
 static void checkpoints_are_kept_as_first_written(void **state)
 {
     struct fixture *fx = *state;
-    struct ward_read newest = {.kind = WARD_READ_CHECKPOINT};
-    assert_code(read_one(fx, &newest), WARD_E_NOT_FOUND);
+    struct ward_read newest = {.kind = WARD_READ_CHECKPOINTS,
+                               .checkpoints = {.newest_first = true, .limit = 1, .max_note = 5}};
+    assert_ok(read_one(fx, &newest));
+    assert_int_equal(newest.checkpoints.n, 0);
     static const struct {
         uint64_t size;
         const char *note;
@@ -356,9 +358,10 @@ static void checkpoints_are_kept_as_first_written(void **state)
         assert_outcome(fixture_commit(fx, fx->w), WARD_COMMITTED);
     }
     assert_ok(read_one(fx, &newest));
-    assert_int_equal(newest.checkpoint.size, 7);
-    assert_bytes(newest.checkpoint.note, "seven");
-    assert_int_equal(newest.checkpoint.created_us, 100);
+    assert_int_equal(newest.checkpoints.n, 1);
+    assert_int_equal(newest.checkpoints.rows[0].size, 7);
+    assert_bytes(newest.checkpoints.rows[0].note, "seven");
+    assert_int_equal(newest.checkpoints.rows[0].created_us, 100);
     assert_head_unmoved(fx);
 }
 
@@ -444,11 +447,6 @@ static void a_handover_is_the_first_checkpoint_behind_the_change(void **state)
     assert_bytes(read.handovers.handovers[0].note, "seven");
     assert_int_equal(read.handovers.handovers[1].size, 12);
     assert_int_equal(read.handovers.handovers[1].note.size, 0);
-    struct ward_read below = {.kind = WARD_READ_CHECKPOINT, .checkpoint.below = 8};
-    assert_ok(read_one(fx, &below));
-    assert_int_equal(below.checkpoint.size, 7);
-    below.checkpoint.below = 5;
-    assert_code(read_one(fx, &below), WARD_E_NOT_FOUND);
 }
 
 static void assert_checkpoints(struct fixture *fx, struct ward_read *page, const uint64_t *sizes,

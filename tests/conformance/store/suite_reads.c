@@ -106,7 +106,7 @@ static void a_batch_of_all_kinds_is_answered_one_by_one(void **state)
             *r = (struct ward_read){.kind = WARD_READ_ROWS, .rows.kek = kek};
             break;
         case 4:
-            *r = (struct ward_read){.kind = WARD_READ_CHECKPOINT};
+            *r = (struct ward_read){.kind = WARD_READ_POLICY};
             break;
         case 5:
             *r = (struct ward_read){

@@ -151,7 +151,7 @@ static void a_store_that_is_down_answers_nothing(void **state)
     bool committed;
     ward_auto(ward_arena_freep) struct ward_arena *arena = NULL;
     assert_true(ward_ok(ward_arena_new(4096, &arena)));
-    struct ward_read read = {.kind = WARD_READ_CHECKPOINT, .arena = arena}, *one = &read;
+    struct ward_read read = {.kind = WARD_READ_POLICIES, .arena = arena}, *one = &read;
     struct ward_store_snapshot snapshot;
     ward_store_memory_set_down(world->store, true);
     assert_int_equal(ward_store_head(world->writer, false, &head).code, WARD_E_UNAVAILABLE);

@@ -87,26 +87,36 @@ static ward_status sign(struct core_node *on, const struct ward_merkle *tree)
     return status;
 }
 
+/* The stored note of that size, in its own arena. */
+static struct ward_bytes note_of(uint64_t size, struct ward_arena **ret_arena)
+{
+    struct ward_store_reader *reader = NULL;
+    assert_ok(ward_arena_new(1u << 20, ret_arena));
+    assert_ok(ward_store_reader_open(world.store, &reader));
+    struct ward_read read = {.kind = WARD_READ_CHECKPOINTS, .arena = *ret_arena},
+                     *reads[] = {&read};
+    read.checkpoints.from = size;
+    read.checkpoints.limit = 1;
+    read.checkpoints.max_note = WARD_NOTE_MAX;
+    assert_ok(ward_store_read(reader, reads, 1));
+    assert_ok(read.status);
+    assert_int_equal(read.checkpoints.n, 1);
+    assert_int_equal(read.checkpoints.rows[0].size, size);
+    ward_store_reader_close(reader);
+    return read.checkpoints.rows[0].note;
+}
+
 /* The stored checkpoint of that size is signed by exactly the versions from `first` to `last`. */
 static void signed_by(uint64_t size, size_t first, size_t last)
 {
-    struct ward_store_reader *reader = NULL;
     struct ward_arena *arena = NULL;
-    assert_ok(ward_arena_new(1u << 20, &arena));
-    assert_ok(ward_store_reader_open(world.store, &reader));
-    struct ward_read read = {.kind = WARD_READ_CHECKPOINT, .arena = arena}, *reads[] = {&read};
-    read.checkpoint.below = size + 1;
-    assert_ok(ward_store_read(reader, reads, 1));
-    assert_ok(read.status);
-    assert_int_equal(read.checkpoint.size, size);
+    struct ward_bytes note = note_of(size, &arena);
     const struct ward_state *state = now(&node);
     for (size_t i = 0; i < state->n_log_keys; i++) {
         struct ward_checkpoint checkpoint;
-        bool good = ward_ok(
-            ward_note_verify(read.checkpoint.note, &state->log_keys[i].public, &checkpoint));
+        bool good = ward_ok(ward_note_verify(note, &state->log_keys[i].public, &checkpoint));
         assert_int_equal(good, i + 1 >= first && i + 1 <= last);
     }
-    ward_store_reader_close(reader);
     ward_arena_free(arena);
 }
 
@@ -289,24 +299,6 @@ static void a_row_that_is_no_checkpoint_hides_no_handover(void **state)
     add_entry(&node);
     sign_now(&node, 2, 2);
     passes_over(1, &size, 1);
-}
-
-/* The stored note of that size, in its own arena. */
-static struct ward_bytes note_of(uint64_t size, struct ward_arena **ret_arena)
-{
-    struct ward_store_reader *reader = NULL;
-    assert_ok(ward_arena_new(1u << 20, ret_arena));
-    assert_ok(ward_store_reader_open(world.store, &reader));
-    struct ward_read read = {.kind = WARD_READ_CHECKPOINTS, .arena = *ret_arena},
-                     *reads[] = {&read};
-    read.checkpoints.from = size;
-    read.checkpoints.limit = 1;
-    read.checkpoints.max_note = WARD_NOTE_MAX;
-    assert_ok(ward_store_read(reader, reads, 1));
-    assert_ok(read.status);
-    assert_int_equal(read.checkpoints.n, 1);
-    ward_store_reader_close(reader);
-    return read.checkpoints.rows[0].note;
 }
 
 /* A checkpoint of that size that one version alone signed. */

@@ -207,10 +207,13 @@ static uint64_t newest_checkpoint(void)
     struct ward_arena *arena = NULL;
     assert_ok(ward_arena_new(1u << 16, &arena));
     assert_ok(ward_store_reader_open(world.store, &reader));
-    struct ward_read newest = {.kind = WARD_READ_CHECKPOINT, .arena = arena};
+    struct ward_read newest = {.kind = WARD_READ_CHECKPOINTS, .arena = arena};
     struct ward_read *reads[] = {&newest};
+    newest.checkpoints.newest_first = true;
+    newest.checkpoints.limit = 1;
     assert_ok(ward_store_read(reader, reads, 1));
-    uint64_t size = ward_ok(newest.status) ? newest.checkpoint.size : 0;
+    assert_ok(newest.status);
+    uint64_t size = newest.checkpoints.n == 1 ? newest.checkpoints.rows[0].size : 0;
     ward_store_reader_close(reader);
     ward_arena_free(arena);
     return size;
