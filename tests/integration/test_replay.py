@@ -10,13 +10,15 @@ import uuid
 import grpc
 import pytest
 from harness.client import header, pae
-from harness.deployment import TRUST
+from harness.deployment import POLICY, TRUST
 from harness.processes import wait_until
-from harness.stubs import records_pb2
+from harness.stubs import admin_pb2, error_details_pb2, records_pb2, status_pb2
 
 PUT = "/ward.v1.Records/PutRecords"
 ANOTHER = "request_id: was used for another request; one names one request for 24 hours"
 PHI = b'{"resourceType":"Patient","id":"1","name":"replayed-name-7731"}'
+RECORDS = "      - name: records\n"
+assert RECORDS in POLICY
 
 
 @pytest.fixture(scope="module")
@@ -225,6 +227,32 @@ def test_the_revoked_get_no_answer_again(pair, refused):
         spare.call_raw(PUT, message)
     for whom in (dict(identity=TRUST + "app"), dict(certificate=digest)):
         assert b.approve(a.submit(a.propose_unrevocation(**whom))).state == "executed"
+
+
+def test_a_replay_whose_rights_were_withdrawn_names_the_rule(pair, app):
+    a, b = pair.client("officer-a"), pair.client("officer-b")
+
+    def put_in_force(text: str) -> None:
+        base = a.admin.ShowPolicy(admin_pb2.ShowPolicyRequest(header=header()), timeout=15).policy.version
+        answer = a.admin.ApplyPolicy(admin_pb2.ApplyPolicyRequest(header=header(reason="it ends"), text=text.encode(), base_version=base), timeout=15)
+        assert b.approve(a.submit(answer.proposal)).state == "executed"
+    request_id, subject = new_id(), new_id()
+    message = put_message(request_id, subject)
+    answer = app.call_raw(PUT, message)
+    put_in_force(POLICY.replace(RECORDS, "      - {name: withdrawn, effect: deny, actions: [record.put], collections: [fhir]}\n" + RECORDS))
+    with pytest.raises(grpc.RpcError) as caught:
+        app.call_raw(PUT, message)
+    put_in_force(POLICY)
+    assert caught.value.code() == grpc.StatusCode.PERMISSION_DENIED
+    assert caught.value.details() == "policy: what was answered to this request_id is not allowed any more"
+    status = status_pb2.Status.FromString(dict(caught.value.trailing_metadata())["grpc-status-details-bin"])
+    info = error_details_pb2.ErrorInfo()
+    assert [detail.Unpack(info) for detail in status.details] == [True]
+    assert dict(info.metadata) == {"action": "record.put", "rule": "apps/withdrawn"}
+    assert app.call_raw(PUT, message) == answer
+    first, refused, again = entries_of(pair, request_id)
+    assert (refused["outcome"], refused["code"], refused["rule"]) == ("refused", "PERMISSION_DENIED", "apps/withdrawn")
+    assert first["outcome"] == again["outcome"] == "allowed" and again["detail"]["replayed"] == 1
 
 
 # ---- what is kept, and what is not ----

@@ -12,6 +12,7 @@
  *   known   C_GenerateKey: an AES key whose value is its CKA_ID, over and over
  *   count   add a line to the count file, and do it
  *   slow    do it N milliseconds later
+ *   hold    do it when this is not said any more
  *   after   do it, then die of SIGKILL
  *   flags   C_GetTokenInfo: do it, with the flags N besides
  *
@@ -31,12 +32,26 @@
 static CK_FUNCTION_LIST *real, list;
 static char real_path[512], control_path[512], count_path[512];
 
-enum action { NONE, CRASH, HANG, RETURN, ONCE, FLIP, FORGE, KNOWN, COUNT, SLOW, AFTER, FLAGS };
+enum action {
+    NONE,
+    CRASH,
+    HANG,
+    RETURN,
+    ONCE,
+    FLIP,
+    FORGE,
+    KNOWN,
+    COUNT,
+    SLOW,
+    HOLD,
+    AFTER,
+    FLAGS
+};
 
 static enum action asked(const char *call, CK_RV *rv)
 {
-    static const char *const names[] = {"",      "crash", "hang",  "rv",   "once",  "flip",
-                                        "forge", "known", "count", "slow", "after", "flags"};
+    static const char *const names[] = {"",      "crash", "hang", "rv",   "once",  "flip", "forge",
+                                        "known", "count", "slow", "hold", "after", "flags"};
     char text[128] = "", name[64] = "", action[16] = "";
     unsigned long number = 0;
     int fd = open(control_path, O_RDONLY | O_CLOEXEC);
@@ -99,6 +114,11 @@ static bool fault(const char *call, CK_RV *rv, enum action *ret)
         return false;
     case SLOW:
         (void)usleep((useconds_t)*rv * 1000); /* an early end only makes it faster */
+        return false;
+    case HOLD:
+        while (asked(call, rv) == HOLD) {
+            (void)usleep(10000); /* an early end only asks again sooner */
+        }
         return false;
     }
     return false;

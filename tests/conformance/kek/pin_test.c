@@ -2,13 +2,16 @@
 /* The PIN is changed under running sessions, is never lost when the change is killed, and no PIN is
  * tried twice. SoftHSM2 behind a module that fails on demand. */
 #include <fcntl.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -343,6 +346,53 @@ static void the_last_try_is_not_spent_on_a_guess(void **state)
     assert_int_equal(logs_in(0), WARD_E_STATE);
 }
 
+/* ---- when another PIN is asked for ---- */
+
+struct login {
+    struct ward_kek *kek;
+    struct ward_kek_session *session;
+    ward_status status;
+    atomic_bool ended;
+};
+
+static void *log_in(void *argument)
+{
+    struct login *login = argument;
+    login->status = ward_kek_session_open(login->kek, &login->session);
+    login->ended = true;
+    return NULL;
+}
+
+static void pause_a_little(void)
+{
+    struct timespec pause = {.tv_nsec = 20 * 1000 * 1000};
+    (void)nanosleep(&pause, NULL); /* an early end only looks again sooner */
+}
+
+/* Who asks has more to do, whatever the HSM does meanwhile. */
+static void where_none_was_refused_no_login_is_waited_for(void **state)
+{
+    (void)state;
+    const struct ward_pkcs11_config with = config();
+    struct login login = {.ended = false};
+    pthread_t thread;
+    assert_true(ward_ok(ward_kek_pkcs11_open(&with, &login.kek)));
+    obey("C_Login hold");
+    assert_int_equal(pthread_create(&thread, NULL, log_in, &login), 0);
+    while (calls("C_Login") == 0 && !login.ended) {
+        pause_a_little();
+    }
+    ward_kek_pkcs11_try_pin(login.kek);
+    pause_a_little();
+    assert_false(login.ended);
+    behave();
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_int_equal(login.status.code, WARD_E_OK);
+    assert_int_equal(calls("C_Login"), 0);
+    ward_kek_session_close(login.session);
+    ward_kek_close(login.kek);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -357,6 +407,7 @@ int main(void)
         T(a_draft_that_was_cut_short_is_none),
         T(no_pin_is_tried_twice),
         T(the_last_try_is_not_spent_on_a_guess),
+        T(where_none_was_refused_no_login_is_waited_for),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

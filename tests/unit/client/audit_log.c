@@ -381,7 +381,14 @@ static void serve_checkpoint(struct audit_log *log, struct ward_bytes message,
     Ward__V1__CheckpointResponse response = WARD__V1__CHECKPOINT_RESPONSE__INIT;
     response.note = (char *)note.data;
     response.vkey = vkey;
+    response.n_passed_over = log->n_passed_over;
+    response.passed_over = calloc(log->n_passed_over + 1, sizeof(*response.passed_over));
+    assert_non_null(response.passed_over);
+    for (size_t i = 0; i < log->n_passed_over; i++) {
+        response.passed_over[i] = i + 1;
+    }
     pack(&response, out);
+    free(response.passed_over);
     ward_buffer_fini(&body);
     ward_buffer_fini(&note);
     Ward__V1__CheckpointRequest *request =

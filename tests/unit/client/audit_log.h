@@ -66,6 +66,7 @@ struct audit_log {
     uint8_t signatures[2][128]; /* propose, approve */
     size_t signature_sizes[2];
     struct pki_person const *signers[2];
+    size_t n_passed_over; /* rows in the place of checkpoints that the daemon tells of */
 };
 
 /* size: leaves besides genesis and those of the rotation. */

@@ -16,6 +16,7 @@
 #include "client/cli/audit_certificate.h"
 #include "client/cli/audit_folder.h"
 #include "client/cli/audit_leaf.h"
+#include "client/cli/audit_passed_over.h"
 #include "tests/unit/client/audit_log.h"
 
 /* A prime, so that all kinds of places get their turn; more of them where checks are cheap. */
@@ -244,6 +245,28 @@ static void the_command_says_what_it_found(void **state)
     run_ward(rig->folder, &ran, "--config", rig->profiles, "audit", "export", rig->export, NULL);
     assert_int_equal(ran.exit, CLI_FAILED); /* not into a folder with files in it */
     assert_true(says(&ran.err, "not empty"));
+    ran_fini(&ran);
+    drop_export(rig);
+}
+
+static void rows_that_were_passed_over_are_exported_up_to_a_limit(void **state)
+{
+    struct rig *rig = *state;
+    struct ran ran;
+    export(rig, AUDIT_SOUND, 10);
+    char other[128];
+    (void)snprintf(other, sizeof(other), "%s", in_folder(rig->folder, "other"));
+    rig->log->n_passed_over = AUDIT_PASSED_OVER_MAX + 1;
+    run_ward(rig->folder, &ran, "--config", rig->profiles, "audit", "export", other, NULL);
+    assert_int_equal(ran.exit, CLI_FAILED);
+    assert_true(says(&ran.err, "passed_over: more than 2,000 sizes"));
+    ran_fini(&ran);
+    assert_int_not_equal(access(in_folder(other, AUDIT_PASSED_OVER), F_OK), 0);
+    folder_remove(strdup(other));
+    rig->log->n_passed_over = AUDIT_PASSED_OVER_MAX;
+    run_ward(rig->folder, &ran, "--config", rig->profiles, "audit", "export", other, NULL);
+    assert_int_equal(ran.exit, CLI_DONE);
+    assert_true(says(&ran.out, "\"passed_over\":2000"));
     ran_fini(&ran);
     drop_export(rig);
 }
@@ -599,6 +622,7 @@ int main(void)
         cmocka_unit_test(a_rotation_at_the_limit_of_wraps_is_listed_and_nobody_signs_it),
         cmocka_unit_test(a_run_may_end_a_little_after_its_proposal),
         cmocka_unit_test(the_command_says_what_it_found),
+        cmocka_unit_test(rows_that_were_passed_over_are_exported_up_to_a_limit),
         cmocka_unit_test(an_altered_byte_is_found_wherever_it_is),
         cmocka_unit_test(an_altered_byte_of_a_recovery_is_found_wherever_it_is),
         cmocka_unit_test(every_file_that_is_gone_or_cut_is_named),
