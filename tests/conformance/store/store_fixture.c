@@ -147,6 +147,18 @@ struct ward_id an_id(void)
     return id;
 }
 
+void a_deployment(struct fixture *fx)
+{
+    struct ward_effect effects[] = {{.kind = WARD_EFFECT_DEPLOYMENT,
+                                     .deployment = {.id = an_id(),
+                                                    .origin = ward_bytes_str("o"),
+                                                    .schema_version = WARD_SCHEMA_VERSION,
+                                                    .log_key = an_id(),
+                                                    .log_public_key = ward_bytes_str("k"),
+                                                    .created_us = 1}}};
+    assert_outcome(fixture_effect(fx, effects), WARD_COMMITTED);
+}
+
 void a_hash(uint8_t out[static WARD_HASH_SIZE])
 {
     assert_ok(ward_random(out, WARD_HASH_SIZE));

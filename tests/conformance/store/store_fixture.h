@@ -63,6 +63,8 @@ struct ward_head fixture_head(struct ward_store_writer *writer);
 void assert_head_unmoved(struct fixture *fx);
 
 struct ward_id an_id(void);
+/* Committed: what a snapshot needs before it has anything. */
+void a_deployment(struct fixture *fx);
 void a_hash(uint8_t out[static WARD_HASH_SIZE]);
 /* Committed: a KEK "prefix<n>" with an active version 1. */
 struct ward_id a_kek(struct fixture *fx, const char *name);
@@ -82,6 +84,7 @@ struct ward_store_snapshot a_snapshot(struct fixture *fx);
 /* The groups, each in a file of its own; the number of failures. */
 int store_suite_admin(void);
 int store_suite_commit(void);
+int store_suite_daemons(void);
 int store_suite_reads(void);
 int store_suite_jobs(void);
 int store_suite_kept(void);
