@@ -66,6 +66,20 @@ static bool node_is_sound(struct ward_bytes node)
     return node.size > 0 && node.size <= NODE_MAX;
 }
 
+static bool sightings_are_sound(struct ward_read *r)
+{
+    r->sightings.elsewhere = NULL;
+    r->sightings.n_elsewhere = 0;
+    for (size_t i = 0; i < r->sightings.n && i < WARD_STORE_SIGHTINGS_MAX; i++) {
+        const struct ward_store_sighting *sighting = &r->sightings.sightings[i];
+        if (sighting->heard_us < 0 || sighting->heard_us > sighting->since_us) {
+            return false;
+        }
+    }
+    return node_is_sound(r->sightings.node) && r->sightings.n <= WARD_STORE_SIGHTINGS_MAX &&
+           r->sightings.life_us > 0 && r->sightings.apart_us >= 0;
+}
+
 /* Clears what the read will write; false when what it asks cannot be. */
 static bool prepare_read(struct ward_read *r)
 {
@@ -162,6 +176,8 @@ static bool prepare_read(struct ward_read *r)
         return true;
     case WARD_READ_HEARTBEAT:
         return node_is_sound(r->heartbeat.node) && r->heartbeat.epoch <= INT64_MAX;
+    case WARD_READ_SIGHTINGS:
+        return sightings_are_sound(r);
     case WARD_READ_JOBS:
         r->jobs.jobs = NULL;
         r->jobs.n = 0;

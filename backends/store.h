@@ -13,7 +13,7 @@
 #include "base/status.h"
 #include "base/wipe_alloc.h"
 
-#define WARD_SCHEMA_VERSION 12
+#define WARD_SCHEMA_VERSION 13
 /* The refusal of every call while the database is not of that version. */
 #define WARD_STORE_OTHER_SCHEMA "database: its schema is of another version; migrate it"
 #define WARD_HASH_SIZE 32
@@ -171,6 +171,8 @@ enum ward_read_kind {
     WARD_READ_EMERGENCIES,    /* a page, newest first */
     WARD_READ_NODES,          /* every daemon that ever sent a heartbeat, by name, and the time */
     WARD_READ_JOBS,           /* those that run or are stuck, or all of one KEK */
+    WARD_READ_SIGHTINGS,      /* tells and learns where certificates are in use; writes, though not
+                                 durably */
     /* Three that write, durably, each in a transaction of its own. */
     WARD_READ_RESERVE,   /* takes a block of a version's wraps; NOT_FOUND: no such version */
     WARD_READ_HEARTBEAT, /* tells which epoch a daemon has in force */
@@ -191,6 +193,20 @@ struct ward_store_handover {
     uint32_t version; /* of the key that came */
     uint64_t size;
     struct ward_bytes note;
+};
+
+/* A client certificate in use from one place at one daemon, and what another daemon has of it. */
+#define WARD_STORE_SIGHTINGS_MAX 1000u
+#define WARD_STORE_ELSEWHERE_MAX 16 /* places, those heard last, of one certificate */
+struct ward_store_sighting {
+    uint8_t certificate[WARD_HASH_SIZE];
+    uint8_t place[16];
+    int64_t since_us, heard_us; /* so long ago it came, and was heard last */
+};
+struct ward_store_elsewhere {
+    uint32_t sighting; /* which of the read's own */
+    uint8_t place[16];
+    bool earlier; /* it was there before */
 };
 
 struct ward_store_key_use {
@@ -388,6 +404,16 @@ struct ward_read {
             struct ward_bytes node;
             uint64_t epoch;
         } heartbeat;
+        struct {
+            struct ward_bytes node;
+            const struct ward_store_sighting *sightings; /* no two of one certificate and place */
+            size_t n;                                    /* at most WARD_STORE_SIGHTINGS_MAX */
+            int64_t life_us;  /* what was not heard for as long, of whichever daemon, goes */
+            int64_t apart_us; /* each was heard so long after the other came: both were in use */
+            const struct ward_store_elsewhere *elsewhere; /* written: of other daemons, by sighting,
+                                                             those heard last first */
+            size_t n_elsewhere;
+        } sightings;
         struct {
             struct ward_bytes identity, request_id;
             bool found; /* written */

@@ -449,6 +449,8 @@ static ward_status answer(struct ward_memory_state *state, struct ward_read *r)
     case WARD_READ_NODES:
     case WARD_READ_HEARTBEAT:
         return ward_memory_answer_keys(state, r);
+    case WARD_READ_SIGHTINGS:
+        return ward_memory_sightings(state, r);
     }
     WARD_FAIL(WARD_E_INTERNAL);
 }

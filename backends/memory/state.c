@@ -77,6 +77,14 @@ static int compare_key_uses(const struct ward_memory_key_use *a,
     return order != 0 ? order : ward_bytes_cmp(a->node, b->node);
 }
 
+static int compare_sightings(const struct ward_memory_sighting *a,
+                             const struct ward_memory_sighting *b)
+{
+    int order = memcmp(a->certificate, b->certificate, sizeof(a->certificate));
+    order = order != 0 ? order : ward_bytes_cmp(a->node, b->node);
+    return order != 0 ? order : memcmp(a->place, b->place, sizeof(a->place));
+}
+
 static int compare_job_parts(const struct ward_job_place *a, const struct ward_job_place *b)
 {
     int order = compare_ids(&a->job, &b->job);
@@ -135,6 +143,8 @@ static int compare(enum ward_memory_table table, const void *a, const void *b)
         return FIELD(ward_bytes_cmp, ward_store_node, name);
     case WARD_TABLE_JOB:
         return ID_FIELD(ward_store_job, id);
+    case WARD_TABLE_SIGHTING:
+        return compare_sightings(a, b);
     case WARD_TABLE_JOB_PART:
         return compare_job_parts(&AS(ward_memory_job_part, a)->place,
                                  &AS(ward_memory_job_part, b)->place);

@@ -29,6 +29,7 @@ enum ward_memory_table {
     WARD_TABLE_EMERGENCY,
     WARD_TABLE_KEY_USE,
     WARD_TABLE_NODE,
+    WARD_TABLE_SIGHTING,
     WARD_TABLE_JOB,
     WARD_TABLE_JOB_PART,
     WARD_MEMORY_TABLES, /* how many */
@@ -56,6 +57,12 @@ struct ward_memory_audit {
     uint64_t first;
     uint32_t count;
     struct ward_bytes leaves;
+};
+
+struct ward_memory_sighting {
+    uint8_t certificate[WARD_HASH_SIZE], place[16];
+    struct ward_bytes node;
+    int64_t since_us, heard_us; /* by the store's clock */
 };
 
 struct ward_memory_job_part {
@@ -106,6 +113,8 @@ ward_status ward_memory_apply(struct ward_memory_state *state, const struct ward
 
 /* read_keys.c */
 ward_status ward_memory_answer_keys(struct ward_memory_state *state, struct ward_read *read);
+/* sightings.c */
+ward_status ward_memory_sightings(struct ward_memory_state *state, struct ward_read *r);
 /* jobs.c */
 ward_status ward_memory_apply_job(struct ward_memory_state *state,
                                   const struct ward_effect *effect);

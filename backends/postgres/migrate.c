@@ -18,7 +18,8 @@
 static const char *const steps[WARD_SCHEMA_VERSION] = {
     ward_pg_schema_001, ward_pg_schema_002, ward_pg_schema_003, ward_pg_schema_004,
     ward_pg_schema_005, ward_pg_schema_006, ward_pg_schema_007, ward_pg_schema_008,
-    ward_pg_schema_009, ward_pg_schema_010, ward_pg_schema_011, ward_pg_schema_012};
+    ward_pg_schema_009, ward_pg_schema_010, ward_pg_schema_011, ward_pg_schema_012,
+    ward_pg_schema_013};
 
 /* One command or script, constant text; the last result is given back. */
 static ward_status run(struct ward_pg_conn *conn, const char *sql, const char *param,

@@ -152,6 +152,8 @@ static ward_status send_one(struct ward_pg_conn *conn, const struct ward_read *r
     case WARD_READ_NODES:
     case WARD_READ_HEARTBEAT:
         return ward_pg_send_keys(conn, r);
+    case WARD_READ_SIGHTINGS:
+        return ward_pg_send_sightings(conn, r);
     case WARD_READ_JOBS:
         return ward_pg_send_jobs(conn, r);
     case WARD_READ_JOB_CLAIM:
@@ -195,6 +197,7 @@ ward_status ward_pg_query_send(struct ward_pg_conn *conn, const struct ward_pg_q
     case WARD_READ_HELD:
     case WARD_READ_NODES:
     case WARD_READ_HEARTBEAT:
+    case WARD_READ_SIGHTINGS:
     case WARD_READ_EMERGENCIES:
     case WARD_READ_JOBS:
     case WARD_READ_JOB_CLAIM:
@@ -408,6 +411,8 @@ ward_status ward_pg_query_take(const struct ward_pg_query *query, const PGresult
     case WARD_READ_NODES:
     case WARD_READ_HEARTBEAT:
         return ward_pg_take_keys(query->reads[0], result);
+    case WARD_READ_SIGHTINGS:
+        return ward_pg_take_sightings(query->reads[0], result);
     case WARD_READ_JOBS:
         return ward_pg_take_jobs(query->reads[0], result);
     case WARD_READ_JOB_CLAIM:

@@ -35,6 +35,7 @@ static bool together(enum ward_read_kind kind)
     case WARD_READ_HELD:
     case WARD_READ_NODES:
     case WARD_READ_HEARTBEAT:
+    case WARD_READ_SIGHTINGS:
     case WARD_READ_EMERGENCIES:
     case WARD_READ_JOBS:
     case WARD_READ_JOB_CLAIM:
@@ -50,7 +51,7 @@ static const enum ward_read_kind order[] = {
     WARD_READ_NODES,       WARD_READ_POLICY,      WARD_READ_POLICIES,       WARD_READ_KEY_USE,
     WARD_READ_EMERGENCIES, WARD_READ_JOBS,        WARD_READ_JOB_CLAIM,      WARD_READ_AUDIT,
     WARD_READ_REWRAP_PAGE, WARD_READ_REKEY_PAGE,  WARD_READ_ROWS,           WARD_READ_REKEY_LEFT,
-    WARD_READ_HELD,        WARD_READ_HANDOVERS,   WARD_READ_CHECKPOINTS,
+    WARD_READ_HELD,        WARD_READ_HANDOVERS,   WARD_READ_CHECKPOINTS,    WARD_READ_SIGHTINGS,
 };
 #define N_KINDS (sizeof(order) / sizeof(order[0]))
 

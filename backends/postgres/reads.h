@@ -28,6 +28,9 @@ ward_status ward_pg_take_proposals_page(const struct ward_pg_query *query, const
 /* read_keys.c */
 ward_status ward_pg_send_keys(struct ward_pg_conn *conn, const struct ward_read *read);
 ward_status ward_pg_take_keys(struct ward_read *read, const PGresult *result);
+/* sightings.c */
+ward_status ward_pg_send_sightings(struct ward_pg_conn *conn, const struct ward_read *read);
+ward_status ward_pg_take_sightings(struct ward_read *read, const PGresult *result);
 /* jobs.c */
 ward_status ward_pg_send_jobs(struct ward_pg_conn *conn, const struct ward_read *r);
 ward_status ward_pg_send_claim(struct ward_pg_conn *conn, const struct ward_read *r);

@@ -54,6 +54,8 @@ struct statement {
     "FROM ward.job j CROSS JOIN LATERAL (SELECT coalesce(sum(done), 0)::bigint AS done, " \
     "coalesce(sum(failed), 0)::bigint AS failed FROM ward.job_part WHERE job = j.id) p "
 
+#define ELSEWHERE_MAX WARD_STRING(WARD_STORE_ELSEWHERE_MAX)
+
 #define EMERGENCY_COLUMNS                                           \
     "e.id, e.identity, e.collection, e.subject_hash, e.opened_us, " \
     "e.expires_us, e.closed_us"
@@ -292,6 +294,32 @@ static const struct statement statements[WARD_PG_STATEMENTS] = {
                            " + $3::bigint) ON CONFLICT (name) DO UPDATE "
                            "SET epoch = excluded.epoch, seen_us = excluded.seen_us",
                            R},
+
+    /* What is too old goes, of every daemon; what this one sends now is not among it, since one
+     * statement may not touch a row twice. */
+    [WARD_PG_SIGHTINGS] =
+        {"sightings",
+         "WITH now AS (SELECT " NOW_US " AS us), "
+         "sent AS (SELECT w.certificate, w.place, w.ord, now.us - w.since AS since_us, "
+         "now.us - w.heard AS heard_us "
+         "FROM now, unnest($2::bytea[], $3::bytea[], $4::bigint[], $5::bigint[]) "
+         "WITH ORDINALITY AS w (certificate, place, since, heard, ord)), "
+         "gone AS (DELETE FROM ward.sighting s "
+         "WHERE s.heard_us < (SELECT us FROM now) - $6::bigint AND (s.node <> $1::text "
+         "OR (s.certificate, s.place) NOT IN (SELECT certificate, place FROM sent))), "
+         "kept AS (INSERT INTO ward.sighting (certificate, node, place, since_us, heard_us) "
+         "SELECT certificate, $1::text, place, since_us, heard_us FROM sent "
+         "ON CONFLICT (certificate, node, place) DO UPDATE "
+         "SET since_us = excluded.since_us, heard_us = excluded.heard_us) "
+         "SELECT sent.ord, o.place, o.since_us < sent.since_us FROM now, sent "
+         "CROSS JOIN LATERAL (SELECT s.place, s.since_us, s.heard_us FROM ward.sighting s "
+         "WHERE s.certificate = sent.certificate AND s.node <> $1::text "
+         "AND s.place <> sent.place AND s.heard_us >= now.us - $6::bigint "
+         "AND s.heard_us > sent.since_us + $7::bigint "
+         "AND sent.heard_us > s.since_us + $7::bigint "
+         "ORDER BY s.heard_us DESC, s.place, s.node "
+         "LIMIT " ELSEWHERE_MAX ") o ORDER BY sent.ord, o.heard_us DESC, o.place",
+         R},
 
     [WARD_PG_HEAD] = {"head", HEAD_COLUMNS, W},
     [WARD_PG_HEAD_LOCK] = {"head_lock", HEAD_COLUMNS " FOR UPDATE", W},

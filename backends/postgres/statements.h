@@ -48,6 +48,7 @@ enum ward_pg_statement {
     WARD_PG_CLAIM_JOB_PART,
     WARD_PG_RESERVE,
     WARD_PG_HEARTBEAT,
+    WARD_PG_SIGHTINGS,
     /* head */
     WARD_PG_HEAD,
     WARD_PG_HEAD_LOCK,

@@ -47,7 +47,7 @@ static int run(const struct store_under_test *which)
     store_under_test = which;
     return store_suite_admin() + store_suite_commit() + store_suite_reads() + store_suite_kept() +
            store_suite_life() + store_suite_daemons() + store_suite_emergencies() +
-           store_suite_jobs() + store_suite_rekey() + store_suite_race();
+           store_suite_jobs() + store_suite_rekey() + store_suite_sightings() + store_suite_race();
 }
 
 int main(int argc, char **argv)

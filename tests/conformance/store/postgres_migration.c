@@ -292,7 +292,7 @@ static void run_steps(long from, long to)
     static const char *const steps[] = {ward_pg_schema_001, ward_pg_schema_002, ward_pg_schema_003,
                                         ward_pg_schema_004, ward_pg_schema_005, ward_pg_schema_006,
                                         ward_pg_schema_007, ward_pg_schema_008, ward_pg_schema_009,
-                                        ward_pg_schema_010, ward_pg_schema_011};
+                                        ward_pg_schema_010, ward_pg_schema_011, ward_pg_schema_012};
     for (long i = from; i <= to; i++) {
         run_step(steps[i - 1]);
     }
@@ -378,6 +378,26 @@ static void schema_11_becomes_12_and_its_owner_puts_subject_keys_in_order(void *
     postgres_sql(&pg, "CLUSTER ward.subject_key USING subject_key_kek");
     assert_int_equal(postgres_number(&pg, out_of_order), 0);
     assert_int_equal(postgres_number(&pg, "SELECT count(*) FROM ward.subject_key"), 1000);
+}
+
+/* They are of minutes: the server need not write them twice. */
+static void schema_12_becomes_13_with_a_place_for_sightings(void **state)
+{
+    struct fixture *fx = *state;
+    make_schema_1();
+    run_steps(2, 12);
+    assert_ok(ward_store_postgres_migrate(pg.owner, "ward_daemon"));
+    assert_ok(new_head(fx));
+    assert_int_equal(postgres_number(&pg, "SELECT count(*) FROM pg_class WHERE oid = "
+                                          "'ward.sighting'::regclass AND relpersistence = 'u'"),
+                     1);
+    struct ward_store_sighting sighting = {.since_us = 20};
+    struct ward_read read = {
+        .kind = WARD_READ_SIGHTINGS,
+        .sightings = {
+            .node = ward_bytes_str("node"), .sightings = &sighting, .n = 1, .life_us = 1000000}};
+    assert_ok(read_one(fx, &read));
+    assert_int_equal(postgres_number(&pg, "SELECT heard_us - since_us FROM ward.sighting"), 20);
 }
 
 /* Where the owner waits for a lock that somebody else has. */
@@ -493,6 +513,7 @@ int postgres_suite_migration(void)
         T(schema_2_becomes_3_with_all_that_is_in_it),
         T(schema_8_becomes_9_with_all_that_is_in_it),
         T(schema_11_becomes_12_and_its_owner_puts_subject_keys_in_order),
+        T(schema_12_becomes_13_with_a_place_for_sightings),
         T(two_that_migrate_at_once_do_it_once),
         T(a_migration_that_fails_leaves_nothing),
         T(a_daemon_of_the_schema_before_commits_nothing_from_the_migration_on),

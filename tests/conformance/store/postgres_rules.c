@@ -58,6 +58,8 @@ static void the_daemon_cannot_change_or_delete_what_was_written(void **state)
         "TRUNCATE ward.key_use",
         "UPDATE ward.node SET name = 'x'",
         "DELETE FROM ward.node",
+        "UPDATE ward.sighting SET node = 'x'",
+        "TRUNCATE ward.sighting",
         "UPDATE ward.replay SET response = ''",
         "TRUNCATE ward.replay",
         "UPDATE ward.revocation SET value = 'x'",

@@ -92,5 +92,6 @@ int store_suite_emergencies(void);
 int store_suite_life(void);
 int store_suite_race(void);
 int store_suite_rekey(void);
+int store_suite_sightings(void);
 
 #endif
