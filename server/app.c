@@ -117,6 +117,8 @@ static ward_status start_edges(struct ward_app *app)
                                           .migrated = ward_app_migrated,
                                           .look = ward_app_look,
                                           .endings = ward_app_endings,
+                                          .heard = ward_app_heard,
+                                          .elsewhere = ward_app_elsewhere,
                                           .shared_untold = ward_app_shared_untold,
                                           .shared_told = ward_app_shared_told,
                                           .context = app,

@@ -144,6 +144,19 @@ void ward_app_endings(void *context, struct ward_endings *ret)
     ward_rpc_endings(app->rpc, ret);
 }
 
+size_t ward_app_heard(void *context, struct ward_sighting out[static WARD_SIGHTINGS_MAX])
+{
+    struct ward_app *app = context;
+    return ward_rpc_heard(app->rpc, out);
+}
+
+void ward_app_elsewhere(void *context, const struct ward_sighting *here,
+                        const struct ward_ip *other, bool earlier)
+{
+    struct ward_app *app = context;
+    ward_rpc_elsewhere(app->rpc, here, other, earlier);
+}
+
 size_t ward_app_shared_untold(void *context, struct ward_shared *out, size_t max)
 {
     struct ward_app *app = context;

@@ -64,6 +64,9 @@ void ward_app_stop_edited(void *context);
 void ward_app_migrated(void *context);
 void ward_app_altered(void *context, ward_status status);
 void ward_app_endings(void *context, struct ward_endings *ret);
+size_t ward_app_heard(void *context, struct ward_sighting out[static WARD_SIGHTINGS_MAX]);
+void ward_app_elsewhere(void *context, const struct ward_sighting *here,
+                        const struct ward_ip *other, bool earlier);
 size_t ward_app_shared_untold(void *context, struct ward_shared *out, size_t max);
 void ward_app_shared_told(void *context, const uint8_t certificate[static 32]);
 void ward_app_look(void *context, struct ward_store_reader *reader);

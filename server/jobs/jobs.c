@@ -29,6 +29,7 @@
 #define RECOVER_TICKS 300
 #define ATTEST_TICKS 36000
 #define BEAT_TICKS 100
+#define SIGHTINGS_TICKS 100
 #define REVIEWS_TICKS 50
 #define SHARED_AT_ONCE 8
 #define SMALL_ARENA (1u << 20)
@@ -48,6 +49,7 @@ struct ward_jobs {
     uint64_t told_epoch;
     struct ward_rotation_memory rotation;
     struct ward_reviews reviews;
+    struct ward_sighting sightings[WARD_SIGHTINGS_MAX];
     bool counts_reviews; /* a count is under way */
     struct ward_endings_told endings_told;
     unsigned told_tick;
@@ -241,6 +243,14 @@ static void look_for_shared(struct ward_jobs *jobs)
     }
 }
 
+static void tell_sightings(struct ward_jobs *jobs)
+{
+    if (jobs->config.heard != NULL) {
+        size_t n = jobs->config.heard(jobs->config.context, jobs->sightings);
+        ward_shared_exchange(&jobs->config, jobs->reader, jobs->sightings, n);
+    }
+}
+
 static bool wraps_reached(const struct ward_jobs *jobs)
 {
     struct ward_budget *budget = jobs->config.pipeline->budget;
@@ -266,6 +276,9 @@ static void *tick(void *argument)
             beat(jobs, n);
             look_at_endings(jobs);
             look_for_shared(jobs);
+        }
+        if (n % SIGHTINGS_TICKS == 0) {
+            tell_sightings(jobs);
         }
         if (n % PURGE_TICKS == 0) {
             purge(jobs);

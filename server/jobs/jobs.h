@@ -9,6 +9,7 @@
  *                  an alarm where a certificate or a revocation list ends, or a client certificate
  *                  is in use in two places
  *                  a heartbeat, when the epoch has moved, or ten seconds after the last
+ *   every 10 s     where client certificates are in use is told to the other daemons, and learned
  *   every 5 s      the kept answers of changes go when they are a day old
  *   every 10 s     the summary of attempts without an identity, when there were any
  *   after a change the rewrap of subject keys that are below their key's active version
@@ -43,6 +44,11 @@ struct ward_jobs_config {
     void (*look)(void *context, struct ward_store_reader *reader);
     /* When certificates and revocation lists end. NULL: nothing is known of them. */
     void (*endings)(void *context, struct ward_endings *ret);
+    /* Client certificates in use here since the last time, how many; and what another daemon says
+     * of one. NULL: daemons tell each other nothing of it. */
+    size_t (*heard)(void *context, struct ward_sighting out[static WARD_SIGHTINGS_MAX]);
+    void (*elsewhere)(void *context, const struct ward_sighting *here, const struct ward_ip *other,
+                      bool earlier);
     /* Client certificates in use in two places at once, of which nobody was told yet. NULL: they
      * are not looked for. */
     size_t (*shared_untold)(void *context, struct ward_shared *out, size_t max);

@@ -8,7 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "server/net/sightings.h"
+
 #define LISTS 1024u
+#define NEXT_FIRST 509u /* the list where the next time begins: all come first once */
 #define AGAIN_US (3600LL * 1000000)
 
 struct ward_sharing {
@@ -16,6 +19,8 @@ struct ward_sharing {
     const struct ward_cidr *one_source;
     size_t n_one_source;
     struct ward_sharing_place *lists[LISTS];
+    unsigned first;
+    struct ward_sightings *sightings;
     struct found {
         struct ward_shared shared;
         bool used, told;
@@ -27,6 +32,11 @@ ward_status ward_sharing_new(const struct ward_cidr *one_source, size_t n,
 {
     struct ward_sharing *sharing = calloc(1, sizeof(*sharing));
     WARD_ENSURE(sharing != NULL, WARD_E_EXHAUSTED);
+    ward_status status = ward_sightings_new(&sharing->sightings);
+    if (!ward_ok(status)) {
+        free(sharing);
+        return status;
+    }
     (void)pthread_mutex_init(&sharing->lock, NULL); /* cannot fail without attributes on Linux */
     sharing->one_source = one_source;
     sharing->n_one_source = n;
@@ -38,6 +48,7 @@ void ward_sharing_free(struct ward_sharing *sharing)
 {
     if (sharing != NULL) {
         (void)pthread_mutex_destroy(&sharing->lock);
+        ward_sightings_free(sharing->sightings);
         free(sharing);
     }
 }
@@ -83,6 +94,9 @@ void ward_sharing_enter(struct ward_sharing *sharing, struct ward_sharing_place 
     place->certificate = certificate;
     place->identity = identity;
     place->ip = *ip;
+    place->entered_us = now_us;
+    place->noted_us = INT64_MIN;
+    place->heard_us = now_us;
     (void)pthread_mutex_lock(&sharing->lock);
     struct ward_sharing_place **list =
         &sharing->lists[(certificate[0] | certificate[1] << 8) % LISTS];
@@ -104,10 +118,22 @@ void ward_sharing_enter(struct ward_sharing *sharing, struct ward_sharing_place 
     (void)pthread_mutex_unlock(&sharing->lock);
 }
 
+/* Under the lock. */
+static void note(struct ward_sharing *sharing, struct ward_sharing_place *place)
+{
+    int64_t heard_us = place->heard_us;
+    if (heard_us > place->noted_us &&
+        ward_sightings_note(sharing->sightings, place->certificate, place->identity, &place->ip,
+                            place->entered_us, heard_us)) {
+        place->noted_us = heard_us;
+    }
+}
+
 void ward_sharing_leave(struct ward_sharing *sharing, struct ward_sharing_place *place)
 {
     (void)pthread_mutex_lock(&sharing->lock);
     if (place->at != NULL) {
+        note(sharing, place);
         *place->at = place->next;
         if (place->next != NULL) {
             place->next->at = place->at;
@@ -145,24 +171,25 @@ static void print(const struct ward_ip *ip, char out[static WARD_ADDRESS_SIZE])
     *strrchr(out, ':') = '\0'; /* the port */
 }
 
-static void keep(struct ward_sharing *sharing, const struct ward_sharing_place *place,
-                 int64_t now_us)
+static void keep(struct ward_sharing *sharing, const uint8_t *certificate, const char *identity,
+                 const struct ward_ip *first, const struct ward_ip *second, int64_t now_us)
 {
-    struct found *found = place_for(sharing, place->certificate, now_us);
+    struct found *found = place_for(sharing, certificate, now_us);
     if (found == NULL) {
         return;
     }
     *found = (struct found){.used = true, .shared.found_us = now_us};
     struct ward_shared *shared = &found->shared;
-    memcpy(shared->certificate, place->certificate, sizeof(shared->certificate));
-    (void)snprintf(shared->identity, sizeof(shared->identity), "%s", place->identity); /* fits */
-    print(&place->ip, shared->first);
-    print(&place->other, shared->second);
+    memcpy(shared->certificate, certificate, sizeof(shared->certificate));
+    (void)snprintf(shared->identity, sizeof(shared->identity), "%s", identity); /* fits */
+    print(first, shared->first);
+    print(second, shared->second);
 }
 
 bool ward_sharing_tick(struct ward_sharing *sharing, struct ward_sharing_place *place,
                        int64_t heard_us, int64_t now_us)
 {
+    atomic_store_explicit(&place->heard_us, heard_us, memory_order_relaxed);
     if (!place->suspected) {
         return false;
     }
@@ -170,11 +197,39 @@ bool ward_sharing_tick(struct ward_sharing *sharing, struct ward_sharing_place *
     bool ask = heard_us <= place->since_us && !place->asked;
     place->asked = true;
     if (heard_us > place->since_us) {
-        keep(sharing, place, now_us);
+        keep(sharing, place->certificate, place->identity, &place->ip, &place->other, now_us);
         place->suspected = false;
     }
     (void)pthread_mutex_unlock(&sharing->lock);
     return ask;
+}
+
+size_t ward_sharing_heard(struct ward_sharing *sharing,
+                          struct ward_sighting out[static WARD_SIGHTINGS_MAX])
+{
+    (void)pthread_mutex_lock(&sharing->lock);
+    sharing->first += NEXT_FIRST;
+    for (unsigned i = 0; i < LISTS; i++) {
+        for (struct ward_sharing_place *open = sharing->lists[(sharing->first + i) % LISTS];
+             open != NULL; open = open->next) {
+            note(sharing, open);
+        }
+    }
+    size_t n = ward_sightings_take(sharing->sightings, out);
+    (void)pthread_mutex_unlock(&sharing->lock);
+    return n;
+}
+
+void ward_sharing_elsewhere(struct ward_sharing *sharing, const struct ward_sighting *here,
+                            const struct ward_ip *other, bool earlier, int64_t now_us)
+{
+    if (!elsewhere(sharing, &here->ip, other)) {
+        return;
+    }
+    (void)pthread_mutex_lock(&sharing->lock);
+    keep(sharing, here->certificate, here->identity, earlier ? other : &here->ip,
+         earlier ? &here->ip : other, now_us);
+    (void)pthread_mutex_unlock(&sharing->lock);
 }
 
 static size_t copy(struct ward_sharing *sharing, bool untold, int64_t since_us,

@@ -9,7 +9,11 @@
  *               A is suspected, and asked by a ping             told, once an hour at most
  *
  * A peer that moved to another address leaves a connection behind that is never heard again, and of
- * which nothing is told. Any thread. */
+ * which nothing is told.
+ *
+ * Other daemons see other connections. What was heard here is taken from time to time to be told to
+ * them, and what they say is held against it by the same rules. Nobody is asked by a ping for it.
+ * Any thread. */
 #ifndef WARD_SERVER_NET_SHARING_H
 #define WARD_SERVER_NET_SHARING_H
 
@@ -26,8 +30,10 @@ struct ward_sharing_place {
     struct ward_sharing_place *next, **at; /* at NULL: it did not enter */
     const uint8_t *certificate;
     const char *identity;
-    struct ward_ip ip, other; /* other: from where the certificate was used as well */
-    int64_t since_us;
+    struct ward_ip ip, other;     /* other: from where the certificate was used as well */
+    int64_t entered_us, noted_us; /* noted: what was heard until then is told, or to be told */
+    atomic_int_fast64_t heard_us;
+    int64_t since_us; /* other came */
     bool asked;
     atomic_bool suspected;
 };
@@ -47,6 +53,14 @@ void ward_sharing_enter(struct ward_sharing *sharing, struct ward_sharing_place 
 bool ward_sharing_tick(struct ward_sharing *sharing, struct ward_sharing_place *place,
                        int64_t heard_us, int64_t now_us);
 void ward_sharing_leave(struct ward_sharing *sharing, struct ward_sharing_place *place);
+
+/* What was heard since the last time, connections that have left among it; how many. */
+size_t ward_sharing_heard(struct ward_sharing *sharing,
+                          struct ward_sighting out[static WARD_SIGHTINGS_MAX]);
+/* Another daemon heard the certificate from elsewhere at the same time. earlier: it came there
+ * before it came here. */
+void ward_sharing_elsewhere(struct ward_sharing *sharing, const struct ward_sighting *here,
+                            const struct ward_ip *other, bool earlier, int64_t now_us);
 
 /* Those that nobody was told of yet; how many. */
 size_t ward_sharing_untold(struct ward_sharing *sharing, struct ward_shared *out, size_t max);

@@ -61,6 +61,13 @@ ward_status ward_rpc_new(const struct ward_rpc_config *config,
 int64_t ward_rpc_certificate_end_us(const struct ward_rpc *rpc);
 /* When that, the CAs of clients and their revocation lists end. Any thread. */
 void ward_rpc_endings(const struct ward_rpc *rpc, struct ward_endings *ret);
+/* Client certificates in use here since the last time, to be told to other daemons; how many. Any
+ * thread. */
+size_t ward_rpc_heard(const struct ward_rpc *rpc,
+                      struct ward_sighting out[static WARD_SIGHTINGS_MAX]);
+/* What another daemon says of one: see server/net/sharing.h. Any thread. */
+void ward_rpc_elsewhere(const struct ward_rpc *rpc, const struct ward_sighting *here,
+                        const struct ward_ip *other, bool earlier);
 /* Client certificates in use in two places at once: those that nobody was told of yet, and all that
  * were found since then (monotonic). How many. Any thread. */
 size_t ward_rpc_shared_untold(const struct ward_rpc *rpc, struct ward_shared *out, size_t max);

@@ -296,6 +296,19 @@ void ward_rpc_endings(const struct ward_rpc *rpc, struct ward_endings *ret)
     ward_tls_endings(rpc->tls, ret);
 }
 
+size_t ward_rpc_heard(const struct ward_rpc *rpc,
+                      struct ward_sighting out[static WARD_SIGHTINGS_MAX])
+{
+    return ward_sharing_heard(rpc->sharing, out);
+}
+
+void ward_rpc_elsewhere(const struct ward_rpc *rpc, const struct ward_sighting *here,
+                        const struct ward_ip *other, bool earlier)
+{
+    ward_sharing_elsewhere(rpc->sharing, here, other, earlier,
+                           ward_monotonic_us(&ward_clock_system));
+}
+
 size_t ward_rpc_shared_untold(const struct ward_rpc *rpc, struct ward_shared *out, size_t max)
 {
     return ward_sharing_untold(rpc->sharing, out, max);

@@ -12,6 +12,8 @@
 #include <arpa/inet.h>
 #include <cmocka.h>
 
+#include "server/net/sightings.h"
+
 #define SECOND 1000000LL
 #define HOUR (3600 * SECOND)
 
@@ -223,6 +225,131 @@ static void memory_is_bounded_and_what_is_not_told_stays(void **state)
     assert_int_equal(untold(), 1);
 }
 
+/* ---- for other daemons ---- */
+
+static struct ward_sighting sightings[WARD_SIGHTINGS_MAX];
+
+static struct ward_ip ip_of(const char *address)
+{
+    struct ward_cidr one;
+    assert_true(ward_cidr_parse(address, &one));
+    return one.ip;
+}
+
+static void what_was_heard_is_taken_once(void **state)
+{
+    (void)state;
+    struct ward_sharing_place a, b;
+    assert_int_equal(ward_sharing_heard(sharing, sightings), 0);
+    enter(&a, cert_a, "192.0.2.1");
+    int64_t came_us = now - SECOND;
+    (void)tick(&a, now);
+    assert_int_equal(ward_sharing_heard(sharing, sightings), 1);
+    assert_memory_equal(sightings[0].certificate, cert_a, 32);
+    assert_string_equal(sightings[0].identity, "spiffe://test/app");
+    assert_int_equal(sightings[0].since_us, came_us);
+    assert_int_equal(sightings[0].heard_us, now);
+    (void)tick(&a, now);
+    assert_int_equal(ward_sharing_heard(sharing, sightings), 0); /* silent since */
+    now += SECOND;
+    (void)tick(&a, now);
+    enter(&b, cert_b, "2001:db8::1:2");
+    ward_sharing_leave(sharing, &a);
+    ward_sharing_leave(sharing, &b);
+    assert_int_equal(ward_sharing_heard(sharing, sightings), 2); /* they have left since */
+    struct ward_ip place = ip_of("2001:db8::");
+    assert_memory_equal(&sightings[1].place, &place, sizeof(place));
+    assert_int_equal(ward_sharing_heard(sharing, sightings), 0);
+}
+
+static void connections_of_one_place_are_one_sighting(void **state)
+{
+    (void)state;
+    struct ward_sharing_place a, b, c;
+    enter(&a, cert_a, "2001:db8::1");
+    int64_t came_us = now - SECOND;
+    enter(&b, cert_a, "2001:db8::2");
+    (void)tick(&a, now);
+    (void)tick(&b, now + SECOND);
+    assert_int_equal(ward_sharing_heard(sharing, sightings), 1);
+    assert_int_equal(sightings[0].since_us, came_us);
+    assert_int_equal(sightings[0].heard_us, now + SECOND);
+    ward_sharing_leave(sharing, &a);
+    ward_sharing_leave(sharing, &b);
+    (void)ward_sharing_heard(sharing, sightings);
+    /* It was away in between, and need not have been there. */
+    enter(&a, cert_a, "192.0.2.1");
+    now += SECOND;
+    enter(&c, cert_a, "192.0.2.1");
+    assert_int_equal(ward_sharing_heard(sharing, sightings), 1);
+    assert_int_equal(sightings[0].since_us, now - SECOND);
+    ward_sharing_leave(sharing, &a);
+    ward_sharing_leave(sharing, &c);
+}
+
+static void what_is_told_to_others_is_bounded_for_each_certificate(void **state)
+{
+    (void)state;
+    static struct ward_sharing_place all[2 * WARD_SIGHTINGS_MAX];
+    for (unsigned i = 0; i < 20; i++) {
+        char address[32];
+        (void)snprintf(address, sizeof(address), "192.0.2.%u", i);
+        enter(&all[i], cert_a, address);
+        ward_sharing_leave(sharing, &all[i]);
+    }
+    assert_int_equal(ward_sharing_heard(sharing, sightings), WARD_SIGHTINGS_OF_ONE);
+    for (unsigned i = 0; i < WARD_SIGHTINGS_OF_ONE; i++) {
+        assert_true(sightings[i].heard_us >= now - WARD_SIGHTINGS_OF_ONE * SECOND); /* the last */
+    }
+    static uint8_t certificates[2 * WARD_SIGHTINGS_MAX][32];
+    for (unsigned i = 0; i < 2 * WARD_SIGHTINGS_MAX; i++) {
+        certificates[i][0] = (uint8_t)i;
+        certificates[i][1] = (uint8_t)(i >> 8);
+        enter(&all[i], certificates[i], "192.0.2.1");
+    }
+    unsigned n = 0, turns = 0;
+    for (; n < 2 * WARD_SIGHTINGS_MAX && turns < 4; turns++) {
+        n += (unsigned)ward_sharing_heard(sharing, sightings);
+    }
+    assert_int_equal(n, 2 * WARD_SIGHTINGS_MAX); /* the others the next time */
+    assert_int_equal(turns, 2);
+    for (unsigned i = 0; i < 2 * WARD_SIGHTINGS_MAX; i++) {
+        ward_sharing_leave(sharing, &all[i]);
+    }
+}
+
+static size_t elsewhere(const char *here, const char *other, bool earlier)
+{
+    struct ward_sharing_place a;
+    enter(&a, cert_a, here);
+    assert_int_equal(ward_sharing_heard(sharing, sightings), 1);
+    ward_sharing_leave(sharing, &a);
+    struct ward_ip ip = ip_of(other);
+    ward_sharing_elsewhere(sharing, &sightings[0], &ip, earlier, now);
+    return untold();
+}
+
+static void another_daemons_word_is_held_against_the_same_rules(void **state)
+{
+    (void)state;
+    struct ward_shared out;
+    assert_int_equal(elsewhere("192.0.2.1", "192.0.2.1", false), 0);
+    assert_int_equal(elsewhere("2001:db8::7", "2001:db8::", false), 0);
+    assert_int_equal(elsewhere("192.0.2.1", "2001:db8::", false), 0);
+    assert_int_equal(elsewhere("203.0.113.1", "203.0.113.15", false), 0);
+    assert_int_equal(elsewhere("203.0.113.1", "203.0.113.16", true), 1);
+    assert_int_equal(ward_sharing_untold(sharing, &out, 1), 1);
+    assert_string_equal(out.identity, "spiffe://test/app");
+    assert_string_equal(out.first, "203.0.113.16");
+    assert_string_equal(out.second, "203.0.113.1");
+    ward_sharing_told(sharing, cert_a);
+    assert_int_equal(elsewhere("192.0.2.1", "192.0.2.2", false), 0); /* within the hour */
+    now += HOUR;
+    assert_int_equal(elsewhere("192.0.2.1", "192.0.2.2", false), 1);
+    assert_int_equal(ward_sharing_untold(sharing, &out, 1), 1);
+    assert_string_equal(out.second, "192.0.2.2");
+}
+
 static void who_never_entered_may_leave(void **state)
 {
     (void)state;
@@ -245,6 +372,10 @@ int main(void)
         T(it_is_told_once_an_hour),
         T(nobody_is_asked_again_within_the_hour),
         T(memory_is_bounded_and_what_is_not_told_stays),
+        T(what_was_heard_is_taken_once),
+        T(connections_of_one_place_are_one_sighting),
+        T(what_is_told_to_others_is_bounded_for_each_certificate),
+        T(another_daemons_word_is_held_against_the_same_rules),
         T(who_never_entered_may_leave),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
