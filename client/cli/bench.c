@@ -175,11 +175,26 @@ static int64_t daemon_cpu_ns(const struct bench_in *in)
     return used.tv_sec * INT64_C(1000000000) + used.tv_nsec;
 }
 
-static void note_daemon_cpu(struct run *run, int64_t before_ns)
+/* Of the machine and of the daemon, as a measurement begins. */
+struct cpu {
+    struct bench_jiffies jiffies;
+    int64_t daemon_ns;
+};
+
+static void look_at_cpu(const struct run *run, struct cpu *ret)
 {
-    int64_t after_ns = daemon_cpu_ns(run->in);
-    bool known = before_ns >= 0 && after_ns >= before_ns && run->rows > 0;
-    run->out->daemon_us = known ? (double)(after_ns - before_ns) / 1e3 / (double)run->rows : -1;
+    bench_jiffies_read(&ret->jiffies);
+    ret->daemon_ns = daemon_cpu_ns(run->in);
+}
+
+static void note_cpu(struct run *run, const struct cpu *before)
+{
+    struct cpu after;
+    look_at_cpu(run, &after);
+    bool known = before->daemon_ns >= 0 && after.daemon_ns >= before->daemon_ns && run->rows > 0;
+    run->out->daemon_us =
+        known ? (double)(after.daemon_ns - before->daemon_ns) / 1e3 / (double)run->rows : -1;
+    run->out->stolen_percent = bench_stolen_percent(&before->jiffies, &after.jiffies);
 }
 
 static void note_error(struct run *run, struct ward_bytes text)
@@ -281,7 +296,9 @@ static void drive(struct run *run)
     if (run->out->errors > 0) {
         return;
     }
-    int64_t start = now_us(), daemon_ns = daemon_cpu_ns(run->in);
+    struct cpu cpu;
+    look_at_cpu(run, &cpu);
+    int64_t start = now_us();
     run->until_us = start + (int64_t)run->in->seconds * 1000000;
     begin_all(run);
     while (run->under_way > 0 && now_us() < run->until_us) {
@@ -290,7 +307,7 @@ static void drive(struct run *run)
     int64_t end = now_us();
     run->out->per_second =
         (double)run->rows * 1e6 / (double)((end < run->until_us ? end : run->until_us) - start);
-    note_daemon_cpu(run, daemon_ns);
+    note_cpu(run, &cpu);
     drain(run);
 }
 
@@ -333,7 +350,9 @@ static int open_all(struct run *run, struct cli *cli)
  * SETTINGS. */
 static int drive_connects(struct run *run, struct cli *cli)
 {
-    int64_t begun[256], start = now_us(), daemon_ns = daemon_cpu_ns(run->in);
+    struct cpu cpu;
+    look_at_cpu(run, &cpu);
+    int64_t begun[256], start = now_us();
     run->until_us = start + (int64_t)run->in->seconds * 1000000;
     for (size_t i = 0; i < run->n_transports; i++) {
         begun[i] = now_us();
@@ -365,7 +384,7 @@ static int drive_connects(struct run *run, struct cli *cli)
         }
     }
     run->out->per_second = (double)run->rows * 1e6 / (double)(now_us() - start);
-    note_daemon_cpu(run, daemon_ns);
+    note_cpu(run, &cpu);
     return CLI_DONE;
 }
 
@@ -419,7 +438,7 @@ static void release(struct run *run)
 int bench_run(struct cli *cli, const struct bench_case *what, const struct bench_in *in,
               struct bench_out *out)
 {
-    *out = (struct bench_out){.daemon_us = -1};
+    *out = (struct bench_out){.daemon_us = -1, .stolen_percent = -1};
     if (what->run != NULL) {
         return what->run(cli, in, out);
     }

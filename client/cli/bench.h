@@ -4,6 +4,7 @@
 #ifndef WARD_CLIENT_CLI_BENCH_H
 #define WARD_CLIENT_CLI_BENCH_H
 
+#include "client/cli/bench_stolen.h"
 #include "client/cli/cli.h"
 #include "client/transport.h"
 
@@ -26,6 +27,7 @@ struct bench_in {
 struct bench_out {
     double per_second;                /* keys, rows or connections; bytes of seal and open */
     double daemon_us;                 /* its CPU time for each of them; below 0: not known */
+    double stolen_percent;            /* of the CPU, by the host; below 0: not known */
     struct bench_histogram latencies; /* of calls */
     uint64_t errors;
     char first_error[512];

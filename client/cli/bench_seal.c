@@ -64,6 +64,8 @@ static int measure(struct cli *cli, const struct bench_in *in, bool opening, str
     uint64_t done = 0;
     int64_t start = ward_monotonic_us(&ward_clock_system), now = start;
     double cpu = cpu_seconds();
+    struct bench_jiffies before, after;
+    bench_jiffies_read(&before);
     do {
         int64_t begun = now;
         if (run_one(cli, in, opening, from, size, &nowhere, &error) != WARD_RC_OK) {
@@ -75,6 +77,8 @@ static int measure(struct cli *cli, const struct bench_in *in, bool opening, str
     } while (now - start < (int64_t)in->seconds * 1000000);
     cpu = cpu_seconds() - cpu;
     out->per_second = cpu > 0 ? (double)done / cpu : 0;
+    bench_jiffies_read(&after);
+    out->stolen_percent = bench_stolen_percent(&before, &after);
     return CLI_DONE;
 }
 

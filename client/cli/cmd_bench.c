@@ -27,6 +27,9 @@ static void row_json(struct cli_doc *doc, const char *name, const struct bench_o
         cli_doc_decimal(doc, "daemon_cpu_us", out->daemon_us);
         cli_doc_decimal(doc, "per_second_per_core", 1e6 / out->daemon_us);
     }
+    if (out->stolen_percent >= 0) {
+        cli_doc_decimal(doc, "stolen_percent", out->stolen_percent);
+    }
     ward_json_object_end(&doc->json);
 }
 
@@ -44,6 +47,11 @@ static void row_table(struct cli_table *table, const char *name, const struct be
     decimal_cell(table, bench_histogram_ms(&out->latencies, 0.50));
     decimal_cell(table, bench_histogram_ms(&out->latencies, 0.99));
     cli_table_number(table, out->errors);
+    if (out->stolen_percent >= 0) {
+        decimal_cell(table, out->stolen_percent);
+    } else {
+        cli_table_text(table, "-");
+    }
 }
 
 static int run_cases(struct cli *cli, const struct bench_case *const *cases, size_t n,
@@ -73,7 +81,8 @@ static int run_cases(struct cli *cli, const struct bench_case *const *cases, siz
 static int measure(struct cli *cli, const struct bench_case *const *cases, size_t n,
                    const struct bench_in *in)
 {
-    static const char *const columns[] = {"NAME", "PER SECOND", "P50 MS", "P99 MS", "ERRORS"};
+    static const char *const columns[] = {"NAME",   "PER SECOND", "P50 MS",
+                                          "P99 MS", "ERRORS",     "STOLEN %"};
     struct cli_doc doc;
     struct cli_table table;
     if (cli->json) {

@@ -5,9 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include <openssl/pem.h>
 #include <sys/stat.h>
 
-#include "client/cli/bench.h"
 #include "client/cli/cli.h"
 #include "client/cli/fhir.h"
 #include "client/cli/input.h"
@@ -99,46 +99,6 @@ static void lines_lose_their_ends_and_nothing_else(void **state)
     assert_true(cli_next_line(&rest, &line));
     assert_true(ward_bytes_eq(line, WARD_BYTES_LITERAL("two")));
     assert_false(cli_next_line(&rest, &line));
-}
-
-/* ---- bench ---- */
-
-static void percentiles_are_within_three_percent(void **state)
-{
-    (void)state;
-    static struct bench_histogram histogram;
-    assert_true(bench_histogram_ms(&histogram, 0.5) < 1e-9);
-    for (uint64_t us = 1; us <= 100000; us++) {
-        bench_histogram_add(&histogram, us);
-    }
-    double p50 = bench_histogram_ms(&histogram, 0.50), p99 = bench_histogram_ms(&histogram, 0.99);
-    assert_true(p50 > 48.5 && p50 < 51.5);
-    assert_true(p99 > 96.0 && p99 < 102.0);
-    bench_histogram_add(&histogram, UINT64_MAX); /* lands in the last bucket */
-    assert_true(bench_histogram_ms(&histogram, 1.0) > 1e6);
-}
-
-static bool fine(const char *answer, size_t size, uint32_t results)
-{
-    struct ward_bytes text;
-    return bench_answer_fine(WARD_BYTES(answer, size), results, &text);
-}
-#define FINE(literal, results) fine("" literal, sizeof(literal) - 1, (results))
-
-static void an_item_that_is_an_error_is_seen_without_unpacking(void **state)
-{
-    (void)state;
-    assert_true(FINE("\x0a\x02\x10\x01\x0a\x00", 2));
-    assert_false(FINE("\x0a\x02\x10\x01\x0a\x00", 1));
-    assert_false(FINE("\x0a\x02\x0a\x00", 1)); /* results[0].error */
-    assert_false(FINE("\x0a\x05\x10\x01", 1)); /* cut */
-    assert_false(FINE("\x0a", 1));
-    assert_false(FINE("\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", 0));
-    assert_false(FINE("", 1));
-    struct ward_bytes text;
-    assert_false(
-        bench_answer_fine(WARD_BYTES_LITERAL("\x0a\x08\x0a\x06\x08\x05\x12\x02no"), 1, &text));
-    assert_true(ward_bytes_eq(text, WARD_BYTES_LITERAL("no")));
 }
 
 /* ---- bundles ---- */
@@ -570,8 +530,6 @@ int main(void)
         cmocka_unit_test(text_cannot_move_a_terminals_cursor),
         cmocka_unit_test(numbers_are_digits_within_their_range),
         cmocka_unit_test(lines_lose_their_ends_and_nothing_else),
-        cmocka_unit_test(percentiles_are_within_three_percent),
-        cmocka_unit_test(an_item_that_is_an_error_is_seen_without_unpacking),
         cmocka_unit_test(resources_are_cut_out_byte_by_byte),
         cmocka_unit_test(each_of_several_patients_has_his_own_resources),
         cmocka_unit_test(a_bare_resource_and_an_empty_bundle_are_fine),
