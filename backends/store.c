@@ -102,6 +102,7 @@ static bool prepare_read(struct ward_read *r)
     case WARD_READ_REWRAP_PAGE:
         r->rewrap.keys = NULL;
         r->rewrap.subject_hashes = NULL;
+        r->rewrap.places = NULL;
         r->rewrap.n = 0;
         if (ward_id_eq(&r->rewrap.until, &(struct ward_id){0})) {
             memset(&r->rewrap.until, 0xff, sizeof(r->rewrap.until));

@@ -309,6 +309,7 @@ struct ward_read {
             size_t n_versions;
             const struct ward_store_subject_key *keys; /* written */
             const uint8_t (*subject_hashes)[WARD_HASH_SIZE];
+            const uint64_t *places; /* for ward_rewrapped, below; of the store's own reckoning */
             size_t n;
         } rewrap;
         struct {
@@ -477,6 +478,8 @@ struct ward_rewrapped { /* compare and swap; a row that moved meanwhile is skipp
     struct ward_id id;
     struct ward_bytes old_wrapped, new_wrapped;
     uint32_t kek_version;
+    uint64_t place; /* where the read of the page said that it lies; finds it sooner, no more: one
+                       that is elsewhere by now, or of which it is 0, is found by its id */
 };
 
 /* A rekey's work on one subject key: records that it sealed are sealed by the subject's newest

@@ -119,7 +119,8 @@ static ward_status read_rewrap_page(const struct ward_memory_state *state, struc
     struct ward_store_subject_key *keys =
         WARD_ARENA_ARRAY(r->arena, struct ward_store_subject_key, limit);
     uint8_t(*hashes)[WARD_HASH_SIZE] = ward_arena_alloc(r->arena, limit * WARD_HASH_SIZE);
-    WARD_ENSURE(keys != NULL && hashes != NULL, WARD_E_EXHAUSTED);
+    uint64_t *places = WARD_ARENA_ARRAY(r->arena, uint64_t, limit); /* rows have none here */
+    WARD_ENSURE(keys != NULL && hashes != NULL && places != NULL, WARD_E_EXHAUSTED);
     for (size_t i = 0; i < rows->n && n < limit; i++) {
         const struct ward_memory_subject_key *row = rows->rows[i];
         if (on_page(row, r)) {
@@ -129,6 +130,7 @@ static ward_status read_rewrap_page(const struct ward_memory_state *state, struc
     }
     r->rewrap.keys = keys;
     r->rewrap.subject_hashes = (const uint8_t(*)[WARD_HASH_SIZE])hashes;
+    r->rewrap.places = places;
     r->rewrap.n = n;
     return copied(&copier);
 }

@@ -113,7 +113,8 @@ ward_status ward_pg_send_records(struct ward_pg_conn *conn, const struct ward_co
     return ward_pg_send(conn, WARD_PG_INSERT_RECORDS);
 }
 
-ward_status ward_pg_send_rewrapped(struct ward_pg_conn *conn, const struct ward_commit *commit)
+ward_status ward_pg_send_rewrapped(struct ward_pg_conn *conn, const struct ward_commit *commit,
+                                   bool by_place)
 {
     size_t n = commit->n_rewrapped;
     ward_auto(freep) const struct ward_rewrapped **r = (const struct ward_rewrapped **)sorted(
@@ -127,6 +128,10 @@ ward_status ward_pg_send_rewrapped(struct ward_pg_conn *conn, const struct ward_
     ARRAY(conn, WARD_PG_BYTEA, n, ward_pg_array_bytes, r[i]->old_wrapped);
     ARRAY(conn, WARD_PG_BYTEA, n, ward_pg_array_bytes, r[i]->new_wrapped);
     ARRAY(conn, WARD_PG_INT4, n, ward_pg_array_u32, r[i]->kek_version);
+    if (!by_place) {
+        return ward_pg_send(conn, WARD_PG_REWRAP_BY_ID);
+    }
+    ARRAY(conn, WARD_PG_TID, n, ward_pg_array_place, r[i]->place);
     return ward_pg_send(conn, WARD_PG_REWRAP);
 }
 

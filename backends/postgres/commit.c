@@ -70,14 +70,12 @@ static bool is_ended_by_sync(const struct ward_pg_writer *writer, const struct w
            commit->n_rekeyed_keys == 0 && commit->n_replays == 0;
 }
 
-/* Queues everything before COMMIT. ret_n: how many results that makes; ret_rewrap: which of them is
- * the rewrap's, or -1. */
-static ward_status send_all(struct ward_pg_writer *writer, const struct ward_commit *commit,
-                            size_t *ret_n, ptrdiff_t *ret_rewrap)
+/* Queues what comes before a rewrap's rows. ret_n: how many results that makes. */
+static ward_status send_first(struct ward_pg_writer *writer, const struct ward_commit *commit,
+                              size_t *ret_n)
 {
     struct ward_pg_conn *conn = &writer->conn;
     size_t n = 0;
-    *ret_rewrap = -1;
     if (!writer->locked && !is_ended_by_sync(writer, commit)) {
         WARD_TRY(ward_pg_send(conn, WARD_PG_BEGIN));
         n++;
@@ -96,19 +94,21 @@ static ward_status send_all(struct ward_pg_writer *writer, const struct ward_com
         WARD_TRY(ward_pg_send_records(conn, commit));
         n++;
     }
-    if (commit->n_rewrapped > 0) {
-        WARD_TRY(ward_pg_send_rewrapped(conn, commit));
-        *ret_rewrap = (ptrdiff_t)n++;
-    }
+    *ret_n = n;
+    return WARD_OK;
+}
+
+/* And what comes behind them, before COMMIT. n: results that are to come already. */
+static ward_status send_rest(struct ward_pg_conn *conn, const struct ward_commit *commit, size_t *n)
+{
     if (commit->n_rekeyed_keys > 0) {
         WARD_TRY(ward_pg_send_rekeyed(conn, commit));
-        n++;
+        (*n)++;
     }
     if (commit->n_replays > 0) {
         WARD_TRY(ward_pg_send_replays(conn, commit));
-        n++;
+        (*n)++;
     }
-    *ret_n = n;
     return WARD_OK;
 }
 
@@ -125,6 +125,23 @@ static void failed(struct answer *answer, ward_status status)
     answer->status = status;
     answer->outcome = status.domain == WARD_DOMAIN_SQLSTATE ? ward_sqlstate_outcome(status.foreign)
                                                             : WARD_COMMIT_UNKNOWN;
+}
+
+/* COMMIT was never queued, so closing undoes all; a value that cannot be sent is our bug. */
+static void unsent(struct ward_pg_conn *conn, struct answer *answer, ward_status status)
+{
+    ward_pg_drop(conn);
+    bool ours = status.code == WARD_E_INTERNAL;
+    answer->outcome = ours ? WARD_COMMIT_FAILED : WARD_COMMIT_UNAVAILABLE;
+    answer->status = status;
+}
+
+/* Ends what an error aborted, before COMMIT was queued. */
+static void abandon(struct ward_pg_conn *conn)
+{
+    if (conn->pg != NULL && (!ward_ok(ward_pg_sync(conn)) || !ward_ok(ward_pg_end(conn)))) {
+        ward_pg_drop(conn);
+    }
 }
 
 /* COMMIT itself: only an ERROR is a rollback for sure; a session that was ended in it may have done
@@ -173,20 +190,55 @@ static void read_until_sync(struct ward_pg_conn *conn, size_t n, struct answer *
     }
 }
 
-static void read_all(struct ward_pg_conn *conn, size_t n, ptrdiff_t rewrap, struct answer *answer)
+/* Of n statements before COMMIT. ret_rows: how many rows the last of them wrote. */
+static void read_results(struct ward_pg_conn *conn, size_t n, struct answer *answer,
+                         uint32_t *ret_rows)
 {
-    *answer = (struct answer){.outcome = WARD_COMMITTED};
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < n && answer->outcome == WARD_COMMITTED; i++) {
         ward_auto(ward_pg_clearp) PGresult *result = NULL;
         ward_status status = ward_pg_result(conn, &result);
         if (!ward_ok(status)) {
             failed(answer, status);
-            break;
-        }
-        if ((ptrdiff_t)i == rewrap) {
-            answer->rewrapped = (uint32_t)strtoul(PQcmdTuples(result), NULL, 10);
+        } else if (i + 1 == n) {
+            *ret_rows = (uint32_t)strtoul(PQcmdTuples(result), NULL, 10);
         }
     }
+}
+
+/* A rewrap's rows, found where they were read; and those that something has laid elsewhere since
+ * by their ids, in the same transaction. That is rare, so it is worth a wait for the first answer.
+ * Reads the results of the n statements before, too; whatever they are, COMMIT is not queued. */
+static void rewrap(struct ward_pg_conn *conn, const struct ward_commit *commit, size_t n,
+                   struct answer *answer)
+{
+    uint32_t found = 0, rows[] = {0, 0};
+    for (int by_id = 0; by_id < 2 && answer->outcome == WARD_COMMITTED; by_id++) {
+        ward_status status = ward_pg_send_rewrapped(conn, commit, by_id == 0);
+        if (ward_ok(status)) {
+            status = ward_pg_ask(conn);
+        }
+        if (!ward_ok(status)) {
+            unsent(conn, answer, status);
+            return;
+        }
+        read_results(conn, n + 1, answer, &rows[by_id]);
+        found += rows[by_id];
+        n = 0;
+        if (found >= commit->n_rewrapped) {
+            break;
+        }
+    }
+    answer->rewrapped = found;
+    if (answer->outcome == WARD_COMMIT_UNKNOWN) {
+        answer->outcome = WARD_COMMIT_UNAVAILABLE; /* the server went before it heard of COMMIT */
+    }
+}
+
+/* What is left of n statements before COMMIT, and COMMIT's own. */
+static void read_all(struct ward_pg_conn *conn, size_t n, struct answer *answer)
+{
+    uint32_t rows = 0;
+    read_results(conn, n, answer, &rows);
     if (answer->outcome == WARD_COMMITTED) {
         read_commit(conn, answer);
     }
@@ -223,22 +275,28 @@ static void run(struct ward_pg_writer *writer, const struct ward_commit *commit,
 {
     struct ward_pg_conn *conn = &writer->conn;
     size_t n = 0;
-    ptrdiff_t rewrap = -1;
     ward_status status = prepare(writer);
     if (!ward_ok(status)) {
         *answer = (struct answer){.outcome = WARD_COMMIT_UNAVAILABLE, .status = status};
         return;
     }
     conn->warned = false;
-    conn->await.many = commit->n_leaves > WARD_AWAKE_FEW;
-    status = send_all(writer, commit, &n, &rewrap);
+    conn->await.many = commit->n_leaves > WARD_AWAKE_FEW || commit->n_rewrapped > WARD_AWAKE_FEW;
+    *answer = (struct answer){.outcome = WARD_COMMITTED};
+    status = send_first(writer, commit, &n);
+    if (ward_ok(status) && commit->n_rewrapped > 0) {
+        rewrap(conn, commit, n, answer);
+        n = 0;
+    }
+    if (answer->outcome != WARD_COMMITTED) {
+        abandon(conn);
+        return;
+    }
+    if (ward_ok(status)) {
+        status = send_rest(conn, commit, &n);
+    }
     if (!ward_ok(status)) {
-        /* COMMIT was never queued, so closing undoes all; a value that cannot be sent is our bug.
-         */
-        ward_pg_drop(conn);
-        bool ours = status.code == WARD_E_INTERNAL;
-        *answer = (struct answer){.outcome = ours ? WARD_COMMIT_FAILED : WARD_COMMIT_UNAVAILABLE,
-                                  .status = status};
+        unsent(conn, answer, status);
         return;
     }
     bool plain = is_ended_by_sync(writer, commit);
@@ -253,7 +311,7 @@ static void run(struct ward_pg_writer *writer, const struct ward_commit *commit,
     if (plain) {
         read_until_sync(conn, n, answer);
     } else {
-        read_all(conn, n, rewrap, answer);
+        read_all(conn, n, answer);
     }
     if (answer->outcome == WARD_COMMITTED && conn->warned) {
         answer->outcome = WARD_COMMIT_UNKNOWN; /* done here, not confirmed by the standby */

@@ -73,6 +73,14 @@ ward_status ward_pg_sync(struct ward_pg_conn *conn)
     return WARD_OK;
 }
 
+ward_status ward_pg_ask(struct ward_pg_conn *conn)
+{
+    if (PQsendFlushRequest(conn->pg) != 1) {
+        return lost(conn, WARD_HERE);
+    }
+    return WARD_OK;
+}
+
 /* Polls the socket once. DEADLINE when there is no time left. */
 static ward_status poll_socket(struct ward_pg_conn *conn, short events)
 {

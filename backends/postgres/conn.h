@@ -44,6 +44,8 @@ void ward_pg_deadline(struct ward_pg_conn *conn, int timeout_ms);
 ward_status ward_pg_send(struct ward_pg_conn *conn, enum ward_pg_statement statement);
 /* Ends what one error aborts, and hands all to the kernel that it takes. */
 ward_status ward_pg_sync(struct ward_pg_conn *conn);
+/* Has the server answer what was queued, without an end of it. */
+ward_status ward_pg_ask(struct ward_pg_conn *conn);
 
 /* The next statement's result; PQclear it. An error of the server: its status, foreign is the
  * SQLSTATE and the connection stays. CANCELLED: skipped, since one before it failed. Lost or late:

@@ -9,7 +9,9 @@
 /* Bulk effects, each kind one statement, its rows sorted by key. */
 ward_status ward_pg_send_subject_keys(struct ward_pg_conn *conn, const struct ward_commit *commit);
 ward_status ward_pg_send_records(struct ward_pg_conn *conn, const struct ward_commit *commit);
-ward_status ward_pg_send_rewrapped(struct ward_pg_conn *conn, const struct ward_commit *commit);
+/* By the rows' places; or by their ids, which finds those that lie elsewhere by now. */
+ward_status ward_pg_send_rewrapped(struct ward_pg_conn *conn, const struct ward_commit *commit,
+                                   bool by_place);
 ward_status ward_pg_send_rekeyed(struct ward_pg_conn *conn, const struct ward_commit *commit);
 ward_status ward_pg_send_replays(struct ward_pg_conn *conn, const struct ward_commit *commit);
 /* The parameters alone: the head's statement takes them along. */

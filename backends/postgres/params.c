@@ -122,6 +122,14 @@ void ward_pg_array_i64(struct ward_pg_params *params, int64_t v)
     ward_buffer_add_u64(&params->data, (uint64_t)v);
 }
 
+void ward_pg_array_place(struct ward_pg_params *params, uint64_t v)
+{
+    params->failed = params->failed || v >> 48 != 0;
+    ward_buffer_add_u32(&params->data, sizeof(uint32_t) + sizeof(uint16_t));
+    ward_buffer_add_u32(&params->data, (uint32_t)(v >> 16));
+    ward_buffer_add_u16(&params->data, (uint16_t)v);
+}
+
 void ward_pg_array_end(struct ward_pg_params *params)
 {
     end(params);

@@ -23,6 +23,7 @@ enum ward_pg_type {
     WARD_PG_INT8 = 20,
     WARD_PG_INT4 = 23,
     WARD_PG_TEXT = 25,
+    WARD_PG_TID = 27,
     WARD_PG_UUID = 2950
 };
 
@@ -44,6 +45,8 @@ void ward_pg_array_begin(struct ward_pg_params *params, enum ward_pg_type type, 
 void ward_pg_array_bytes(struct ward_pg_params *params, struct ward_bytes bytes);
 void ward_pg_array_u32(struct ward_pg_params *params, uint32_t v);
 void ward_pg_array_i64(struct ward_pg_params *params, int64_t v);
+/* Failed when v is no place; see ward_pg_place. */
+void ward_pg_array_place(struct ward_pg_params *params, uint64_t v);
 void ward_pg_array_end(struct ward_pg_params *params);
 
 #endif

@@ -269,14 +269,17 @@ static ward_status take_rewrap(struct ward_read *r, const PGresult *result)
     struct ward_store_subject_key *keys =
         WARD_ARENA_ARRAY(r->arena, struct ward_store_subject_key, n);
     uint8_t(*hashes)[WARD_HASH_SIZE] = ward_arena_alloc(r->arena, (size_t)n * WARD_HASH_SIZE);
-    WARD_ENSURE(keys != NULL && hashes != NULL, WARD_E_EXHAUSTED);
+    uint64_t *places = WARD_ARENA_ARRAY(r->arena, uint64_t, n);
+    WARD_ENSURE(keys != NULL && hashes != NULL && places != NULL, WARD_E_EXHAUSTED);
     for (row.row = 0; row.row < n; row.row++) {
         keys[row.row] = subject_key(&row, 0);
         ward_pg_hash(&row, 3, hashes[row.row]);
+        places[row.row] = ward_pg_place(&row, 4);
     }
     WARD_TRY(ward_pg_row_status(&row));
     r->rewrap.keys = keys;
     r->rewrap.subject_hashes = (const uint8_t(*)[WARD_HASH_SIZE])hashes;
+    r->rewrap.places = places;
     r->rewrap.n = (size_t)n;
     r->status = WARD_OK;
     return WARD_OK;

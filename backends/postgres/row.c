@@ -38,6 +38,12 @@ int64_t ward_pg_i64(struct ward_pg_row *row, int column)
     return (int64_t)ward_get_u64(fixed(row, column, 8));
 }
 
+uint64_t ward_pg_place(struct ward_pg_row *row, int column)
+{
+    const uint8_t *at = fixed(row, column, 6);
+    return (uint64_t)ward_get_u32(at) << 16 | ward_get_u16(at + 4);
+}
+
 bool ward_pg_bool(struct ward_pg_row *row, int column)
 {
     return fixed(row, column, 1)[0] != 0;

@@ -20,6 +20,8 @@ int16_t ward_pg_i16(struct ward_pg_row *row, int column);
 uint32_t ward_pg_u32(struct ward_pg_row *row, int column);
 uint64_t ward_pg_u64(struct ward_pg_row *row, int column);
 int64_t ward_pg_i64(struct ward_pg_row *row, int column);
+/* A tid: its block and, in the lowest 16 bits, which row of the block it is. */
+uint64_t ward_pg_place(struct ward_pg_row *row, int column);
 bool ward_pg_bool(struct ward_pg_row *row, int column);
 struct ward_id ward_pg_id(struct ward_pg_row *row, int column);
 void ward_pg_hash(struct ward_pg_row *row, int column, uint8_t out[static 32]);

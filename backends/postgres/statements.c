@@ -137,7 +137,7 @@ static const struct statement statements[WARD_PG_STATEMENTS] = {
          R},
     [WARD_PG_READ_REWRAP_PAGE] =
         {"read_rewrap_page",
-         "SELECT id, generation, wrapped, subject_hash FROM ward.subject_key "
+         "SELECT id, generation, wrapped, subject_hash, ctid FROM ward.subject_key "
          "WHERE kek = $1::uuid AND id > $2::uuid AND id <= $5::uuid "
          "AND kek_version < $3::integer "
          "AND (cardinality($6::integer[]) = 0 OR kek_version = ANY ($6::integer[])) "
@@ -381,8 +381,19 @@ static const struct statement statements[WARD_PG_STATEMENTS] = {
                                 "SELECT ward.insert_records($1::bytea[], $2::integer[], "
                                 "$3::uuid[], $4::integer[], $5::bigint[], $6::bytea[])",
                                 W},
+    /* Where the page was read: so a row costs no way through an index. An id that is compared like
+     * this finds no index either, which for a table of few rows, or one that was so when it was
+     * last looked at, the planner would take for cheaper. */
     [WARD_PG_REWRAP] =
         {"rewrap",
+         "UPDATE ward.subject_key s SET wrapped = n.new_wrapped, kek_version = n.kek_version "
+         "FROM unnest($1::uuid[], $2::bytea[], $3::bytea[], $4::integer[], $5::tid[]) "
+         "AS n (id, old_wrapped, new_wrapped, kek_version, place) "
+         "WHERE s.ctid = n.place AND s.id IS NOT DISTINCT FROM n.id "
+         "AND s.wrapped = n.old_wrapped",
+         W},
+    [WARD_PG_REWRAP_BY_ID] =
+        {"rewrap_by_id",
          "UPDATE ward.subject_key s SET wrapped = n.new_wrapped, kek_version = n.kek_version "
          "FROM unnest($1::uuid[], $2::bytea[], $3::bytea[], $4::integer[]) "
          "AS n (id, old_wrapped, new_wrapped, kek_version) "

@@ -64,6 +64,7 @@ enum ward_pg_statement {
     WARD_PG_INSERT_SUBJECT_KEYS,
     WARD_PG_INSERT_RECORDS,
     WARD_PG_REWRAP,
+    WARD_PG_REWRAP_BY_ID,
     WARD_PG_REKEY,
     WARD_PG_INSERT_REPLAYS,
     /* administrative effects */

@@ -116,6 +116,7 @@ static ward_status plan(struct ward_request *request, struct ward_worker *worker
         notes->rows[at] = (struct ward_rewrapped){
             .id = row->id, .old_wrapped = row->wrapped, .kek_version = notes->version};
         notes->rows[at].new_wrapped = WARD_BYTES(notes->wrapped[i], WARD_WRAPPED_HEADER_SIZE);
+        notes->rows[at].place = read->rewrap.places[i];
     }
     return WARD_OK;
 }

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backends/postgres/statements.h"
+
 static ward_status head_of(const char *conninfo)
 {
     struct ward_store *store = NULL;
@@ -204,41 +206,137 @@ static void what_is_no_connection_string_is_refused_at_once(void **state)
     "SELECT count(*) FROM (SELECT id < lag(id) OVER (ORDER BY ctid) AS before " \
     "FROM ward.subject_key) AS neighbours WHERE before"
 
+static void insert_all(struct fixture *fx, const struct ward_id *kek)
+{
+    static struct ward_new_subject_key keys[KEYS];
+    static uint8_t old_wrapped[97];
+    for (size_t i = 0; i < KEYS; i++) {
+        keys[i] = (struct ward_new_subject_key){.id = an_id(),
+                                                .collection = ward_bytes_str("fhir"),
+                                                .generation = 1,
+                                                .kek = *kek,
+                                                .kek_version = 1,
+                                                .wrapped = WARD_BYTES_ARRAY(old_wrapped)};
+        assert_ok(ward_random(keys[i].subject_hash, WARD_HASH_SIZE));
+    }
+    struct ward_commit *commit = fixture_begin(fx, 1);
+    commit->subject_keys = keys;
+    commit->n_subject_keys = KEYS;
+    assert_outcome(fixture_commit(fx, fx->w), WARD_COMMITTED);
+}
+
+static void read_all(struct fixture *fx, const struct ward_id *kek, uint32_t below,
+                     struct ward_read *ret)
+{
+    *ret = (struct ward_read){.kind = WARD_READ_REWRAP_PAGE,
+                              .rewrap = {.kek = *kek, .below = below, .limit = KEYS}};
+    assert_ok(read_one(fx, ret));
+    assert_int_equal(ret->rewrap.n, KEYS);
+}
+
+static void move_all(struct fixture *fx, const struct ward_read *page, uint32_t version)
+{
+    static struct ward_rewrapped moves[KEYS];
+    static uint8_t wrapped[97];
+    wrapped[0] = (uint8_t)version;
+    for (size_t i = 0; i < KEYS; i++) {
+        moves[i] =
+            (struct ward_rewrapped){page->rewrap.keys[i].id, page->rewrap.keys[i].wrapped,
+                                    WARD_BYTES_ARRAY(wrapped), version, page->rewrap.places[i]};
+    }
+    uint32_t count = 0;
+    struct ward_commit *commit = fixture_begin(fx, 1);
+    commit->rewrapped = moves;
+    commit->n_rewrapped = KEYS;
+    commit->ret_rewrapped = &count;
+    assert_outcome(fixture_commit(fx, fx->w), WARD_COMMITTED);
+    assert_int_equal(count, KEYS);
+}
+
 /* So a rewrap finds the rows of one transaction side by side; and each of them stays on its page,
  * or every index would be written too. */
 static void subject_keys_lie_in_the_order_of_their_ids_and_a_rewrap_leaves_them_there(void **state)
 {
     struct fixture *fx = *state;
     struct ward_id kek = a_kek(fx, "records");
-    static struct ward_new_subject_key keys[KEYS];
-    static struct ward_rewrapped moves[KEYS];
-    static uint8_t old_wrapped[97], new_wrapped[97] = {1};
-    for (size_t i = 0; i < KEYS; i++) {
-        keys[i] = (struct ward_new_subject_key){.id = an_id(),
-                                                .collection = ward_bytes_str("fhir"),
-                                                .generation = 1,
-                                                .kek = kek,
-                                                .kek_version = 1,
-                                                .wrapped = WARD_BYTES_ARRAY(old_wrapped)};
-        assert_ok(ward_random(keys[i].subject_hash, WARD_HASH_SIZE));
-        moves[i] = (struct ward_rewrapped){keys[i].id, WARD_BYTES_ARRAY(old_wrapped),
-                                           WARD_BYTES_ARRAY(new_wrapped), 2};
-    }
-    struct ward_commit *commit = fixture_begin(fx, 1);
-    commit->subject_keys = keys;
-    commit->n_subject_keys = KEYS;
-    assert_outcome(fixture_commit(fx, fx->w), WARD_COMMITTED);
+    struct ward_read page;
+    insert_all(fx, &kek);
     assert_int_equal(postgres_number(&pg, OUT_OF_ORDER), 0);
     int64_t size = postgres_number(&pg, "SELECT pg_relation_size('ward.subject_key')");
-
-    uint32_t count = 0;
-    commit = fixture_begin(fx, 1);
-    commit->rewrapped = moves;
-    commit->n_rewrapped = KEYS;
-    commit->ret_rewrapped = &count;
-    assert_outcome(fixture_commit(fx, fx->w), WARD_COMMITTED);
-    assert_int_equal(count, KEYS);
+    read_all(fx, &kek, 2, &page);
+    move_all(fx, &page, 2);
     assert_int_equal(postgres_number(&pg, "SELECT pg_relation_size('ward.subject_key')"), size);
+}
+
+/* The owner may do that while a job runs, and then nothing lies where it was read. */
+static void a_page_that_was_read_before_the_table_was_laid_anew_moves(void **state)
+{
+    struct fixture *fx = *state;
+    struct ward_id kek = a_kek(fx, "records");
+    struct ward_read page, after;
+    insert_all(fx, &kek);
+    read_all(fx, &kek, 2, &page);
+    move_all(fx, &page, 2);
+    read_all(fx, &kek, 3, &page);
+    postgres_sql(&pg, "VACUUM FULL ward.subject_key");
+    read_all(fx, &kek, 3, &after);
+    for (size_t i = 0; i < KEYS; i++) {
+        assert_true(page.rewrap.places[i] != after.rewrap.places[i]);
+    }
+    move_all(fx, &page, 3);
+    assert_int_equal(postgres_number(&pg, "SELECT min(kek_version) FROM ward.subject_key"), 3);
+}
+
+/* How often the plan has what was looked for, with the settings of dial.c. */
+#define PLANNED                                                                               \
+    "SET search_path = ''; SET enable_seqscan = off; SET enable_hashjoin = off; "             \
+    "SET enable_mergejoin = off; SET jit = off; SET plan_cache_mode = force_generic_plan; "   \
+    "PREPARE planned (uuid[], bytea[], bytea[], integer[], tid[]) AS %s; "                    \
+    "CREATE FUNCTION pg_temp.lines_with(text) RETURNS bigint LANGUAGE plpgsql AS $body$ "     \
+    "DECLARE line text; n bigint := 0; BEGIN "                                                \
+    "FOR line IN EXECUTE 'EXPLAIN EXECUTE planned (''{}'', ''{}'', ''{}'', ''{}'', ''{}'')' " \
+    "LOOP n := n + (strpos(line, $1) > 0)::integer; END LOOP; RETURN n; END $body$; "         \
+    "SELECT pg_temp.lines_with('%s')"
+
+static int64_t planned(const char *what)
+{
+    char statement[4096];
+    int size = snprintf(statement, sizeof(statement), PLANNED,
+                        ward_pg_statement_sql(WARD_PG_REWRAP), what);
+    assert_in_range(size, 1, sizeof(statement) - 1);
+    return postgres_number(&pg, statement);
+}
+
+/* Whatever the planner knows or believes of the table. */
+static void assert_planned_by_place(void)
+{
+    assert_int_equal(planned("Tid Scan on subject_key s "), 1);
+    assert_int_equal(planned("TID Cond: (ctid = n.place)"), 1);
+    assert_int_equal(planned("Index Scan"), 0);
+}
+
+static void a_rewrap_finds_its_rows_without_an_index_however_many_there_are(void **state)
+{
+    static const char *const sizes[] = {"1", "10", "1000", "20000"};
+    struct fixture *fx = *state;
+    struct ward_id kek = a_kek(fx, "records");
+    (void)kek;
+    assert_planned_by_place();
+    postgres_sql(&pg, "VACUUM ANALYZE ward.subject_key");
+    assert_planned_by_place();
+    for (size_t i = 0; i < 4; i++) {
+        char statement[512];
+        (void)snprintf(statement, sizeof(statement),
+                       "INSERT INTO ward.subject_key (id, kek, generation, subject_hash, "
+                       "collection, wrapped, kek_version) SELECT gen_random_uuid(), "
+                       "(SELECT id FROM ward.kek LIMIT 1), 1, sha256(random()::text::bytea), "
+                       "'fhir', 'wrapped', 1 FROM generate_series(1, %s)",
+                       sizes[i]);
+        postgres_sql(&pg, statement);
+        assert_planned_by_place(); /* what it was told is old */
+        postgres_sql(&pg, "ANALYZE ward.subject_key");
+        assert_planned_by_place();
+    }
 }
 
 /* Nearly every commit of data keys adds to the same row: it must stay on its page. */
@@ -297,6 +395,8 @@ int postgres_suite_rules(void)
         T(a_server_elsewhere_must_be_verified),
         T(what_is_no_connection_string_is_refused_at_once),
         T(subject_keys_lie_in_the_order_of_their_ids_and_a_rewrap_leaves_them_there),
+        T(a_rewrap_finds_its_rows_without_an_index_however_many_there_are),
+        T(a_page_that_was_read_before_the_table_was_laid_anew_moves),
         T(counting_use_leaves_no_trail),
         T(a_value_that_a_rule_of_the_schema_forbids_fails_the_commit),
     };

@@ -348,6 +348,116 @@ static void a_page_ends_with_its_part_and_picks_versions(void **state)
     }
 }
 
+enum { ON_PAGE = 6 };
+
+static void read_page(struct fixture *fx, const struct ward_id *kek, uint32_t below,
+                      struct ward_read *ret)
+{
+    *ret = (struct ward_read){.kind = WARD_READ_REWRAP_PAGE,
+                              .rewrap = {.kek = *kek, .below = below, .limit = 2 * ON_PAGE}};
+    assert_ok(read_one(fx, ret));
+}
+
+/* What was read, moved to `version` from where it was then; returns how many of them moved. */
+static uint32_t move_page(struct fixture *fx, const struct ward_read *page, uint32_t version)
+{
+    struct ward_rewrapped moves[2 * ON_PAGE];
+    for (size_t i = 0; i < page->rewrap.n; i++) {
+        const struct ward_store_subject_key *row = &page->rewrap.keys[i];
+        moves[i] = (struct ward_rewrapped){.id = row->id,
+                                           .old_wrapped = row->wrapped,
+                                           .new_wrapped = ward_bytes_str("wrapped anew"),
+                                           .kek_version = version,
+                                           .place = page->rewrap.places[i]};
+    }
+    uint32_t count = 99;
+    struct ward_commit *commit = fixture_begin(fx, 1);
+    commit->rewrapped = moves;
+    commit->n_rewrapped = page->rewrap.n;
+    commit->ret_rewrapped = &count;
+    assert_outcome(fixture_commit(fx, fx->w), WARD_COMMITTED);
+    return count;
+}
+
+static void fill_page(struct fixture *fx, const struct ward_id *kek, struct ward_read *ret)
+{
+    for (int i = 0; i < ON_PAGE; i++) {
+        (void)a_subject_key(fx, kek);
+    }
+    read_page(fx, kek, 2, ret);
+    assert_int_equal(ret->rewrap.n, ON_PAGE);
+}
+
+static void a_page_moves_from_where_it_was_read_and_once(void **state)
+{
+    struct fixture *fx = *state;
+    struct ward_id kek = a_kek(fx, "records");
+    struct ward_read page, left;
+    fill_page(fx, &kek, &page);
+    assert_int_equal(move_page(fx, &page, 2), ON_PAGE);
+    assert_int_equal(move_page(fx, &page, 3), 0); /* none is as it was */
+    read_page(fx, &kek, 2, &left);
+    assert_int_equal(left.rewrap.n, 0);
+    read_page(fx, &kek, 3, &left);
+    assert_int_equal(move_page(fx, &left, 3), ON_PAGE);
+}
+
+/* Something else wrote them, and where they lie is not where they were read. */
+static void a_row_that_lies_elsewhere_by_now_moves_all_the_same(void **state)
+{
+    struct fixture *fx = *state;
+    struct ward_id kek = a_kek(fx, "records");
+    struct ward_read page, left;
+    fill_page(fx, &kek, &page);
+    for (size_t i = 0; i < ON_PAGE; i += 2) {
+        store_under_test->set_subject_state(fx->store, &page.rewrap.keys[i].id, 2);
+    }
+    assert_int_equal(move_page(fx, &page, 2), ON_PAGE);
+    read_page(fx, &kek, 2, &left);
+    assert_int_equal(left.rewrap.n, 0);
+}
+
+/* Nothing is believed of a place: not that there is a row, nor that it is the one. */
+static void a_place_that_is_of_no_row_or_of_another_is_only_slower(void **state)
+{
+    struct fixture *fx = *state;
+    struct ward_id kek = a_kek(fx, "records");
+    struct ward_read page, left;
+    fill_page(fx, &kek, &page);
+    uint64_t places[ON_PAGE] = {
+        page.rewrap.places[1], page.rewrap.places[0], page.rewrap.places[0], 0, 1,
+        (1ull << 48) - 1};
+    page.rewrap.places = places;
+    assert_int_equal(move_page(fx, &page, 2), ON_PAGE);
+    read_page(fx, &kek, 3, &left);
+    assert_int_equal(left.rewrap.n, ON_PAGE);
+    for (size_t i = 0; i < ON_PAGE; i++) {
+        assert_bytes(left.rewrap.keys[i].wrapped, "wrapped anew");
+    }
+}
+
+static void a_row_that_is_gone_or_was_rewrapped_is_left_out(void **state)
+{
+    struct fixture *fx = *state;
+    struct ward_id kek = a_kek(fx, "records");
+    struct ward_read page, first, left;
+    fill_page(fx, &kek, &page);
+    struct ward_rekeyed_key gone = {.from = page.rewrap.keys[0].id};
+    struct ward_commit *commit = fixture_begin(fx, 1);
+    commit->rekeyed_keys = &gone; /* no record names it */
+    commit->n_rekeyed_keys = 1;
+    assert_outcome(fixture_commit(fx, fx->w), WARD_COMMITTED);
+    first = page;
+    first.rewrap.keys = &page.rewrap.keys[1];
+    first.rewrap.places = &page.rewrap.places[1];
+    first.rewrap.n = 2;
+    assert_int_equal(move_page(fx, &first, 2), 2);
+    assert_int_equal(move_page(fx, &page, 3), ON_PAGE - 3);
+    read_page(fx, &kek, 3, &left);
+    assert_int_equal(left.rewrap.n, 2); /* as the first left them */
+    assert_true(ward_id_eq(&left.rewrap.keys[0].id, &page.rewrap.keys[1].id));
+}
+
 static void a_job_needs_its_kek_and_a_claim_its_words(void **state)
 {
     struct fixture *fx = *state;
@@ -383,6 +493,10 @@ int store_suite_jobs(void)
         T(a_compromise_begins_it_anew_with_those_rows),
         T(parts_cover_every_id_once),
         T(a_page_ends_with_its_part_and_picks_versions),
+        T(a_page_moves_from_where_it_was_read_and_once),
+        T(a_row_that_lies_elsewhere_by_now_moves_all_the_same),
+        T(a_place_that_is_of_no_row_or_of_another_is_only_slower),
+        T(a_row_that_is_gone_or_was_rewrapped_is_left_out),
         T(a_job_needs_its_kek_and_a_claim_its_words),
     };
     return cmocka_run_group_tests_name("jobs", tests, NULL, NULL);
