@@ -5,6 +5,7 @@
 #include "proto/canonical.h"
 #include "server/op/destroying.h"
 #include "server/op/diagnosis.h"
+#include "server/op/votes.h"
 #include "server/work/worker.h"
 
 #define DAY_US (24LL * 3600 * 1000000)
@@ -246,11 +247,9 @@ static bool waits_for_review(struct ward_diagnosis *diagnosis,
                              const struct ward_store_proposal *row)
 {
     struct ward_proposal proposal;
-    enum ward_action action;
-    return row->state == WARD_PROPOSAL_EXECUTED && !was_reviewed(row) &&
+    return !was_reviewed(row) &&
            ward_ok(ward_proposal_parse(row->payload, diagnosis->arena, &proposal)) &&
-           ward_action_find(proposal.action, &action) && ward_action_at_once(action) &&
-           proposal.approvals == 0;
+           ward_votes_need_review(row, &proposal);
 }
 
 static bool is_gone(void *context, struct ward_bytes identity)
@@ -268,12 +267,13 @@ ward_status ward_diagnose_officers(struct ward_diagnosis *diagnosis,
     }
     if (waiting > 0) {
         WARD_TRY(ward_diagnosis_add(diagnosis, REVIEWS, WARD_FINDING_WARNING,
-                                    "another officer reviews each: ward approval list",
-                                    "%zu acts ran at once on one officer's signature, and nobody "
-                                    "has reviewed them",
+                                    "another officer reviews each: ward approval list --unreviewed",
+                                    "%zu acts or emergencies ran at once on one signature, and "
+                                    "nobody has reviewed them",
                                     waiting));
     }
-    WARD_TRY(ward_diagnosis_well(diagnosis, REVIEWS, "no act of one officer waits for a review"));
+    WARD_TRY(ward_diagnosis_well(diagnosis, REVIEWS,
+                                 "no act of one officer waits for a review, and no emergency"));
     const struct ward_policy *policy = diagnosis->state->policy;
     size_t officers = ward_policy_approvers(policy, is_gone, (void *)diagnosis->state);
     uint32_t largest = ward_policy_largest_quorum(policy);
