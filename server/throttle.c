@@ -250,7 +250,7 @@ static ward_status take(struct ward_throttle *throttle, const struct ward_thrott
         own->day = day_of(ask->wall_us);
         own->used = 0;
     }
-    if (limits->per_day != 0 && own->used + cost > limits->per_day) {
+    if (limits->per_day != 0 && !ask->urgent && own->used + cost > limits->per_day) {
         hold_longer(&hold, (own->day + 1) * DAY_US - ask->wall_us, BY_DAY);
     }
     if (hold.wait_us > 0) {

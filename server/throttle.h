@@ -20,6 +20,7 @@ struct ward_throttle_ask {
     const struct ward_limits *limits; /* of the identity */
     struct ward_bytes identity;
     uint32_t cost; /* keys and records */
+    bool urgent;   /* the share of the day is counted and holds nothing back */
     int64_t now_us, wall_us;
 };
 /* OK: taken from all that limits it. EXHAUSTED "rate: ...": nothing is taken, *ret_retry_ms says

@@ -39,6 +39,20 @@ static struct ward_bytes context_value(const struct ward_context *context, struc
     return (struct ward_bytes){0};
 }
 
+static struct ward_emergency_place place_of(const struct ward_context *context)
+{
+    return (struct ward_emergency_place){
+        .subject = context_value(context, WARD_BYTES_LITERAL("subject")),
+        .collection = context_value(context, WARD_BYTES_LITERAL("collection"))};
+}
+
+bool ward_op_opens_in_emergency(const struct ward_request *request,
+                                const struct ward_context *context)
+{
+    const struct ward_emergency_place place = place_of(context);
+    return ward_emergency_covers(request, context, &place);
+}
+
 /* To open a key that is bound to a subject may be an emergency; to make or move one never is. A
  * context that names no collection stands for any: which keys may be opened policy's rule says. */
 static struct ward_decision ask(struct ward_request *request, enum ward_action action,
@@ -46,8 +60,7 @@ static struct ward_decision ask(struct ward_request *request, enum ward_action a
 {
     struct ward_emergency_place place = {0};
     if (action == WARD_ACTION_DATA_KEY_UNWRAP) {
-        place.subject = context_value(context, WARD_BYTES_LITERAL("subject"));
-        place.collection = context_value(context, WARD_BYTES_LITERAL("collection"));
+        place = place_of(context);
     }
     return ward_emergency_ask(request, action, key, context, &(struct ward_asked_fields){0},
                               &place);

@@ -18,6 +18,10 @@ ward_status ward_op_items(struct ward_request *request, void *items, size_t stri
 ward_status ward_op_ask_key(struct ward_request *request, size_t i, enum ward_action action,
                             struct ward_bytes key, const struct ward_context *context, bool many);
 
+/* Is an emergency of the caller's open for the subject that the context names? */
+bool ward_op_opens_in_emergency(const struct ward_request *request,
+                                const struct ward_context *context);
+
 /* Item i wants to open a key that Ward issued. */
 struct ward_op_issued {
     enum ward_action action;

@@ -108,9 +108,20 @@ static uint32_t cost(const struct ward_request *request)
     return (uint32_t)((const struct ward_unwrap *)request->in)->n;
 }
 
+static bool urgent(const struct ward_request *request)
+{
+    const struct ward_unwrap *in = request->in;
+    bool all = true;
+    for (size_t i = 0; i < in->n && all; i++) {
+        all = ward_op_opens_in_emergency(request, &in->items[i].context);
+    }
+    return all;
+}
+
 const struct ward_op ward_op_unwrap = {
     .action = WARD_ACTION_DATA_KEY_UNWRAP,
     .cost = cost,
+    .urgent = urgent,
     .decide = decide,
     .steps = {{.plan = plan, .finish = finish, .commit = commit}},
     .n_steps = 1,

@@ -27,6 +27,10 @@ struct ward_decision ward_emergency_ask(struct ward_request *request, enum ward_
                                         const struct ward_asked_fields *fields,
                                         const struct ward_emergency_place *place);
 
+/* Is an emergency of the caller's open for this place, whether or not it is needed there? */
+bool ward_emergency_covers(const struct ward_request *request, const struct ward_context *context,
+                           const struct ward_emergency_place *place);
+
 /* Does the context say that it is one? */
 bool ward_emergency_purpose(const struct ward_context *context);
 bool ward_emergency_is_open(const struct ward_store_emergency *emergency, int64_t now_us);

@@ -180,9 +180,18 @@ static ward_status commit_open(struct ward_request *request, struct ward_batch *
     return ward_batch_effect(batch, &effect);
 }
 
+/* To those alone whom policy lets open one: everybody else may wait. */
+static bool urgent(const struct ward_request *request)
+{
+    const struct ward_emergency_open *in = request->in;
+    return ward_request_ask(request, WARD_ACTION_EMERGENCY_OPEN, in->collection, &in->context)
+        .allowed;
+}
+
 const struct ward_op ward_op_emergency_open = {
     .action = WARD_ACTION_EMERGENCY_OPEN,
     .alone = true,
+    .urgent = urgent,
     .decide = decide_open,
     .steps = {{.finish = finish_open, .commit = commit_open}},
     .n_steps = 1,

@@ -65,6 +65,12 @@ static const struct ward_store_emergency *find(const struct ward_request *reques
     return NULL;
 }
 
+bool ward_emergency_covers(const struct ward_request *request, const struct ward_context *context,
+                           const struct ward_emergency_place *place)
+{
+    return find(request, context, place) != NULL;
+}
+
 /* One entry may name several: "emergency" lists them, each once. */
 static ward_status tell(struct ward_request *request, const struct ward_id *id)
 {

@@ -33,6 +33,9 @@ struct ward_op {
     bool silent; /* writes no audit entry: signing a checkpoint */
     /* Keys or records that the decoded request asks for, for the limits of roles; NULL: one. */
     uint32_t (*cost)(const struct ward_request *request);
+    /* Of the decoded request: may somebody die while it waits for the next day? A quota of the day
+     * does not hold it back then; rates do. NULL: never. */
+    bool (*urgent)(const struct ward_request *request);
     /* Pure: policy, keyring and the parsed message. Sets object, rule, leaf_items, n_steps. */
     ward_status (*decide)(struct ward_request *request);
     struct ward_step steps[WARD_OP_STEPS_MAX];

@@ -285,9 +285,22 @@ static uint32_t cost(const struct ward_request *request)
     return (uint32_t)((const struct ward_get *)request->in)->n;
 }
 
+/* Where all of it is about subjects for whom an emergency is open. */
+static bool urgent(const struct ward_request *request)
+{
+    const struct ward_get *in = request->in;
+    bool all = true;
+    for (size_t i = 0; i < in->n && all; i++) {
+        const struct ward_emergency_place place = {in->items[i].subject, in->items[i].collection};
+        all = ward_emergency_covers(request, &in->context, &place);
+    }
+    return all;
+}
+
 const struct ward_op ward_op_record_get = {
     .action = WARD_ACTION_RECORD_GET,
     .cost = cost,
+    .urgent = urgent,
     .decide = decide,
     .steps = {{.read = read, .plan = plan, .finish = finish, .commit = commit}},
     .n_steps = 1,

@@ -99,6 +99,12 @@ static uint32_t cost_of(const struct ward_request *request)
     return counts ? request->op->cost(request) : 1;
 }
 
+static bool is_urgent(const struct ward_request *request)
+{
+    return !request->undecodable && request->op != NULL && request->op->urgent != NULL &&
+           request->op->urgent(request);
+}
+
 /* Within the limits of its roles? What is not is answered at once and has no entry of its own: the
  * throttle counts it for one. Charged once, whatever becomes of the request. */
 static bool admitted(struct ward_pipeline *pipeline, struct ward_request *request)
@@ -115,6 +121,7 @@ static bool admitted(struct ward_pipeline *pipeline, struct ward_request *reques
     const struct ward_throttle_ask ask = {.limits = limits,
                                           .identity = identity,
                                           .cost = request->cost,
+                                          .urgent = limits->per_day != 0 && is_urgent(request),
                                           .now_us = request->received_us,
                                           .wall_us = request->received_wall_us};
     ward_status status = ward_throttle_take(pipeline->throttle, &ask, &request->retry_after_ms);

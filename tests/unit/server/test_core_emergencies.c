@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "server/op/emergency.h"
+#include "server/throttle.h"
 #include "tests/unit/server/core_ask.h"
 #include "tests/unit/server/core_log.h"
 
@@ -52,7 +53,7 @@ static struct core_person ward_b; /* a second application with the same rights *
     "      - {name: keys, actions: [key.create], keys: [\"**\"]}\n"                        \
     "      - name: people\n"                                                               \
     "        actions: [identity.revoke, approval.submit, approval.show, approval.review, " \
-    "emergency.list,\n"                                                                    \
+    "emergency.list, doctor.run,\n"                                                        \
     "                  emergency.close]\n"                                                 \
     "collections:\n"                                                                       \
     "  - {name: fhir, key: phi/records, default_fields: [id]}\n"                           \
@@ -239,6 +240,48 @@ static void keys_open_that_name_the_subject(void **state)
     ward_request_free(made);
 }
 
+/* ---- where the share of the day is used up ---- */
+
+#define SPENT_DAY "share of the day"
+
+static void held_back(struct ward_request *request)
+{
+    assert_code(core_run(&node, request), WARD_E_EXHAUSTED);
+    assert_non_null(strstr(ward_status_refusal(request->status), SPENT_DAY));
+    ward_request_free(request);
+}
+
+static void no_quota_of_the_day_holds_it_back(void **state)
+{
+    (void)state;
+    static const char text[] = PEOPLE MAY_OPEN REST;
+    static char limited[sizeof(text) + 64];
+    const char *rules = strstr(text, "    rules:\n");
+    (void)snprintf(limited, sizeof(limited), "%.*s    limits: {per_day: 2, batch: 2}\n%s",
+                   (int)(rules - text), text, rules);
+    core_world_set_policy(&world, limited);
+    core_node_refresh_now(&node);
+    struct ward_throttle *throttle;
+    assert_ok(ward_throttle_new(100, &throttle));
+    node.pipeline.throttle = throttle;
+    for (unsigned i = 0; i < 2; i++) {
+        assert_ok(core_run_free(&node, core_generate(&world, &world.app, "app/key", 1, 1)));
+    }
+    held_back(ask_get(&world.app, usual)); /* none is open yet */
+    held_back(ask_open(&world.app, (struct wish){"labs", "p1", "ETREAT", 30}));
+    (void)opened(&node, &world.app, usual);
+    for (unsigned i = 0; i < 3; i++) {
+        assert_true(reads(&node, &world.app, usual));
+    }
+    held_back(ask_get(&world.app, (struct wish){"fhir", "p2", "ETREAT", 0}));
+    held_back(ask_get(&world.app, (struct wish){"fhir", "p1", "TREAT", 0}));
+    held_back(core_generate(&world, &world.app, "app/key", 1, 1));
+    atomic_fetch_add(&world.clock.ahead_us, 31 * MINUTE_US);
+    held_back(ask_get(&world.app, usual));
+    node.pipeline.throttle = NULL;
+    ward_throttle_free(throttle);
+}
+
 /* ---- what it asks for ---- */
 
 static void it_is_refused_without_its_purpose_its_place_or_a_time_that_policy_allows(void **state)
@@ -423,12 +466,33 @@ static struct ward_request *ask_review(const struct core_person *person, const s
     return core_vote(&world, person, &ward_op_approval_review, &proposal);
 }
 
+/* What a diagnosis says of reviews. */
+static void diagnosed(enum ward_finding_level level, const char *text)
+{
+    struct ward_request *request =
+        core_request(&world, &world.officer_a, &ward_op_diagnose, sizeof(struct ward_diagnose));
+    assert_ok(core_run(&node, request));
+    const struct ward_diagnose *out = request->in;
+    size_t found = 0;
+    for (size_t i = 0; i < out->n; i++) {
+        const struct ward_finding *finding = &out->findings[i];
+        found += ward_bytes_eq(finding->check, ward_bytes_str("reviews")) &&
+                 finding->level == level &&
+                 memmem(finding->text.data, finding->text.size, text, strlen(text)) != NULL;
+    }
+    assert_int_equal(found, 1);
+    ward_request_free(request);
+}
+
 static void an_officer_reviews_it_once(void **state)
 {
     (void)state;
+    diagnosed(WARD_FINDING_OK, "no act of one officer waits");
     struct ward_id id = opened(&node, &world.app, usual);
+    diagnosed(WARD_FINDING_WARNING, "1 acts or emergencies");
     atomic_fetch_add(&world.clock.ahead_us, 24 * 60 * MINUTE_US); /* when there is time */
     assert_ok(core_run_free(&node, ask_review(&world.officer_b, &id)));
+    diagnosed(WARD_FINDING_OK, "no act of one officer waits");
     struct ward_request *request = core_request(&world, &world.officer_a, &ward_op_emergency_list,
                                                 sizeof(struct ward_emergency_list));
     ((struct ward_emergency_list *)request->in)->page_size = 10;
@@ -484,6 +548,7 @@ int main(void)
         T(it_is_over_when_its_time_is),
         T(it_is_closed_by_its_holder_or_an_officer),
         T(keys_open_that_name_the_subject),
+        T(no_quota_of_the_day_holds_it_back),
         T(it_is_refused_without_its_purpose_its_place_or_a_time_that_policy_allows),
         T(one_identity_has_so_many_open_and_those_that_are_over_make_room),
         T(it_ends_with_the_right_to_open_one),
