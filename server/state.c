@@ -343,11 +343,21 @@ int64_t ward_rotation_due_us(const struct ward_key *key)
     return key->active->created_us + ward_key_period_us(key) - (int64_t)early;
 }
 
+bool ward_state_successor_due(const struct ward_key *key)
+{
+    return key->enabled && key->purpose != WARD_PURPOSE_SYSTEM && key->active == NULL &&
+           key->n_versions > 0 && key->versions[key->n_versions - 1].state == WARD_KEY_COMPROMISED;
+}
+
 ward_status ward_state_wrapping_version(const struct ward_key *key,
                                         const struct ward_key_version **ret)
 {
     if (!key->enabled) {
         return WARD_REFUSAL(WARD_E_STATE, "key: disabled");
+    }
+    if (ward_state_successor_due(key)) {
+        return WARD_REFUSAL(WARD_E_UNAVAILABLE,
+                            "key: a new version of this key is being made; try again");
     }
     if (key->active == NULL) { /* the newest one's state says why */
         WARD_ENSURE(key->n_versions > 0, WARD_E_STATE);

@@ -111,7 +111,10 @@ const struct ward_store_revocation *ward_state_revocation(const struct ward_stat
                                                           uint8_t kind, struct ward_bytes value);
 /* Is the identity revoked, or this very certificate? Costs nothing where nobody is. */
 bool ward_state_revoked(const struct ward_state *state, const struct ward_peer *peer);
-/* The KEK of a collection, ready to wrap subject keys; STATE with a refusal text when it is not. */
+/* None of its versions wraps, and the newest is compromised: the daemons make the next one. */
+bool ward_state_successor_due(const struct ward_key *key);
+/* The KEK of a collection, ready to wrap subject keys; STATE with a refusal text when it is not,
+ * UNAVAILABLE where one is about to be. */
 ward_status ward_state_wrapping_version(const struct ward_key *key,
                                         const struct ward_key_version **ret);
 

@@ -269,7 +269,8 @@ static void *tick(void *argument)
         if (second) {
             sign_checkpoint(jobs);
         }
-        if (second || wraps_reached(jobs)) {
+        if (second || wraps_reached(jobs) ||
+            ward_rotation_news(jobs->config.pipeline, &jobs->rotation)) {
             ward_rotation_tick(jobs->config.pipeline, jobs->reader, &jobs->rotation);
         }
         if (second) {

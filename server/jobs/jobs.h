@@ -4,7 +4,7 @@
  *   every 5 s      whether the rows that decisions are made of still add up
  *   every second   a checkpoint, when there is news
  *                  rotation of a version that is old enough, has wrapped as often as it should, or
- *                  is compromised
+ *                  is compromised; also within 100 ms of a change
  *                  destruction of a version whose waiting is over
  *                  an alarm where a certificate or a revocation list ends, or a client certificate
  *                  is in use in two places

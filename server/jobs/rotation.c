@@ -48,7 +48,7 @@ static bool is_due(const struct ward_pipeline *pipeline, const struct ward_key *
     *ret = (struct ward_rotate_due){.key = key->id, .from_version = newest->version};
     if (key->active == NULL) {
         ret->reason = WARD_ROTATION_COMPROMISED;
-        return newest->state == WARD_KEY_COMPROMISED;
+        return ward_state_successor_due(key);
     }
     ret->from_version = key->active->version;
     ret->wraps = wraps_of(pipeline, key);
@@ -200,10 +200,17 @@ static void trim(const struct ward_pipeline *pipeline, struct ward_state *state,
     }
 }
 
+bool ward_rotation_news(const struct ward_pipeline *pipeline,
+                        const struct ward_rotation_memory *memory)
+{
+    return ward_state_slot_epoch(pipeline->states) != memory->looked_epoch;
+}
+
 void ward_rotation_tick(struct ward_pipeline *pipeline, struct ward_store_reader *reader,
                         struct ward_rotation_memory *memory)
 {
     struct ward_state *state = ward_state_slot_get(pipeline->states);
+    memory->looked_epoch = state->epoch;
     trim(pipeline, state, memory);
     unsigned tried = 0;
     for (size_t i = 0; i < state->n_keys && tried < AT_ONCE; i++) {

@@ -15,10 +15,14 @@ struct ward_key_left {
 
 /* Of the caller, all 0 at first. */
 struct ward_rotation_memory {
-    uint64_t trimmed_epoch;
+    uint64_t trimmed_epoch, looked_epoch;
     size_t next; /* the key that the next tick begins with: each has its turn, whatever fails */
 };
 
+/* Has anything changed since the last tick? What a compromise leaves without a version that wraps
+ * is then due at once. */
+bool ward_rotation_news(const struct ward_pipeline *pipeline,
+                        const struct ward_rotation_memory *memory);
 /* Rotates what is due, one after the other and some at a time, and forgets versions that wrap no
  * more. Wraps are looked at where they are counted. */
 void ward_rotation_tick(struct ward_pipeline *pipeline, struct ward_store_reader *reader,

@@ -185,6 +185,11 @@ void ward_op_settle(struct ward_request *request, const void *items, size_t stri
     }
 }
 
+ward_status ward_op_come_again(const struct ward_request *request)
+{
+    return request->told.code == WARD_E_UNAVAILABLE ? request->told : WARD_OK;
+}
+
 ward_status ward_op_kek_status(ward_status status)
 {
     return status.code == WARD_E_NOT_FOUND ? WARD_STATUS(WARD_E_UNAVAILABLE) : status;

@@ -54,6 +54,10 @@ ward_status ward_op_find_wrapping(const struct ward_state *state, struct ward_by
  * share, else OK. The caller gets each item's own in any case. items: as above. */
 void ward_op_settle(struct ward_request *request, const void *items, size_t stride, size_t n);
 
+/* At the end of a decision, when it is settled: UNAVAILABLE where all items are, so that clients
+ * come again by themselves; else OK. */
+ward_status ward_op_come_again(const struct ward_request *request);
+
 /* What a KEK item's failure means to a caller: a missing key object is an unavailable key. */
 ward_status ward_op_kek_status(ward_status status);
 

@@ -76,7 +76,7 @@ static ward_status decide(struct ward_request *request)
     }
     WARD_REQUIRE(total <= WARD_BATCH_ITEMS_MAX, "items: more than 1000 keys in one request");
     ward_op_settle(request, in->items, sizeof(*in->items), in->n);
-    return WARD_OK;
+    return ward_op_come_again(request);
 }
 
 /* The header, the context and room for the blob lie in one piece, so that nothing is copied later.

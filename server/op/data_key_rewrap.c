@@ -88,7 +88,7 @@ static ward_status decide(struct ward_request *request)
         in->items[i].status = decide_item(request, &in->items[i], &notes[i], i, in->n > 1);
     }
     ward_op_settle(request, in->items, sizeof(*in->items), in->n);
-    return WARD_OK;
+    return ward_op_come_again(request);
 }
 
 static ward_status plan_item(struct ward_request *request, struct ward_worker *worker,

@@ -114,7 +114,7 @@ static ward_status decide(struct ward_request *request)
         in->items[i].status = decide_item(request, in, &notes->items[i], i);
     }
     ward_op_settle(request, in->items, sizeof(*in->items), in->n);
-    return WARD_OK;
+    return ward_op_come_again(request);
 }
 
 /* The subject's place among those of this request: few, and mostly the one just seen. */

@@ -249,6 +249,42 @@ static void a_compromised_version_is_followed_by_a_new_one_and_stays_compromised
     assert_int_equal(rotations("allowed", "compromised"), 1);
 }
 
+/* The status of a wrap under the key, and whether it says that another version is on its way. */
+static enum ward_code generates(bool *ret_told)
+{
+    struct ward_request *request = core_generate(&world, &world.app, "app/keys", 1, 1);
+    ward_status whole = core_run(&node, request);
+    ward_status status = ((struct ward_generate *)request->in)->items[0].status;
+    const char *refusal = ward_status_refusal(status);
+    assert_true(whole.code == WARD_E_OK || whole.code == status.code);
+    assert_int_equal(whole.code == WARD_E_UNAVAILABLE, status.code == WARD_E_UNAVAILABLE);
+    *ret_told = refusal != NULL && strstr(refusal, "a new version of this key is being made; try "
+                                                   "again") != NULL;
+    ward_request_free(request);
+    return (enum ward_code)status.code;
+}
+
+static void a_wrap_may_be_tried_again_while_a_new_version_comes_by_itself(void **state)
+{
+    (void)state;
+    bool told;
+    struct ward_rotation_memory memory = {0};
+    core_node_refresh_now(&node);
+    memory.looked_epoch = ward_state_slot_epoch(&node.states);
+    assert_false(ward_rotation_news(&node.pipeline, &memory));
+    set_state("app/keys", 1, WARD_KEY_ACTIVE, WARD_KEY_COMPROMISED);
+    core_node_refresh_now(&node);
+    assert_true(ward_rotation_news(&node.pipeline, &memory)); /* it is not waited for */
+    assert_int_equal(generates(&told), WARD_E_UNAVAILABLE);
+    assert_true(told);
+    tick(&node);
+    assert_int_equal(generates(&told), WARD_E_OK);
+    set_state("app/keys", 2, WARD_KEY_ACTIVE, WARD_KEY_SUSPENDED);
+    core_node_refresh_now(&node);
+    assert_int_equal(generates(&told), WARD_E_STATE); /* officers must do something first */
+    assert_false(told);
+}
+
 static void a_suspended_version_is_not_followed(void **state)
 {
     (void)state;
@@ -290,6 +326,7 @@ int main(void)
         T(one_that_fails_is_tried_again_later),
         T(many_that_fail_leave_the_others_their_turn),
         T(a_compromised_version_is_followed_by_a_new_one_and_stays_compromised),
+        T(a_wrap_may_be_tried_again_while_a_new_version_comes_by_itself),
         T(a_suspended_version_is_not_followed),
         T(the_oldest_are_told_first),
     };
