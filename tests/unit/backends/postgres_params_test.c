@@ -61,6 +61,18 @@ static void arrays_have_the_servers_header(void **state)
     ward_pg_array_end(p);
     ward_pg_array_begin(p, WARD_PG_INT8, 0);
     ward_pg_array_end(p);
+    ward_pg_array_begin(p, WARD_PG_TID, 1);
+    ward_pg_array_place(p, 0x010203040506);
+    ward_pg_array_end(p);
+    assert_param(p, 3,
+                 "\0\0\0\1"
+                 "\0\0\0\0"
+                 "\0\0\0\x1b"
+                 "\0\0\0\1"
+                 "\0\0\0\1"
+                 "\0\0\0\6"
+                 "\1\2\3\4\5\6",
+                 30);
     assert_param(p, 0,
                  "\0\0\0\1"
                  "\0\0\0\0"
@@ -102,6 +114,11 @@ static void numbers_that_the_server_cannot_hold_fail(void **state)
     ward_pg_params_reset(p);
     ward_pg_array_begin(p, WARD_PG_INT4, 1);
     ward_pg_array_u32(p, UINT32_MAX);
+    ward_pg_array_end(p);
+    assert_true(p->failed);
+    ward_pg_params_reset(p);
+    ward_pg_array_begin(p, WARD_PG_TID, 1);
+    ward_pg_array_place(p, 1ull << 48);
     ward_pg_array_end(p);
     assert_true(p->failed);
 }
