@@ -16,7 +16,7 @@ static const struct {
     {"approve", "approve"},
     {"review", "review"},
     {"execute", "execute"},
-    {"submit", "sign (yours)"},
+    {"submit", "withdraw (not signed)"},
     {"", ""},
 };
 #define GROUPS (sizeof(groups) / sizeof(groups[0]))

@@ -80,8 +80,8 @@ static const char *over_of(const ward_proposal_info *info)
     return NULL;
 }
 
-static void render(const ward_proposal_info *info, const struct cli_proposal *proposal,
-                   struct ward_buffer *out)
+static void render(const struct cli *cli, const ward_proposal_info *info,
+                   const struct cli_proposal *proposal, struct ward_buffer *out)
 {
     cli_proposal_render(proposal, ward_wall_us(&ward_clock_system), over_of(info), out);
     ward_buffer_printf(out, "  %-14s ", "state");
@@ -101,7 +101,7 @@ static void render(const ward_proposal_info *info, const struct cli_proposal *pr
         }
         ward_buffer_add_u8(out, '\n');
     }
-    cli_proposal_render_standing(info, proposal->id, out);
+    cli_proposal_render_standing(info, proposal->id, cli->profile.name, out);
 }
 
 int cli_approval_fetch(struct cli *cli, const char *id, ward_proposals **shown,
@@ -146,7 +146,7 @@ static int run_show(struct cli *cli, int argc, char **argv)
     } else {
         struct ward_buffer text;
         ward_buffer_init(&text, RENDER_MAX);
-        render(shown->items[0], &proposal, &text);
+        render(cli, shown->items[0], &proposal, &text);
         exit = cli_policy_show_proposed(cli, &proposal, &text);
         exit = cli_write(ward_buffer_view(&text)) ? exit : CLI_FAILED;
         ward_buffer_fini(&text);
@@ -166,7 +166,7 @@ static int print_decided(const struct cli *cli, const struct cli_proposal *propo
         ward_buffer_init(&text, RENDER_MAX);
         ward_buffer_printf(&text, "Signed. Proposal %s is %s.\n", proposal->id,
                            kind == WARD_DECISION_REVIEW ? "reviewed" : info->state);
-        cli_proposal_render_standing(info, proposal->id, &text);
+        cli_proposal_render_standing(info, proposal->id, cli->profile.name, &text);
         bool written = cli_write(ward_buffer_view(&text));
         ward_buffer_fini(&text);
         return written ? CLI_DONE : CLI_FAILED;
@@ -256,7 +256,7 @@ static int decide(struct cli *cli, int argc, char **argv, const struct deciding 
     }
     struct ward_buffer text;
     ward_buffer_init(&text, RENDER_MAX);
-    render(shown->items[0], &proposal, &text);
+    render(cli, shown->items[0], &proposal, &text);
     exit = cli_policy_show_proposed(cli, &proposal, &text);
     (void)fwrite(text.data, 1, text.size, stderr);
     ward_buffer_fini(&text);

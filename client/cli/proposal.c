@@ -131,8 +131,25 @@ static void missing(const ward_proposal_info *info, struct ward_buffer *out)
     ward_buffer_printf(out, "%s\n", info->n_may_approve == 0 ? "nobody" : "");
 }
 
+/* As it can be typed. A draft that its proposer did not sign at once cannot be signed later: it is
+ * proposed anew. */
+static void next_command(const char *waits_for, const char *id, const char *profile,
+                         struct ward_buffer *out)
+{
+    bool draft = strcmp(waits_for, "submit") == 0;
+    if (draft) {
+        ward_buffer_printf(out, "  %-14s by you: nobody can approve it; it ends by itself, or by\n",
+                           "not signed");
+    }
+    ward_buffer_printf(out, "  %-14s ward --profile ", draft ? "" : "waits for you");
+    cli_escape(ward_bytes_str(profile), out);
+    ward_buffer_printf(out, " approval ");
+    cli_escape(ward_bytes_str(draft ? "withdraw" : waits_for), out);
+    ward_buffer_printf(out, " %s\n", id);
+}
+
 void cli_proposal_render_standing(const ward_proposal_info *info, const char *id,
-                                  struct ward_buffer *out)
+                                  const char *profile, struct ward_buffer *out)
 {
     bool open = strcmp(info->state, "open") == 0 || strcmp(info->state, "approved") == 0;
     bool stale = info->cannot_run[0] != 0;
@@ -158,9 +175,7 @@ void cli_proposal_render_standing(const ward_proposal_info *info, const char *id
                                     : "\n");
     }
     if (mine) {
-        ward_buffer_printf(out, "  %-14s ward approval ", "waits for you");
-        cli_escape(ward_bytes_str(info->waits_for_you), out);
-        ward_buffer_printf(out, " %s\n", id);
+        next_command(info->waits_for_you, id, profile, out);
     }
 }
 

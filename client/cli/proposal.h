@@ -24,9 +24,9 @@ void cli_proposal_render(const struct cli_proposal *proposal, int64_t now_us, co
                          struct ward_buffer *out);
 
 /* What is missing and who may give it, what waits for the caller, whether somebody has reviewed it:
- * as the daemon says, and said to be so. */
+ * as the daemon says, and said to be so. profile: the name of the caller's. */
 void cli_proposal_render_standing(const ward_proposal_info *info, const char *id,
-                                  struct ward_buffer *out);
+                                  const char *profile, struct ward_buffer *out);
 /* "in 23 h 59 min", "over". */
 #define CLI_EXPIRY_SIZE 48
 void cli_expiry_words(int64_t expires_us, int64_t now_us, char out[static CLI_EXPIRY_SIZE]);

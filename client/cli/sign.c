@@ -156,11 +156,12 @@ static int print_outcome(const struct cli *cli, const struct cli_proposal *propo
 }
 
 /* To standard error: how it stands, and what to send to the colleagues. */
-static void tell(const ward_proposal_info *info, const char *id, const char *verb)
+static void tell(const struct cli *cli, const ward_proposal_info *info, const char *id,
+                 const char *verb)
 {
     struct ward_buffer text;
     ward_buffer_init(&text, PAE_MAX);
-    cli_proposal_render_standing(info, id, &text);
+    cli_proposal_render_standing(info, id, cli->profile.name, &text);
     ward_buffer_printf(&text,
                        "Tell them:\n"
                        "  ward --profile NAME approval show %s\n"
@@ -206,7 +207,7 @@ static int tell_and_wait(struct cli *cli, const struct cli_proposal *proposal,
 {
     (void)fprintf(stderr, "It waits for %u approval%s by other officers.\n",
                   proposal->parsed.approvals, proposal->parsed.approvals == 1 ? "" : "s");
-    tell(info, proposal->id, "approve");
+    tell(cli, info, proposal->id, "approve");
     if (!wait) {
         int exit = print_outcome(cli, proposal, info, info->state);
         return exit == CLI_DONE ? CLI_WAITS : exit;
@@ -226,7 +227,7 @@ static int tell_done(const struct cli *cli, const struct cli_proposal *proposal,
 {
     if (strcmp(info->review, "pending") == 0) {
         (void)fprintf(stderr, "It ran at once, on your signature. Another officer reviews it.\n");
-        tell(info, proposal->id, "review");
+        tell(cli, info, proposal->id, "review");
     }
     return print_outcome(cli, proposal, info, "executed");
 }
@@ -313,6 +314,17 @@ int cli_can_ask(bool yes, const char *advice)
                           "there is no terminal to ask on");
 }
 
+/* To withdraw takes a signature too, which is not asked of one who has just said no. */
+static int leave_draft(const struct cli *cli, const char *id)
+{
+    char advice[CLI_PATH_MAX + 256];
+    (void)snprintf(advice, sizeof(advice),
+                   "It stays as a draft that nobody can approve, until it expires; withdraw it "
+                   "with: ward --profile %s approval withdraw %s",
+                   cli->profile.name, id);
+    return cli_fail(CLI_FAILED, "Nothing was signed.", advice, "not confirmed");
+}
+
 int cli_propose(struct cli *cli, const ward_proposal_info *info, const struct cli_asked *asked)
 {
     struct cli_proposal proposal;
@@ -329,7 +341,7 @@ int cli_propose(struct cli *cli, const ward_proposal_info *info, const struct cl
         ward_buffer_fini(&text);
         exit = asked->confirm == NULL || cli_confirmed(asked->confirm)
                    ? submit(cli, &proposal, asked->wait)
-                   : cli_fail(CLI_FAILED, "Nothing was signed.", NULL, "not confirmed");
+                   : leave_draft(cli, proposal.id);
     }
     cli_proposal_close(&proposal);
     return exit;

@@ -120,6 +120,12 @@ def test_a_compromised_version_is_followed_by_a_new_one(ward, cli, key, app):
     asked = cli("officer-a", "key", "compromise", key, 1, "--reason", "x", exit=USAGE).stderr.decode()
     assert "no terminal to ask on" in asked and states(cli, key) == [(1, "active")]
     assert typed(cli, "no", "key", "compromise", key, 1, "--reason", "x") == FAILED and states(cli, key) == [(1, "active")]
+    draft, = [p["proposal"] for p in cli.json("officer-a", "approval", "list")["proposals"] if p["object"] == key]
+    shown = cli("officer-a", "--output", "table", "approval", "show", draft).stdout.decode()
+    command = f"ward --profile officer-a approval withdraw {draft}"
+    assert f"not signed     by you: nobody can approve it; it ends by itself, or by\n                 {command}\n" in shown
+    assert draft in cli("officer-a", "--output", "table", "approval", "list").stdout.decode().split("withdraw (not signed)", 1)[1]
+    cli(*command.split()[2:], "--yes", "--reason", "not confirmed")
     assert typed(cli, "compromise", "key", "compromise", key, 1, "--reason", "x") == 0
     wait_until(lambda: states(cli, key) == [(1, "compromised"), (2, "active")], 20, "the daemon rotates by itself")
     assert app.unwrap(wrapped) == plaintext
