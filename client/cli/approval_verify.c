@@ -324,6 +324,9 @@ static const char *verdict(const struct check *check)
            : !is_anchored(check)
                ? "the signatures are of the certificates in the file; whose those are is not "
                  "established: give --ca, or --trust"
+           : check->policy == NULL
+               ? "the signatures are good; who the signers are, and whether they may, was not "
+                 "checked: give --policy"
            : !check->executed ? "quorum reached, not executed"
            : check->emergency
                ? (check->reviewed ? "in an emergency, reviewed" : "in an emergency, not reviewed")
@@ -336,7 +339,7 @@ static bool good(const struct check *check)
 {
     bool anybody_signed = check->proposer != NULL || check->reviewed;
     return check->n_faults == 0 && check->closed == NULL && check->reached && anybody_signed &&
-           is_anchored(check);
+           is_anchored(check) && check->policy != NULL;
 }
 
 static int print_json(struct check *check)
@@ -406,8 +409,11 @@ static int print_text(struct check *check)
     }
     ward_buffer_printf(&out, "Not checked:\n");
     ward_buffer_add(&out, ward_buffer_view(&check->unchecked_text));
-    ward_buffer_printf(&out, "%u of %u approvals. Verdict: %s.\n", check->approvals, check->needed,
-                       verdict(check));
+    ward_buffer_printf(&out,
+                       check->policy == NULL
+                           ? "%u signed approvals; the payload asks for %u. Verdict: %s.\n"
+                           : "%u of %u approvals. Verdict: %s.\n",
+                       check->approvals, check->needed, verdict(check));
     bool written = cli_write(ward_buffer_view(&out));
     ward_buffer_fini(&out);
     return written ? CLI_DONE : CLI_FAILED;
@@ -513,7 +519,9 @@ int cli_approval_verify(struct cli *cli, int argc, char **argv)
     CLI_PARSE(cli, argc, argv, .args = "FILE",
               .doc = "Checks what `ward approval export` wrote, offline: every signature, whether "
                      "they are of different people, and whether they are enough. Nothing is "
-                     "established without --ca or --trust. Says what it could not check.",
+                     "established without --ca or --trust, and without --policy only that the "
+                     "signatures are good; both end with exit code 1. Says what it could not "
+                     "check.",
               CLI_OPTIONS(options), .positional = &files, .min = 1, .max = 1);
     paths.file = files.texts[0];
     static struct check check; /* too large for a stack */

@@ -66,18 +66,19 @@ static void close_span(struct report_log *log)
 
 static bool print_bytes(const struct ask *ask, const struct report_table *table,
                         const struct report_log *log, const struct ward_checkpoint *checkpoint,
-                        struct ward_buffer *out)
+                        const struct ward_note_key *key, struct ward_buffer *out)
 {
     if (strcmp(ask->format, "csv") == 0) {
         report_print_csv(table, out);
     } else {
-        report_print_json(table, log, checkpoint, out);
+        report_print_json(table, log, checkpoint, key, out);
     }
     return !out->failed;
 }
 
 static int print(struct cli *cli, const struct ask *ask, const struct report_table *table,
-                 const struct report_log *log, const struct ward_checkpoint *checkpoint)
+                 const struct report_log *log, const struct ward_checkpoint *checkpoint,
+                 const struct ward_note_key *key)
 {
     if (strcmp(ask->format, "table") == 0) {
         return report_print_table(table) ? CLI_DONE : CLI_FAILED;
@@ -85,7 +86,7 @@ static int print(struct cli *cli, const struct ask *ask, const struct report_tab
     struct ward_buffer bytes, envelope;
     ward_buffer_init(&bytes, AUDIT_REPORT_MAX);
     ward_buffer_init(&envelope, 2 * AUDIT_REPORT_MAX);
-    int exit = print_bytes(ask, table, log, checkpoint, &bytes)
+    int exit = print_bytes(ask, table, log, checkpoint, key, &bytes)
                    ? CLI_DONE
                    : cli_fail(CLI_FAILED, NULL, "Ask for a shorter time.",
                               "the report is larger than 256 MiB");
@@ -126,8 +127,15 @@ static int report_on(struct cli *cli, const struct ask *ask, struct report_log *
             exit = cli_fail(CLI_FAILED, NULL, NULL, "there is no more memory");
         }
     }
+    if (exit == CLI_DONE && key == NULL) {
+        (void)cli_fail(CLI_DONE,
+                       "It is consistent in itself, but anybody can make a log under a key of his "
+                       "own.",
+                       "Give --vkey with the log's key as you were given it.",
+                       "warning: the log was not checked against its key");
+    }
     if (exit == CLI_DONE) {
-        exit = print(cli, ask, &table, log, &verified.checkpoint);
+        exit = print(cli, ask, &table, log, &verified.checkpoint, key);
     }
     free(table.cells);
     audit_report_fini(&verified);

@@ -69,9 +69,10 @@ void report_table_number(struct report_table *table, int64_t number);
 /* "rotation", "access", "approvals", "overdue". False: no such report. */
 bool report_make(const char *name, struct report_log *log, struct report_table *ret);
 
-/* What is signed and printed. */
+/* What is signed and printed. key: the one that the log was held against; NULL: none. */
 void report_print_json(const struct report_table *table, const struct report_log *log,
-                       const struct ward_checkpoint *checkpoint, struct ward_buffer *out);
+                       const struct ward_checkpoint *checkpoint, const struct ward_note_key *key,
+                       struct ward_buffer *out);
 void report_print_csv(const struct report_table *table, struct ward_buffer *out);
 bool report_print_table(const struct report_table *table);
 

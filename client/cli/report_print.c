@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Tables as bytes: JSON, which is what is signed, CSV for spreadsheets, and lines for people. */
-#include "client/cli/audit_views.h"
 #include "client/cli/report.h"
+
+#include <stdio.h>
+
+#include "client/cli/audit_views.h"
 #include "proto/canonical.h"
 
 #define HEADER_SIZE 32
@@ -13,8 +16,22 @@ static void time_member(struct ward_buffer *out, const char *name, int64_t time_
     ward_buffer_printf(out, ",\"%s\":\"%s\"", name, text);
 }
 
+/* As a verifier key begins; a report must not look checked that was not. */
+static void key_member(struct ward_buffer *out, const struct ward_note_key *key)
+{
+    char text[sizeof(key->name) + 2 * sizeof(key->id) + 2] = "not checked";
+    if (key != NULL) {
+        char id[2 * sizeof(key->id) + 1];
+        ward_hex_encode(WARD_BYTES_ARRAY(key->id), id);
+        (void)snprintf(text, sizeof(text), "%s+%s", key->name, id);
+    }
+    ward_buffer_printf(out, ",\"log_key\":");
+    ward_canonical_text(out, ward_bytes_str(text));
+}
+
 void report_print_json(const struct report_table *table, const struct report_log *log,
-                       const struct ward_checkpoint *checkpoint, struct ward_buffer *out)
+                       const struct ward_checkpoint *checkpoint, const struct ward_note_key *key,
+                       struct ward_buffer *out)
 {
     char root[65];
     ward_hex_encode(WARD_BYTES_ARRAY(checkpoint->root), root);
@@ -22,6 +39,7 @@ void report_print_json(const struct report_table *table, const struct report_log
     ward_canonical_text(out, ward_bytes_str(checkpoint->origin));
     ward_buffer_printf(out, ",\"size\":%llu,\"root\":\"%s\"", (unsigned long long)checkpoint->size,
                        root);
+    key_member(out, key);
     time_member(out, "from", log->span.from_us);
     time_member(out, "to", log->span.to_us);
     ward_buffer_printf(out, ",\"rows\":[");

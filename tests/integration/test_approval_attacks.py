@@ -252,8 +252,11 @@ def test_an_exported_proposal_is_checked_offline(four, exported, tmp_path):
     cli, path = exported
     ca = (four.folder / "ca.pem").read_bytes()
     assert approval_file.verify(path.read_bytes(), ca=ca) and not approval_file.verify(path.read_bytes())
-    bare = cli.json("auditor", "approval", "verify", path, "--ca", four.folder / "ca.pem")
-    assert bare["good"] and bare["verdict"] == "quorum reached" and any("--policy" in line for line in bare["not_checked"])
+    bare = cli.json("auditor", "approval", "verify", path, "--ca", four.folder / "ca.pem", exit=1)
+    assert not bare["good"] and bare["faults"] == [] and bare["verdict"].startswith("the signatures are good; who the signers are")
+    assert all(s["stands"] for s in bare["signatures"]) and any("--policy" in line for line in bare["not_checked"])
+    text = cli("auditor", "approval", "verify", path, "--ca", four.folder / "ca.pem", "--output", "table", exit=1).stdout.decode()
+    assert "quorum" not in text and "give --policy." in text
     full = cli.json("auditor", "approval", "verify", path, *trusted(four, tmp_path))
     assert full["good"] and not any("--" in line for line in full["not_checked"]), full
     assert approval_file.verify(path.read_bytes(), Policy(OFFICERS.encode()), ca=ca)
@@ -289,7 +292,7 @@ def test_nothing_is_established_without_an_anchor(four, exported, tmp_path):
     text = cli("auditor", "approval", "verify", forged, "--output", "table", exit=1).stdout.decode()
     assert "Verdict: the signatures are of the certificates in the file; whose those are is not established" in text
     for anchor in (["--ca", four.folder / "ca.pem"], trusted(four, tmp_path)[-2:]):
-        assert cli.json("auditor", "approval", "verify", path, *anchor)["verdict"] == "quorum reached"
+        assert cli.json("auditor", "approval", "verify", path, "--policy", four.policy, *anchor)["verdict"] == "quorum reached"
         judged = cli.json("auditor", "approval", "verify", forged, *anchor, exit=1)
         assert judged["verdict"] == "not as it should be" and [s["stands"] for s in judged["signatures"]] == [False, False]
     assert not approval_file.verify(forged.read_bytes(), ca=(four.folder / "ca.pem").read_bytes())
@@ -341,7 +344,8 @@ def test_an_act_at_once_is_told_as_one(four, a, b, tmp_path):
     cli("auditor", "approval", "export", done.id, "--out", before)
     b.review(done)
     cli("auditor", "approval", "export", done.id, "--out", after)
-    anchor = ["--ca", four.folder / "ca.pem"]
+    anchor = ["--ca", four.folder / "ca.pem", "--policy", four.policy]
+    assert "signatures are good" in cli.json("auditor", "approval", "verify", after, *anchor[:2], exit=1)["verdict"]
     assert cli.json("auditor", "approval", "verify", before, *anchor)["verdict"] == "at once on one signature, not reviewed"
     assert cli.json("auditor", "approval", "verify", after, *anchor)["verdict"] == "at once on one signature, reviewed"
     assert all(approval_file.verify(file.read_bytes(), ca=four.authority.pem) for file in (before, after))

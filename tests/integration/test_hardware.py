@@ -182,6 +182,6 @@ def test_both_verifiers_find_the_signature_that_no_card_made(cards, policy, payl
     faults = [fault for fault in judged["faults"] if WRONG in fault]
     assert [fault.split(" ")[:2] for fault in faults] == ([] if wrong is None else [["signature", str(wrong)]])
     assert approval_file.verify(text, ca=cards.ward.authority.pem), "without the policy nobody knows what it asks for"
-    bare = cards.cli.json("auditor", "approval", "verify", path, "--ca", cards.ward.folder / "ca.pem")
-    assert bare["good"] and any("--policy" in line for line in bare["not_checked"])
+    bare = cards.cli.json("auditor", "approval", "verify", path, "--ca", cards.ward.folder / "ca.pem", exit=1)
+    assert not bare["good"] and bare["faults"] == [] and any("--policy" in line for line in bare["not_checked"])
     assert any("hardware" in line for line in bare["not_checked"]) == (what == "guarded")

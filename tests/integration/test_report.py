@@ -149,6 +149,18 @@ def test_a_signed_report_stands_without_anybody(told, tmp_path):
     assert b"not a signed report" in cli("stranger", "report", "verify", signed, exit=1).stderr
 
 
+def test_a_log_that_was_held_against_no_key_is_told(told):
+    """From a folder and from the daemon alike: the key in an export is the log's own word."""
+    own, cli, folder, _ = told
+    for source in (["--folder", folder], []):
+        ran = cli("auditor", "report", "overdue", *source, "--format", "json")
+        assert b"warning: the log was not checked against its key" in ran.stderr and json.loads(ran.stdout)["log_key"] == "not checked"
+        ran = cli("auditor", "report", "overdue", *source, "--vkey", own.vkey, "--format", "json")
+        name, key_id, _ = own.vkey.read_text().split("+", 2)
+        assert ran.stderr == b"" and json.loads(ran.stdout)["log_key"] == f"{name}+{key_id}"
+    assert b"not checked against" in cli("auditor", "report", "overdue", "--folder", folder, "--format", "csv").stderr
+
+
 def test_without_a_folder_the_daemon_is_asked_and_nothing_is_left(told):
     _, cli, _, happened = told
     before = set(os.listdir("/tmp"))
