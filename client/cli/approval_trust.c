@@ -104,17 +104,26 @@ bool cli_authorities_issued(const struct cli_authorities *authorities, struct wa
     return issued;
 }
 
-bool cli_certificates_new(struct ward_bytes pem, struct cli_certificates **ret)
+bool cli_certificates_add(struct ward_bytes pem, struct cli_certificates **certificates)
 {
-    STACK_OF(X509) *all = read_all(pem);
-    struct cli_certificates *made = all == NULL ? NULL : calloc(1, sizeof(*made));
-    if (made == NULL) {
-        sk_X509_pop_free(all, X509_free);
-        return false;
+    STACK_OF(X509) *more = read_all(pem);
+    struct cli_certificates *to = *certificates;
+    if (to == NULL) {
+        to = calloc(1, sizeof(*to));
     }
-    made->all = all;
-    *ret = made;
-    return true;
+    if (to != NULL && to->all == NULL) {
+        to->all = sk_X509_new_null();
+    }
+    *certificates = to;
+    bool fine = more != NULL && to != NULL && to->all != NULL;
+    while (fine && sk_X509_num(more) > 0) {
+        fine = sk_X509_push(to->all, sk_X509_value(more, 0)) > 0;
+        if (fine) {
+            (void)sk_X509_shift(more); /* it is the other's now */
+        }
+    }
+    sk_X509_pop_free(more, X509_free);
+    return fine;
 }
 
 void cli_certificates_free(struct cli_certificates *certificates)

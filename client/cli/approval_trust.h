@@ -15,7 +15,8 @@ void cli_authorities_free(struct cli_authorities *authorities);
 bool cli_authorities_issued(const struct cli_authorities *authorities, struct ward_bytes der,
                             int64_t at_us);
 
-bool cli_certificates_new(struct ward_bytes pem, struct cli_certificates **ret);
+/* *certificates: NULL at first, and freed by the caller in any case. pem: as above. */
+bool cli_certificates_add(struct ward_bytes pem, struct cli_certificates **certificates);
 void cli_certificates_free(struct cli_certificates *certificates);
 /* This very certificate. */
 bool cli_certificates_have(const struct cli_certificates *certificates, struct ward_bytes der);

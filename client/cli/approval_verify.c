@@ -422,7 +422,8 @@ static int print_text(struct check *check)
 /* ---- the command ---- */
 
 struct paths {
-    const char *file, *policy, *ca, *trust;
+    const char *file, *policy, *ca;
+    struct cli_texts trust;
 };
 
 static int read_into(struct check *check, const char *path, size_t max, struct ward_bytes *ret)
@@ -461,11 +462,11 @@ static int load_trust(struct check *check, const struct paths *paths)
                             "%s holds no CA certificates in PEM", paths->ca);
         }
     }
-    if (exit == CLI_DONE && paths->trust != NULL) {
-        exit = read_into(check, paths->trust, PEM_MAX, &pem);
-        if (exit == CLI_DONE && !cli_certificates_new(pem, &check->officers)) {
+    for (size_t i = 0; i < paths->trust.n && exit == CLI_DONE; i++) {
+        exit = read_into(check, paths->trust.texts[i], PEM_MAX, &pem);
+        if (exit == CLI_DONE && !cli_certificates_add(pem, &check->officers)) {
             exit = cli_fail(CLI_FAILED, "Nothing was checked.", NULL,
-                            "%s holds no certificates in PEM", paths->trust);
+                            "%s holds no certificates in PEM", paths->trust.texts[i]);
         }
     }
     return exit;
@@ -507,14 +508,14 @@ static int run(const struct cli *cli, struct check *check, const struct paths *p
 int cli_approval_verify(struct cli *cli, int argc, char **argv)
 {
     struct cli_texts files = {.n = 0};
-    struct paths paths = {0};
+    struct paths paths = {.file = NULL};
     const struct cli_option options[] = {
         {"policy", CLI_TEXT, &paths.policy, "FILE",
          "The policy that the payload names: who is who, and how many are needed", 0, 0, false, 0},
         {"ca", CLI_TEXT, &paths.ca, "FILE", "CAs, in PEM, that may have issued the certificates", 0,
          0, false, 0},
-        {"trust", CLI_TEXT, &paths.trust, "FILE", "The officers' own certificates, in PEM", 0, 0,
-         false, 0},
+        {"trust", CLI_LIST, &paths.trust, "FILE",
+         "The officers' own certificates, in PEM; repeat it", 0, 0, false, 0},
     };
     CLI_PARSE(cli, argc, argv, .args = "FILE",
               .doc = "Checks what `ward approval export` wrote, offline: every signature, whether "

@@ -20,6 +20,7 @@ static const struct cli_noun *const nouns[] = {
     &cli_noun_doctor, &cli_noun_bench,    &cli_noun_completion,
 };
 #define N_NOUNS (sizeof(nouns) / sizeof(nouns[0]))
+#define HELP_WORDS 3 /* help NOUN VERB */
 
 const struct cli_noun *const *cli_nouns(size_t *ret_n)
 {
@@ -379,6 +380,38 @@ static int run_noun(struct cli *cli, const struct cli_noun *noun, int argc, char
     return cli_fail(CLI_USAGE, NULL, advice, "%s has no verb \"%s\"", noun->name, argv[1]);
 }
 
+static const struct cli_noun *noun_of(const char *name)
+{
+    for (size_t i = 0; i < N_NOUNS; i++) {
+        if (strcmp(nouns[i]->name, name) == 0) {
+            return nouns[i];
+        }
+    }
+    return NULL;
+}
+
+static int no_noun(const char *name)
+{
+    return cli_fail(CLI_USAGE, NULL, "`ward --help` lists them.", "there is no noun \"%s\"", name);
+}
+
+/* `ward help NOUN VERB` is `ward NOUN VERB --help`. argv begins with "help". */
+static int run_help(struct cli *cli, int argc, char **argv)
+{
+    char help[] = "--help";
+    if (argc == 1) {
+        print_nouns(stdout);
+        return CLI_DONE;
+    }
+    if (argc > HELP_WORDS) {
+        return cli_fail(CLI_USAGE, NULL, "`ward help NOUN VERB`.",
+                        "\"%s\" is one argument too many", argv[HELP_WORDS]);
+    }
+    const struct cli_noun *noun = noun_of(argv[1]);
+    char *words[] = {argv[1], argc > 2 ? argv[2] : help, argc > 2 ? help : NULL, NULL};
+    return noun == NULL ? no_noun(argv[1]) : run_noun(cli, noun, argc, words);
+}
+
 int cli_main(int argc, char **argv)
 {
     argp_err_exit_status = CLI_USAGE;
@@ -389,17 +422,14 @@ int cli_main(int argc, char **argv)
         return CLI_USAGE;
     }
     if (is_help(argv[at])) {
-        print_nouns(stdout);
-        return CLI_DONE;
+        return run_help(&cli, argc - at, argv + at);
     }
-    for (size_t i = 0; i < N_NOUNS; i++) {
-        if (strcmp(nouns[i]->name, argv[at]) == 0) {
-            int exit = run_noun(&cli, nouns[i], argc - at, argv + at);
-            ward_client_free(cli.client);
-            cli_pin_forget();
-            return exit;
-        }
+    const struct cli_noun *noun = noun_of(argv[at]);
+    if (noun == NULL) {
+        return no_noun(argv[at]);
     }
-    return cli_fail(CLI_USAGE, NULL, "`ward --help` lists them.", "there is no noun \"%s\"",
-                    argv[at]);
+    int exit = run_noun(&cli, noun, argc - at, argv + at);
+    ward_client_free(cli.client);
+    cli_pin_forget();
+    return exit;
 }

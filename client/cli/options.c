@@ -14,6 +14,7 @@
 
 #define KEY_FIRST 0x100 /* above every character: long options only */
 #define OPTIONS_MAX 24
+#define DOC_MAX 512
 
 struct parse {
     struct cli *cli;
@@ -50,24 +51,37 @@ bool cli_number(const char *text, uint64_t min, uint64_t max, uint64_t *ret)
     return value >= min && value <= max;
 }
 
+/* Which of the two would count is not to be guessed. */
+static void check_once(bool given, const char *name, struct argp_state *state)
+{
+    if (given) {
+        argp_error(state, "--%s: given twice", name);
+    }
+}
+
 static error_t parse_global(int key, char *value, struct argp_state *state)
 {
     struct cli *cli = state->input;
     uint64_t seconds = 0;
     switch (key) {
     case KEY_PROFILE:
+        check_once(cli->profile_name != NULL, "profile", state);
         cli->profile_name = value;
         return 0;
     case KEY_CONFIG:
+        check_once(cli->config_file != NULL, "config", state);
         cli->config_file = value;
         return 0;
     case KEY_OUTPUT:
+        check_once(cli->output_given, "output", state);
         if (strcmp(value, "table") != 0 && strcmp(value, "json") != 0) {
             argp_error(state, "--output is table or json");
         }
         cli->json = strcmp(value, "json") == 0;
+        cli->output_given = true;
         return 0;
     case KEY_TIMEOUT:
+        check_once(cli->timeout_ms != 0, "timeout", state);
         if (!cli_number(value, 1, 3600, &seconds)) {
             argp_error(state, "--timeout is a number of seconds, 1 to 3600");
         }
@@ -128,18 +142,27 @@ static void take_option(const struct cli_option *option, char *value, struct arg
     }
 }
 
+/* Names all that is missing, so that nobody is told of it piece by piece. */
 static void check_complete(const struct parse *parse, struct argp_state *state)
 {
     const struct cli_syntax *syntax = parse->syntax;
+    struct ward_buffer text;
+    unsigned n = 0;
+    ward_buffer_init(&text, 4096);
     for (size_t i = 0; i < syntax->n_options; i++) {
         if (syntax->options[i].required && !parse->seen[i]) {
-            argp_error(state, "--%s %s is needed", syntax->options[i].name,
-                       syntax->options[i].value);
+            ward_buffer_printf(&text, "%s--%s %s", n++ > 0 ? ", " : "", syntax->options[i].name,
+                               syntax->options[i].value);
         }
     }
     if (syntax->positional != NULL && syntax->positional->n < syntax->min) {
-        argp_error(state, "%s is needed", syntax->args);
+        ward_buffer_printf(&text, "%s%s", n++ > 0 ? ", " : "", syntax->args);
     }
+    if (n > 0) {
+        argp_error(state, "%.*s %s needed", (int)text.size, (const char *)text.data,
+                   n == 1 ? "is" : "are");
+    }
+    ward_buffer_fini(&text);
 }
 
 /* argp takes a key that is a character as the short form. */
@@ -170,6 +193,9 @@ static error_t parse_verb(int key, char *value, struct argp_state *state)
     }
     for (size_t i = 0; i < syntax->n_options; i++) {
         if (key == key_of(syntax, i)) {
+            enum cli_kind kind = syntax->options[i].kind;
+            bool many = kind == CLI_PAIR || kind == CLI_LIST;
+            check_once(parse->seen[i] && !many, syntax->options[i].name, state);
             take_option(&syntax->options[i], value, state);
             parse->seen[i] = true;
             return 0;
@@ -204,19 +230,29 @@ static void keep_in_place(struct argp_option *option, char name[static 32],
     }
 }
 
+/* Where the verb does not run without it, the help says so. */
+static const char *doc_of(const struct cli_option *option, char doc[static DOC_MAX])
+{
+    if (!option->required) {
+        return option->help;
+    }
+    (void)snprintf(doc, DOC_MAX, "%s (needed)", option->help);
+    return doc;
+}
+
 void cli_parse(struct cli *cli, int argc, char **argv, const struct cli_syntax *syntax)
 {
     if (cli->describe != NULL) {
         describe(cli->describe, syntax);
     }
     struct argp_option options[OPTIONS_MAX + 2] = {0}, version = {0};
-    char version_name[32];
+    char version_name[32], docs[OPTIONS_MAX][DOC_MAX];
     for (size_t i = 0; i < syntax->n_options && i < OPTIONS_MAX; i++) {
         options[i] = (struct argp_option){
             .name = syntax->options[i].name,
             .key = key_of(syntax, i),
             .arg = syntax->options[i].value,
-            .doc = syntax->options[i].help,
+            .doc = doc_of(&syntax->options[i], docs[i]),
         };
         keep_in_place(&options[i], version_name, &version);
     }

@@ -308,6 +308,10 @@ def test_another_policy_ca_or_officer_is_not_believed(four, exported, tmp_path):
     only_a.write_bytes(four.identities["officer-a"].pem)
     for options in (["--policy", policy, "--ca", four.folder / "ca.pem"], ["--ca", other], ["--trust", only_a]):
         assert not cli.json("auditor", "approval", "verify", path, *options, exit=1)["good"], options
+    only_b = tmp_path / "b.pem"
+    only_b.write_bytes(four.identities["officer-b"].pem)
+    both = ["--trust", only_a, "--trust", only_b, "--policy", four.policy]
+    assert cli.json("auditor", "approval", "verify", path, *both)["verdict"] == "quorum reached"
     ca = (four.folder / "ca.pem").read_bytes()
     assert not approval_file.verify(path.read_bytes(), Policy(policy.read_bytes()), ca=ca)
     assert not approval_file.verify(path.read_bytes(), ca=other.read_bytes())

@@ -405,6 +405,12 @@ static void help_and_version_succeed(void **state)
     EXPECT(rig, CLI_DONE, "ward 0.", "--version");
     EXPECT(rig, CLI_DONE, "Exit codes", "--help");
     EXPECT(rig, CLI_DONE, "rotate", "key", "--help");
+    EXPECT(rig, CLI_DONE, "Exit codes", "help");
+    EXPECT(rig, CLI_DONE, "usage: ward key VERB", "help", "key");
+    EXPECT(rig, CLI_DONE, "Usage: ward key rotate", "help", "key", "rotate");
+    EXPECT(rig, CLI_DONE, "Usage: ward seal", "help", "seal");
+    EXPECT(rig, CLI_DONE, "Usage: ward seal rewrap", "help", "seal", "rewrap");
+    EXPECT(rig, CLI_DONE, "(needed)", "emergency", "open", "--help");
     EXPECT(rig, CLI_DONE, "--reason", "key", "rotate", "--help");
     EXPECT(rig, CLI_DONE, "--connections", "bench", "--help");
     EXPECT(rig, CLI_DONE,
@@ -424,6 +430,18 @@ static void misuse_is_exit_code_2(void **state)
     EXPECT(rig, CLI_USAGE, "too many", "key", "show", "a", "b");
     EXPECT(rig, CLI_USAGE, "too many", "key", "list", "a");
     EXPECT(rig, CLI_USAGE, "--purpose", "key", "create", "a");
+    EXPECT(rig, CLI_USAGE, "--reason TEXT, --on-behalf-of ID, COLLECTION SUBJECT are needed",
+           "emergency", "open");
+    EXPECT(rig, CLI_USAGE, "--on-behalf-of ID is needed", "emergency", "open", "c", "s", "--reason",
+           "x");
+    EXPECT(rig, CLI_USAGE, "--key: given twice", "seal", "--key", "a", "--key", "b", "file");
+    EXPECT(rig, CLI_USAGE, "--all: given twice", "approval", "list", "--all", "--all");
+    EXPECT(rig, CLI_USAGE, "--profile: given twice", "--profile", "a", "key", "list", "--profile",
+           "b");
+    EXPECT(rig, CLI_USAGE, "--output: given twice", "--output", "json", "--output", "json");
+    EXPECT(rig, CLI_USAGE, "no noun \"bogus\"", "help", "bogus");
+    EXPECT(rig, CLI_USAGE, "no verb \"bogus\"", "help", "key", "bogus");
+    EXPECT(rig, CLI_USAGE, "too many", "help", "key", "list", "all");
     EXPECT(rig, CLI_USAGE, "table or json", "--output", "xml", "key", "list");
     EXPECT(rig, CLI_USAGE, "seconds", "--timeout", "0", "key", "list");
     EXPECT(rig, CLI_USAGE, "KEY=VALUE", "data-key", "generate", "--key", "a", "--context",
