@@ -23,8 +23,9 @@ struct ward_lint {
 
 /* Warns of rules that never decide or can be got around, roles that nobody has, persons and
  * identities that may do nothing, guards that match nothing or that a stricter one overrides,
- * collections that no rule reaches, proposals that nobody could sign, quorums that one lost card
- * would lock; notes quorums for which nobody may be away. EXHAUSTED when the arena is spent. */
+ * collections that no rule reaches, a policy that nobody could change again, proposals that nobody
+ * could sign, quorums that one lost card would lock; notes quorums for which nobody may be away.
+ * EXHAUSTED when the arena is spent. */
 ward_status ward_policy_lint(const struct ward_policy *policy, struct ward_arena *arena,
                              struct ward_lint *ret);
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Lint of guards: those that do nothing, and proposals that could be made but never signed. */
+#include "policy/compare.h"
 #include "policy/covers.h"
 #include "policy/lint_pass.h"
 
@@ -101,8 +102,44 @@ static void check_submitting(struct lint_pass *pass, size_t role_number)
     }
 }
 
+static bool nobody_is_gone(void *context, struct ward_bytes identity)
+{
+    (void)context;
+    (void)identity;
+    return false;
+}
+
+/* Where it stands what is missing: at the guard, or at the first role of officers. */
+static const char *place_of_undoing(const struct lint_pass *pass)
+{
+    const struct ward_policy *policy = pass->policy;
+    for (size_t i = 0; i < policy->n_guards; i++) {
+        if (policy->guards[i].action == WARD_ACTION_POLICY_APPLY) {
+            return pass->document->guards[i].action;
+        }
+    }
+    for (size_t i = 0; i < policy->n_roles; i++) {
+        if (policy->roles[i].kind == WARD_ROLE_OFFICER) {
+            return pass->document->roles[i].name;
+        }
+    }
+    return pass->document->roles[0].name;
+}
+
+/* A daemon refuses to put such a policy in force, and to begin with it. */
+static void check_undoing(struct lint_pass *pass)
+{
+    const char *missing =
+        ward_status_refusal(ward_policy_changeable(pass->policy, nobody_is_gone, NULL));
+    if (missing != NULL) {
+        ward_lint_warn(pass, place_of_undoing(pass), "no daemon takes it: %s",
+                       missing + strlen("text: "));
+    }
+}
+
 void ward_lint_guards(struct lint_pass *pass)
 {
+    check_undoing(pass);
     const struct ward_policy *policy = pass->policy;
     for (size_t i = 0; i < policy->n_guards; i++) {
         check_guard(pass, i);

@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "backends/pkcs11/kek_pkcs11.h"
+#include "policy/compare.h"
 #include "proto/leaf.h"
 #include "server/app.h"
 #include "server/index_key.h"
@@ -221,6 +222,22 @@ static ward_status take_existing(struct genesis *g, const struct ward_store_snap
     return WARD_OK;
 }
 
+static bool nobody_is_gone(void *context, struct ward_bytes identity)
+{
+    (void)context;
+    (void)identity;
+    return false;
+}
+
+/* What is put in force later is held to the same: who is locked out now is so for ever. */
+static ward_status check_changeable(const struct genesis *g)
+{
+    return ward_ok(ward_policy_changeable(g->policy, nobody_is_gone, NULL))
+               ? WARD_OK
+               : WARD_REFUSAL(WARD_E_STATE,
+                              "policy: nobody could ever change it; ward policy check says why");
+}
+
 static ward_status run(struct genesis *g, const char *owner_conninfo)
 {
     g->now_us = ward_wall_us(&ward_clock_system);
@@ -239,6 +256,7 @@ static ward_status run(struct genesis *g, const char *owner_conninfo)
         WARD_TRY(take_existing(g, &snapshot));
         return print(g);
     }
+    WARD_TRY(check_changeable(g));
     WARD_TRY(ward_app_open_kek(g->config, &g->kek));
     g->deployment =
         (struct ward_store_deployment){.origin = ward_bytes_str(ward_policy_deployment(g->policy)),

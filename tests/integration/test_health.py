@@ -12,6 +12,7 @@ import grpc
 import pytest
 from harness.client import ItemRefused, item_refused
 from harness.daemon import genesis
+from harness.deployment import POLICY, Deployment
 from harness.processes import wait_until
 from harness.stubs import health_pb2
 
@@ -160,6 +161,11 @@ def test_genesis_of_another_policy_is_refused(own):
     finally:
         own.policy.write_text(text)
         own.policy_sha256 = sha256
+
+
+def test_genesis_of_a_policy_that_nobody_could_change_is_refused():
+    with pytest.raises(AssertionError, match="nobody could ever change it"):
+        Deployment(policy=POLICY.replace("policy.apply, ", "")).close()
 
 
 def test_sighup_takes_new_certificates_and_keeps_connections(own):

@@ -16,6 +16,20 @@ struct finding {
     const char *words;
 };
 
+/* Most of these policies are of a few lines and no officer could change them again. */
+static void leave_out_undoing(struct ward_lint *lint)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < lint->n; i++) {
+        if (strstr(lint->warnings[i].text, "no daemon takes it") == NULL) {
+            lint->warnings[n++] = lint->warnings[i];
+        } else {
+            lint->n_warnings--;
+        }
+    }
+    lint->n = n;
+}
+
 static void found(const char *text, const struct finding *expected, size_t n)
 {
     ward_auto(free_policy) struct ward_policy *policy = policy_of(text);
@@ -23,6 +37,7 @@ static void found(const char *text, const struct finding *expected, size_t n)
     struct ward_lint lint;
     assert_true(ward_ok(ward_arena_new(1u << 20, &arena)));
     assert_true(ward_ok(ward_policy_lint(policy, arena, &lint)));
+    leave_out_undoing(&lint);
     for (size_t i = 0; i < lint.n && i < n; i++) {
         if (lint.warnings[i].line != expected[i].line ||
             strstr(lint.warnings[i].text, expected[i].words) == NULL) {
@@ -51,6 +66,42 @@ static void a_plain_policy_has_no_findings(void **state)
     (void)state;
     found(HEAD L("roles:") OFFICERS, NULL, 0);
     found(APP(L("  - {name: a, actions: [data-key.unwrap], keys: [\"app/*\"]}")), NULL, 0);
+}
+
+/* What is said of a policy that nobody could change again, at which line; none: 0. */
+static unsigned undoing(const char *text, const char *words)
+{
+    ward_auto(free_policy) struct ward_policy *policy = policy_of(text);
+    ward_auto(ward_arena_freep) struct ward_arena *arena = NULL;
+    struct ward_lint lint;
+    unsigned line = 0;
+    assert_true(ward_ok(ward_arena_new(1u << 20, &arena)));
+    assert_true(ward_ok(ward_policy_lint(policy, arena, &lint)));
+    for (size_t i = 0; i < lint.n; i++) {
+        if (strstr(lint.warnings[i].text, "no daemon takes it: nobody could undo it") != NULL) {
+            assert_false(lint.warnings[i].note);
+            assert_non_null(strstr(lint.warnings[i].text, words));
+            line = lint.warnings[i].line;
+        }
+    }
+    return line;
+}
+
+#define TWO \
+    L("- {name: o, kind: officer, members: [\"spiffe://t.w/a\", \"spiffe://t.w/b\"], rules: [")
+
+static void a_policy_that_nobody_could_change_again_is_found(void **state)
+{
+    (void)state;
+    assert_int_equal(undoing(HEAD L("roles:") OFFICERS, "no officer may do policy.apply"), 4);
+    assert_int_equal(undoing(HEAD L("roles:") TWO L("  {name: v, actions: [policy.apply, "
+                                                    "approval.submit, approval.approve]}]}"),
+                             ""),
+                     0);
+    assert_int_equal(undoing(HEAD L("roles:") TWO L("  {name: v, actions: [policy.apply, "
+                                                    "approval.approve]}]}"),
+                             "no officer may do policy.apply and approval.submit"),
+                     4);
 }
 
 static void people_without_a_place_are_found(void **state)
@@ -193,6 +244,7 @@ static struct ward_lint_warning only(const char *text)
     struct ward_lint lint;
     assert_true(ward_ok(ward_arena_new(1u << 20, &arena)));
     assert_true(ward_ok(ward_policy_lint(policy, arena, &lint)));
+    leave_out_undoing(&lint);
     assert_int_equal(lint.n, 1);
     assert_int_equal(lint.n_warnings, !lint.warnings[0].note);
     return lint.warnings[0];
@@ -310,13 +362,14 @@ static void more_than_there_is_room_for_is_counted(void **state)
     assert_true(ward_ok(ward_arena_new(1u << 20, &arena)));
     assert_true(ward_ok(ward_policy_lint(policy, arena, &lint)));
     assert_int_equal(lint.n, WARD_LINT_MAX);
-    assert_int_equal(lint.left_off, 50);
+    assert_int_equal(lint.left_off, 51); /* that nobody could undo it is one more */
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_plain_policy_has_no_findings),
+        cmocka_unit_test(a_policy_that_nobody_could_change_again_is_found),
         cmocka_unit_test(people_without_a_place_are_found),
         cmocka_unit_test(rules_that_never_decide_are_found),
         cmocka_unit_test(one_action_of_a_rule_may_be_decided_elsewhere),
