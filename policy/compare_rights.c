@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the rules of two policies reach: the rights of an identity are the rules of its roles,
  * action by action, word for word; but a rule loses nothing by standing on more keys, collections
- * or fields, and gains nothing by standing on fewer. So a word that means the same in other words
- * counts as a change, and no change can hide. */
+ * or fields or under fewer conditions, and gains nothing by standing on fewer or under more. So a
+ * word that means the same in other words counts as a change, and no change can hide. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,7 +20,7 @@
 /* One action that one rule of a role allows or denies. */
 struct grant {
     struct ward_bytes under; /* the rule's other words: the same for all of its actions */
-    struct ward_bytes rest;  /* of these, those that name no keys, collections or fields */
+    struct ward_bytes rest;  /* of these, those that are not compared by what they mean */
     const struct ward_rule *rule;
     struct ward_bytes action;
     size_t role;
@@ -64,8 +64,9 @@ static ward_status add_rule(struct rights *c, unsigned side, size_t role,
                             size_t *n)
 {
     static const char *const own[] = {"name", "effect", "actions", NULL};
-    static const char *const reach[] = {"name",        "effect", "actions", "keys",
-                                        "collections", "fields", NULL};
+    static const char *const reach[] = {"name",        "effect",    "actions", "keys",
+                                        "collections", "fields",    "context", "networks",
+                                        "when",        "emergency", NULL};
     const struct ward_node *actions = ward_node_find(rule, "actions");
     struct ward_bytes under, rest;
     WARD_TRY(ward_node_print(rule, own, c->of->arena, &under));
@@ -290,13 +291,81 @@ static bool globs_reach(struct ward_globs outer, struct ward_globs inner)
     return (outer.n == 0) == (inner.n == 0) && ward_globs_cover(outer, inner);
 }
 
+static struct ward_bytes attribute_of(const struct rights *c, const struct grant *grant,
+                                      const struct ward_condition *condition)
+{
+    return condition->attribute == WARD_NO_ATTRIBUTE
+               ? (struct ward_bytes){0}
+               : c->sides[grant->side].of->policy->attributes.items[condition->attribute];
+}
+
+/* Does the inner condition leave nothing that the outer one would not let through? */
+static bool condition_implied(const struct rights *c, const struct grant *outer,
+                              const struct ward_condition *a, const struct grant *inner,
+                              const struct ward_condition *b)
+{
+    struct ward_bytes attribute = attribute_of(c, outer, a);
+    if (!ward_bytes_eq(a->key, b->key) || !ward_bytes_eq(attribute, attribute_of(c, inner, b))) {
+        return false;
+    }
+    if (attribute.size > 0 || a->values.n == 0) {
+        return true; /* the key must be there at least, with either */
+    }
+    for (size_t i = 0; i < b->values.n; i++) {
+        if (!ward_texts_contain(a->values, b->values.items[i])) {
+            return false;
+        }
+    }
+    return b->values.n > 0;
+}
+
+static bool conditions_cover(const struct rights *c, const struct grant *outer,
+                             const struct grant *inner)
+{
+    for (size_t i = 0; i < outer->rule->n_conditions; i++) {
+        bool implied = false;
+        for (size_t k = 0; k < inner->rule->n_conditions && !implied; k++) {
+            implied = condition_implied(c, outer, &outer->rule->conditions[i], inner,
+                                        &inner->rule->conditions[k]);
+        }
+        if (!implied) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool networks_cover(const struct ward_rule *outer, const struct ward_rule *inner)
+{
+    for (size_t i = 0; i < inner->n_networks; i++) {
+        const struct ward_network *network = &inner->networks[i];
+        bool covered = outer->n_networks == 0;
+        for (size_t k = 0; k < outer->n_networks && !covered; k++) {
+            covered = outer->networks[k].bits <= network->bits &&
+                      ward_network_has(&outer->networks[k], &network->address);
+        }
+        if (!covered) {
+            return false;
+        }
+    }
+    return outer->n_networks == 0 || inner->n_networks > 0;
+}
+
+static bool times_cover(const struct ward_rule *outer, const struct ward_rule *inner)
+{
+    const struct ward_window *a = &outer->when, *b = &inner->when;
+    return !outer->timed ||
+           (inner->timed && a->from == b->from && a->to == b->to && (b->days & ~a->days) == 0);
+}
+
 /* Does the one hold wherever the other does? Never yes wrongly. */
-static bool covers(const struct grant *outer, const struct grant *inner)
+static bool covers(const struct rights *c, const struct grant *outer, const struct grant *inner)
 {
     const struct ward_rule *a = outer->rule, *b = inner->rule;
     return outer->deny == inner->deny && ward_bytes_eq(outer->action, inner->action) &&
            ward_bytes_eq(outer->rest, inner->rest) && globs_reach(a->keys, b->keys) &&
-           globs_reach(a->collections, b->collections) &&
+           globs_reach(a->collections, b->collections) && conditions_cover(c, outer, inner) &&
+           networks_cover(a, b) && times_cover(a, b) && (!a->emergency || b->emergency) &&
            (a->n_fields == 0 ||
             (b->n_fields > 0 && ward_fields_cover(a->fields, a->n_fields, b->fields, b->n_fields)));
 }
@@ -310,7 +379,7 @@ static void pass_over_covered(struct rights *c)
         for (uint32_t k = 0; (side == 1 || side == 2) && k < c->n_ids && c->looks < LOOKS_MAX;
              k++) {
             c->looks++;
-            if ((c->marks[k] & 3u & ~side) != 0 && covers(c->by_id[k], c->by_id[id])) {
+            if ((c->marks[k] & 3u & ~side) != 0 && covers(c, c->by_id[k], c->by_id[id])) {
                 c->marks[id] |= 4;
                 break;
             }

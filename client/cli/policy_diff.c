@@ -170,8 +170,16 @@ static void print_difference(const struct ward_difference *difference, struct wa
                            kind == WARD_DIFFERENCE_GUARD_WEAKER ? "WEAKER guard" : kinds[kind]);
     }
     cli_escape(difference->who, out);
-    ward_buffer_printf(out, right ? " %s " : ": ", kinds[kind]);
-    cli_escape(difference->what, out);
+    struct ward_bytes what = difference->what;
+    const struct ward_bytes denied = WARD_BYTES_LITERAL("denied: ");
+    if (kind == WARD_DIFFERENCE_LOSES && what.size > denied.size &&
+        memcmp(what.data, denied.data, denied.size) == 0) { /* a deny more */
+        ward_buffer_printf(out, " is denied ");
+        what = WARD_BYTES(what.data + denied.size, what.size - denied.size);
+    } else {
+        ward_buffer_printf(out, right ? " %s " : ": ", kinds[kind]);
+    }
+    cli_escape(what, out);
     ward_buffer_add_u8(out, '\n');
 }
 

@@ -159,6 +159,78 @@ static void a_wider_rule_loses_nothing_and_a_narrower_one_gains_nothing(void **s
     done(&pair);
 }
 
+#define BOUND "keys: [\"app/**\"]"
+#define UNDER(words) BOUND "\n        " words
+
+/* From the one rule to the other something is lost alone, and back something is gained alone. */
+static void narrows(const char *wide, const char *narrow)
+{
+    for (unsigned back = 0; back < 2; back++) {
+        struct pair pair;
+        struct ward_comparison told;
+        char texts[2][8192];
+        const char *at = strstr(before, BOUND), *words[] = {wide, narrow};
+        for (unsigned i = 0; i < 2; i++) {
+            (void)snprintf(texts[i], sizeof(texts[i]), "%.*s%s%s", (int)(at - before), before,
+                           words[i ^ back], at + strlen(BOUND));
+        }
+        pair.from = parse(texts[0]);
+        pair.to = parse(texts[1]);
+        assert_true(ward_ok(ward_arena_new(16u << 20, &pair.arena)));
+        assert_true(ward_ok(ward_policy_compare(pair.from, pair.to, pair.arena, &told)));
+        assert_int_equal(told.identities_gaining, back == 0 ? 0 : 2);
+        assert_int_equal(told.identities_losing, back == 0 ? 2 : 0);
+        done(&pair);
+    }
+}
+
+static void a_condition_that_lets_less_through_gains_nothing(void **state)
+{
+    (void)state;
+    narrows(UNDER("context: [{key: purpose, values: [TREAT, ETREAT]}]"),
+            UNDER("context: [{key: purpose, values: [TREAT]}]"));
+    narrows(UNDER("context: [{key: purpose}]"),
+            UNDER("context: [{key: purpose, values: [TREAT]}]"));
+    narrows(BOUND, UNDER("context: [{key: purpose}]"));
+    narrows(UNDER("context: [{key: a}]"), UNDER("context: [{key: a}, {key: b, values: [x]}]"));
+    narrows(BOUND, UNDER("networks: [\"10.0.0.0/8\"]"));
+    narrows(UNDER("networks: [\"10.0.0.0/8\", \"fd00::/8\"]"),
+            UNDER("networks: [\"10.1.0.0/16\"]"));
+    narrows(BOUND, UNDER("when: {days: [mon..fri]}"));
+    narrows(UNDER("when: {days: [mon..fri], from: \"07:00\", to: \"19:00\"}"),
+            UNDER("when: {days: [mon], from: \"07:00\", to: \"19:00\"}"));
+}
+
+static void a_condition_that_lets_other_things_through_gains_and_loses(void **state)
+{
+    (void)state;
+    static const char *const others[][2] = {
+        {"context: [{key: purpose, values: [TREAT, ETREAT]}]",
+         "context: [{key: purpose, values: [TREAT, HRESCH]}]"},
+        {"context: [{key: a}]", "context: [{key: b}]"},
+        {"networks: [\"10.1.0.0/16\"]", "networks: [\"10.2.0.0/16\"]"},
+        {"networks: [\"10.0.0.0/8\"]", "networks: [\"::/0\"]"},
+        {"when: {days: [mon]}", "when: {days: [tue]}"},
+        {"networks: [\"10.0.0.0/8\"]", "context: [{key: a}]"},
+    };
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+        char texts[2][8192];
+        const char *at = strstr(before, BOUND) + strlen(BOUND);
+        struct pair pair;
+        for (unsigned k = 0; k < 2; k++) {
+            (void)snprintf(texts[k], sizeof(texts[k]), "%.*s\n        %s%s", (int)(at - before),
+                           before, others[i][k], at);
+        }
+        pair.from = parse(texts[0]);
+        pair.to = parse(texts[1]);
+        assert_true(ward_ok(ward_arena_new(16u << 20, &pair.arena)));
+        assert_true(ward_ok(ward_policy_compare(pair.from, pair.to, pair.arena, &pair.told)));
+        assert_int_equal(pair.told.identities_gaining, 2);
+        assert_int_equal(pair.told.identities_losing, 2);
+        done(&pair);
+    }
+}
+
 static void other_words_are_lost_and_gained(void **state)
 {
     (void)state;
@@ -310,6 +382,8 @@ int main(void)
         cmocka_unit_test(the_order_of_words_is_no_difference),
         cmocka_unit_test(an_action_more_is_gained_by_every_member),
         cmocka_unit_test(a_wider_rule_loses_nothing_and_a_narrower_one_gains_nothing),
+        cmocka_unit_test(a_condition_that_lets_less_through_gains_nothing),
+        cmocka_unit_test(a_condition_that_lets_other_things_through_gains_and_loses),
         cmocka_unit_test(other_words_are_lost_and_gained),
         cmocka_unit_test(a_deny_that_goes_is_a_gain),
         cmocka_unit_test(a_member_who_goes_loses_all),
