@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -373,6 +374,26 @@ static ward_status take_policy(const struct reading *reading, const struct doc_p
     return WARD_OK;
 }
 
+/* As the start will do it, so that a check says what a start would. */
+static ward_status take_listen(const struct reading *reading, const struct doc_config *doc,
+                               struct ward_config *config)
+{
+    struct sockaddr_in loopback;
+    if (!ward_address_valid(doc->listen)) {
+        return ward_yaml_refuse(reading->text, doc->listen, reading->error,
+                                "listen: not an address and port");
+    }
+    ward_status status = doc->metrics_listen == NULL
+                             ? WARD_OK
+                             : ward_address_loopback(doc->metrics_listen, &loopback);
+    if (!ward_ok(status)) {
+        return ward_yaml_refuse(reading->text, doc->metrics_listen, reading->error, "%s",
+                                ward_status_refusal(status));
+    }
+    WARD_TRY(keep(reading, doc->listen, &config->listen));
+    return keep(reading, doc->metrics_listen, &config->metrics_listen);
+}
+
 static ward_status take(const struct reading *reading, const struct doc_config *doc,
                         struct ward_config *config)
 {
@@ -384,8 +405,7 @@ static ward_status take(const struct reading *reading, const struct doc_config *
     config->log_level = WARD_LOG_INFO;
     config->database_readers = 2;
     WARD_TRY(keep(reading, doc->node, &config->node));
-    WARD_TRY(keep(reading, doc->listen, &config->listen));
-    WARD_TRY(keep(reading, doc->metrics_listen, &config->metrics_listen));
+    WARD_TRY(take_listen(reading, doc, config));
     WARD_TRY(keep_level(reading, doc->log_level, &config->log_level));
     WARD_TRY(keep_bool(reading, doc->reflection, &config->reflection));
     WARD_TRY(take_tls(reading, &doc->tls, config));

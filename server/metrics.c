@@ -3,9 +3,11 @@
  * gives no headers back but the type. */
 #include "server/metrics.h"
 
-#include <arpa/inet.h>
 #include <microhttpd.h>
+#include <netinet/in.h>
 #include <stdlib.h>
+
+#include "server/net/address.h"
 
 #define METRICS_TEXT_MAX 65536
 
@@ -88,30 +90,11 @@ static enum MHD_Result answer(void *context, struct MHD_Connection *connection, 
     return result;
 }
 
-static ward_status parse_listen(const char *listen, struct sockaddr_in *ret)
-{
-    const char *colon = strrchr(listen, ':');
-    char host[64];
-    WARD_REQUIRE(colon != NULL && (size_t)(colon - listen) < sizeof(host),
-                 "metrics_listen: not ADDRESS:PORT");
-    memcpy(host, listen, (size_t)(colon - listen));
-    host[colon - listen] = 0;
-    char *end = NULL;
-    unsigned long port = strtoul(colon + 1, &end, 10);
-    WARD_REQUIRE(*end == 0 && end != colon + 1 && port <= 65535, "metrics_listen: not a port");
-    *ret = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
-    WARD_REQUIRE(inet_pton(AF_INET, host, &ret->sin_addr) == 1,
-                 "metrics_listen: not an IPv4 address");
-    WARD_REQUIRE(ntohl(ret->sin_addr.s_addr) >> 24 == 127,
-                 "metrics_listen: not a loopback address");
-    return WARD_OK;
-}
-
 ward_status ward_metrics_start(const char *listen, const struct ward_metrics_source *source,
                                struct ward_metrics **ret)
 {
     struct sockaddr_in address;
-    WARD_TRY(parse_listen(listen, &address));
+    WARD_TRY(ward_address_loopback(listen, &address));
     struct ward_metrics *metrics = calloc(1, sizeof(*metrics));
     WARD_ENSURE(metrics != NULL, WARD_E_EXHAUSTED);
     metrics->source = *source;

@@ -3,9 +3,12 @@
 #include "server/net/address.h"
 
 #include <arpa/inet.h>
+#include <netdb.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
 
 static const uint8_t mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
 
@@ -112,4 +115,75 @@ bool ward_cidr_has(const struct ward_cidr *cidr, const struct ward_ip *ip)
     }
     unsigned rest = cidr->bits % 8;
     return rest == 0 || ((cidr->ip.bytes[whole] ^ ip->bytes[whole]) >> (8 - rest)) == 0;
+}
+
+/* ---- where to listen ---- */
+
+/* Splits "host:port" and "[host]:port"; host has room for 64. */
+static bool split(const char *address, char host[static 64], char port[static 8])
+{
+    const char *colon = strrchr(address, ':');
+    if (colon == NULL) {
+        return false;
+    }
+    const char *start = address, *end = colon;
+    if (*start == '[') {
+        start++;
+        end--;
+        if (end < start || *end != ']') {
+            return false;
+        }
+    } else if (memchr(start, ':', (size_t)(end - start)) != NULL) {
+        return false; /* IPv6 wants brackets */
+    }
+    size_t host_size = (size_t)(end - start), port_size = strlen(colon + 1);
+    if (host_size == 0 || host_size > 63 || port_size == 0 || port_size > 5 ||
+        strspn(colon + 1, "0123456789") != port_size) {
+        return false;
+    }
+    memcpy(host, start, host_size);
+    host[host_size] = '\0';
+    memcpy(port, colon + 1, port_size + 1);
+    return true;
+}
+
+struct addrinfo *ward_address_find(const char *text)
+{
+    char host[64], port[8];
+    const struct addrinfo hints = {.ai_socktype = SOCK_STREAM,
+                                   .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE};
+    struct addrinfo *info = NULL;
+    bool good = split(text, host, port) && strtoul(port, NULL, 10) <= UINT16_MAX &&
+                getaddrinfo(host, port, &hints, &info) == 0;
+    return good ? info : NULL;
+}
+
+bool ward_address_valid(const char *text)
+{
+    struct addrinfo *info = ward_address_find(text);
+    bool valid = info != NULL;
+    if (valid) {
+        freeaddrinfo(info);
+    }
+    return valid;
+}
+
+ward_status ward_address_loopback(const char *text, struct sockaddr_in *ret)
+{
+    const char *colon = strrchr(text, ':');
+    char host[64];
+    WARD_REQUIRE(colon != NULL && (size_t)(colon - text) < sizeof(host),
+                 "metrics_listen: not ADDRESS:PORT");
+    memcpy(host, text, (size_t)(colon - text));
+    host[colon - text] = 0;
+    size_t digits = strspn(colon + 1, "0123456789");
+    bool port = digits > 0 && digits <= 5 && colon[1 + digits] == 0;
+    unsigned long number = port ? strtoul(colon + 1, NULL, 10) : 0;
+    WARD_REQUIRE(port && number <= UINT16_MAX, "metrics_listen: not a port");
+    *ret = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons((uint16_t)number)};
+    WARD_REQUIRE(inet_pton(AF_INET, host, &ret->sin_addr) == 1,
+                 "metrics_listen: not an IPv4 address");
+    WARD_REQUIRE(ntohl(ret->sin_addr.s_addr) >> 24 == 127,
+                 "metrics_listen: not a loopback address");
+    return WARD_OK;
 }

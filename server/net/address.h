@@ -5,10 +5,13 @@
 #define WARD_SERVER_NET_ADDRESS_H
 
 #include "base/bytes.h"
+#include "base/status.h"
 
 #define WARD_ADDRESS_SIZE 64
 
+struct addrinfo;
 struct sockaddr;
+struct sockaddr_in;
 
 struct ward_ip {
     uint8_t bytes[16];
@@ -33,5 +36,13 @@ void ward_ip_print(const struct ward_ip *ip, uint16_t port, char out[static WARD
  * prefix. */
 bool ward_cidr_parse(const char *text, struct ward_cidr *ret);
 bool ward_cidr_has(const struct ward_cidr *cidr, const struct ward_ip *ip);
+
+/* Where to listen: "127.0.0.1:7443", "[::1]:7443", with any port for 0; nothing is looked up. For
+ * freeaddrinfo; NULL when it is not an address and port. */
+struct addrinfo *ward_address_find(const char *text);
+bool ward_address_valid(const char *text);
+/* The same where only this machine may listen to: an address of 127.0.0.0/8, and IPv4 alone.
+ * INVALID with a refusal text for metrics_listen. */
+ward_status ward_address_loopback(const char *text, struct sockaddr_in *ret);
 
 #endif

@@ -30,34 +30,6 @@ struct ward_listener {
 
 /* ---- opening ---- */
 
-/* Splits "host:port" and "[host]:port"; host has room for 64. */
-static bool split(const char *address, char host[static 64], char port[static 8])
-{
-    const char *colon = strrchr(address, ':');
-    if (colon == NULL) {
-        return false;
-    }
-    const char *start = address, *end = colon;
-    if (*start == '[') {
-        start++;
-        end--;
-        if (end < start || *end != ']') {
-            return false;
-        }
-    } else if (memchr(start, ':', (size_t)(end - start)) != NULL) {
-        return false; /* IPv6 wants brackets */
-    }
-    size_t host_size = (size_t)(end - start), port_size = strlen(colon + 1);
-    if (host_size == 0 || host_size > 63 || port_size == 0 || port_size > 5 ||
-        strspn(colon + 1, "0123456789") != port_size) {
-        return false;
-    }
-    memcpy(host, start, host_size);
-    host[host_size] = '\0';
-    memcpy(port, colon + 1, port_size + 1);
-    return true;
-}
-
 static ward_status bind_to(struct ward_listener *listener, const struct addrinfo *info)
 {
     const int on = 1;
@@ -80,12 +52,8 @@ static ward_status bind_to(struct ward_listener *listener, const struct addrinfo
 
 static ward_status open_at(struct ward_listener *listener, const char *address)
 {
-    char host[64], port[8];
-    WARD_REQUIRE(split(address, host, port), "listen: not an address and port");
-    const struct addrinfo hints = {.ai_socktype = SOCK_STREAM,
-                                   .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE};
-    struct addrinfo *info = NULL;
-    WARD_REQUIRE(getaddrinfo(host, port, &hints, &info) == 0, "listen: not an address and port");
+    struct addrinfo *info = ward_address_find(address);
+    WARD_REQUIRE(info != NULL, "listen: not an address and port");
     ward_status status = bind_to(listener, info);
     freeaddrinfo(info);
     return status;

@@ -225,6 +225,23 @@ static void every_setting_is_taken(void **state)
     ward_config_free(config);
 }
 
+static void what_cannot_be_listened_at_is_refused_where_it_stands(void **state)
+{
+    (void)state;
+    static const char *const bad[] = {"127.0.0.1",       "'127.0.0.1:'", "7443",       ":7443",
+                                      "localhost:7443",  "'::1:7443'",   "'[::1]'",    "1.2.3:x",
+                                      "127.0.0.1:65536", "127.0.0.1:-1", "1.2.3.256:1"};
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        char line[64];
+        (void)snprintf(line, sizeof(line), "listen: %s\n", bad[i]);
+        refuses_at("listen: 127.0.0.1:7443\n", line, 2, "listen: not an address and port");
+        (void)snprintf(line, sizeof(line), "metrics_listen: %s\ntls:\n", bad[i]);
+        refuses_at("tls:\n", line, 3, "metrics_listen: not ");
+    }
+    refuses_at("tls:\n", "metrics_listen: 10.0.0.1:7444\ntls:\n", 3, "not a loopback address");
+    refuses_at("tls:\n", "metrics_listen: '[::1]:7444'\ntls:\n", 3, "not an IPv4 address");
+}
+
 static void an_unknown_key_is_refused_where_it_stands(void **state)
 {
     (void)state;
@@ -320,6 +337,7 @@ int main(void)
         cmocka_unit_test(connections_are_refused_where_the_fault_stands),
         cmocka_unit_test(every_setting_is_taken),
         cmocka_unit_test(an_unknown_key_is_refused_where_it_stands),
+        cmocka_unit_test(what_cannot_be_listened_at_is_refused_where_it_stands),
         cmocka_unit_test(a_missing_key_is_refused),
         cmocka_unit_test(bad_values_are_refused_where_they_stand),
         cmocka_unit_test(a_file_that_cannot_be_read_says_so),
