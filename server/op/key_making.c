@@ -45,7 +45,9 @@ ward_status ward_key_making_rotate(const struct ward_state *state, struct ward_b
         return WARD_REFUSAL(WARD_E_NOT_FOUND, "key: no such key");
     }
     if (key->purpose == WARD_PURPOSE_SYSTEM) {
-        return WARD_REFUSAL(WARD_E_STATE, "key: Ward's own key is not rotated this way");
+        return WARD_REFUSAL(WARD_E_STATE,
+                            "key: Ward's own key wraps one key alone and is not rotated: wardd(8), "
+                            "WARD'S OWN KEY");
     }
     const struct ward_key_version *before;
     WARD_TRY(version_before(key, &before));
