@@ -127,6 +127,10 @@ static const char *syntax_fault(const yaml_parser_t *parser, struct ward_yaml_sp
     if (parser->context != NULL && strstr(parser->context, "scanning an alias") != NULL) {
         return "a glob that begins with \"*\" must be quoted";
     }
+    if (parser->error == YAML_SCANNER_ERROR && parser->buffer.pointer < parser->buffer.last &&
+        *parser->buffer.pointer == '\t') {
+        return "a tab where YAML wants spaces";
+    }
     return parser->problem != NULL ? parser->problem : "not YAML";
 }
 

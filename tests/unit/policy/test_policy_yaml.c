@@ -90,7 +90,9 @@ static void text_that_is_not_yaml_is_refused_where_it_fails(void **state)
 {
     (void)state;
     assert_refused(HEAD L("roles: [") L("  - x"), 4, 3, "");
-    assert_refused(HEAD L("\tpersons: []"), 3, 1, "tab");
+    assert_refused(HEAD L("\tpersons: []"), 3, 1, "a tab where YAML wants spaces");
+    assert_refused(HEAD L("roles:") L("\t- name: r"), 4, 1, "a tab where YAML wants spaces");
+    assert_refused(HEAD L("roles:") L("  - name: r") L("\tkind: officer"), 5, 1, "wants spaces");
     assert_refused(HEAD L("a: b: c"), 3, 5, "mapping values are not allowed");
     assert_refused(L("version: \"1"), 2, 1, "unexpected end of stream");
     assert_refused(L("? [a]") L(": b"), 1, 3, "a key must be a single value");
