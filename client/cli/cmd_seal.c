@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* ward seal, ward open, ward seal rewrap: files and pipes of any size. Must not know the format,
- * nor hold the whole of anything. */
+/* ward seal, ward open, ward seal rewrap: files and pipes of any size. Must not know more of the
+ * format than how it begins, nor hold the whole of anything. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "client/cli/cli.h"
 #include "client/cli/list.h"
+#include "proto/seal.h"
 
 #define PROGRESS_FROM ((uint64_t)64 << 20) /* smaller files are done before anybody looks */
 #define PROGRESS_EVERY_US INT64_C(200000)
@@ -65,6 +66,36 @@ static bool to_stdout(const struct work *work)
     return work->out == NULL || strcmp(work->out, "-") == 0;
 }
 
+/* Of a pipe it shows only when it is opened. That a file is not sealed is no secret; what is wrong
+ * with one that is, stays one answer. */
+static int check_sealed(int fd, const char *path)
+{
+    uint8_t begin[WARD_SEAL_PREFIX_SIZE];
+    size_t size = 0;
+    struct stat is;
+    off_t at = lseek(fd, 0, SEEK_CUR);
+    if (at < 0 || fstat(fd, &is) != 0 || !S_ISREG(is.st_mode)) {
+        return CLI_DONE;
+    }
+    ssize_t n = pread(fd, begin, sizeof(begin), at);
+    return n < 0 || (n == (ssize_t)sizeof(begin) &&
+                     ward_ok(ward_seal_header_measure(WARD_BYTES_ARRAY(begin), &size)))
+               ? CLI_DONE
+               : cli_fail(CLI_FAILED, "Nothing was changed.", "`ward seal` makes such files.",
+                          "%s: not a sealed file", path);
+}
+
+static int check_path_sealed(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK);
+    if (fd < 0) {
+        return CLI_DONE; /* who goes on says why */
+    }
+    int exit = check_sealed(fd, path);
+    (void)close(fd);
+    return exit;
+}
+
 static int open_input(struct work *work, struct progress *progress)
 {
     const char *path = work->files.n == 0 ? "-" : work->files.texts[0];
@@ -80,7 +111,7 @@ static int open_input(struct work *work, struct progress *progress)
     if (fstat(work->in, &is) == 0 && S_ISREG(is.st_mode) && is.st_size > 0) {
         progress->size = (uint64_t)is.st_size;
     }
-    return CLI_DONE;
+    return work->opening ? check_sealed(work->in, path) : CLI_DONE;
 }
 
 static ward_rc run(struct cli *cli, const struct work *work, struct progress *progress,
@@ -206,6 +237,11 @@ static int rewrap_files(struct cli *cli, const ward_rewrap_request *how,
     for (size_t i = 0; i < files->n; i++) {
         ward_resealed done;
         ward_error error;
+        int unsealed = check_path_sealed(files->texts[i]);
+        if (unsealed != CLI_DONE) {
+            exit = exit == CLI_DONE ? unsealed : exit;
+            continue;
+        }
         if (ward_reseal_file(cli->client, NULL, how, files->texts[i], &done, &error) ==
             WARD_RC_OK) {
             rewrapped_add(&out, files->texts[i], &done);

@@ -166,6 +166,10 @@ def test_bad_input_is_refused_by_name(cli, tmp_path):
     assert b"cannot open" in cli("app", "open", tmp_path / "nothing", exit=1).stderr
     assert b"Is a directory" in cli("app", "seal", "--key", "app/demo", tmp_path, exit=1).stderr
     assert CLOSED in cli("app", "open", stdin=b"this was never sealed", exit=1).stderr
+    for content in (b"this was never sealed", b"", b"WARDSEA"):
+        (tmp_path / "plain").write_bytes(content)
+        for verb in (["open"], ["seal", "rewrap"]):
+            assert b"plain: not a sealed file" in cli("app", *verb, tmp_path / "plain", exit=1).stderr
 
 
 # ---- wrapping anew
