@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include <openssl/err.h>
+#include <openssl/pemerr.h>
 #include <openssl/x509err.h>
 #include <sys/stat.h>
 
@@ -45,8 +46,24 @@ static int no_password(char *buffer, int size, int writing, void *context)
     return -1;
 }
 
+/* Each loader has its own word for a file that holds nothing of what it looks for. */
+static bool holds_none(void)
+{
+    unsigned long first = ERR_peek_error();
+    int library = ERR_GET_LIB(first), reason = ERR_GET_REASON(first);
+    return (library == ERR_LIB_PEM && reason == PEM_R_NO_START_LINE) ||
+           (library == ERR_LIB_X509 && reason == X509_R_NO_CERTIFICATE_OR_CRL_FOUND) ||
+           (library == ERR_LIB_OSSL_DECODER && reason == ERR_R_UNSUPPORTED);
+}
+
 static ward_rc bad_file(ward_error *error, const char *what, const char *path)
 {
+    if (holds_none()) {
+        ERR_clear_error();
+        return ward_error_set(
+            error, WARD_RC_INVALID_ARGUMENT, "%s: %s: not PEM, or not a %s", what, path,
+            strcmp(what, "key") == 0 ? "private key without a password" : "certificate");
+    }
     return ward_error_set(error, WARD_RC_INVALID_ARGUMENT, "%s: %s: %s", what, path,
                           ward_error_openssl());
 }

@@ -93,10 +93,13 @@ ward_rc ward_error_memory(ward_error *error)
     return ward_error_set(error, WARD_RC_RESOURCE_EXHAUSTED, "memory: there is no more");
 }
 
+/* The first of several is the cause; the last, as a rule the nearest, says "system lib" where the
+ * system refused. */
 const char *ward_error_openssl(void)
 {
-    unsigned long code = ERR_peek_last_error();
-    const char *reason = ERR_reason_error_string(code);
+    unsigned long first = ERR_peek_error(), last = ERR_peek_last_error();
+    const char *reason = ERR_SYSTEM_ERROR(first) ? strerrordesc_np((int)ERR_GET_REASON(first))
+                                                 : ERR_reason_error_string(last);
     ERR_clear_error();
     return reason == NULL ? "unknown" : reason;
 }

@@ -211,7 +211,9 @@ int cli_load_profile(struct cli *cli)
     }
     if (!loaded) {
         return cli_fail(CLI_USAGE, "Without a profile it is not known whom to call, and as whom.",
-                        "Give --profile NAME and --config FILE, or set WARD_CONFIG.", "%s", text);
+                        "Correct what is named, or give --profile NAME and --config FILE, or set "
+                        "WARD_CONFIG.",
+                        "%s", text);
     }
     warn_of_profile(&cli->profile);
     return CLI_DONE;

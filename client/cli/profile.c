@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Reads the profiles file with libcyaml; unknown members are refused. Must not know what is called.
- */
+/* Reads the profiles file; unknown members are refused. Must not know what is called. */
 #include "client/cli/profile.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +10,9 @@
 #include <cyaml/cyaml.h>
 #include <sys/stat.h>
 
+#include "base/buffer.h"
 #include "client/pkcs11/private_key.h"
+#include "policy/yaml_read.h"
 
 struct entry {
     char *name, *server, *server_name, *ca, *certificate, *key;
@@ -47,34 +47,6 @@ static const cyaml_schema_field_t file_fields[] = {
 static const cyaml_schema_value_t file_schema = {
     CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct file, file_fields),
 };
-
-struct first_error {
-    char *text;
-    size_t size;
-};
-
-/* libcyaml explains itself through its log alone; its first sentence says what is wrong, later ones
- * where. */
-static void on_log(cyaml_log_t level, void *context, const char *format, va_list args)
-{
-    struct first_error *error = context;
-    size_t used = strlen(error->text);
-    if (level < CYAML_LOG_ERROR || used + 3 >= error->size) {
-        return;
-    }
-    if (used > 0) {
-        used += (size_t)snprintf(error->text + used, error->size - used, "; ");
-    }
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wformat-nonliteral"
-    (void)vsnprintf(error->text + used, error->size - used, format, args);
-#pragma GCC diagnostic pop
-    for (char *p = error->text + used; *p != 0; p++) {
-        if (*p == '\n') {
-            *p = *(p + 1) == 0 ? 0 : ' ';
-        }
-    }
-}
 
 static bool copy_text(const char *from, char *to, size_t size)
 {
@@ -133,42 +105,61 @@ static void list_names(const struct file *file, char *text, size_t size)
     }
 }
 
-bool cli_profile_load(const char *path, const char *name, struct cli_profile *ret, char *text,
-                      size_t text_size)
+/* Adds the file's text; false with what is wrong. */
+static bool read_file(const char *path, struct ward_buffer *out, char *text, size_t size)
 {
-    struct stat about;
-    if (stat(path, &about) != 0) {
-        (void)snprintf(text, text_size, "%s: %s", path, strerrordesc_np(errno));
-        return false;
+    FILE *file = fopen(path, "re");
+    size_t n = 1;
+    while (file != NULL && n > 0 && out->size < out->max && !out->failed) {
+        uint8_t block[4096];
+        n = fread(block, 1, sizeof(block), file);
+        ward_buffer_add(out, WARD_BYTES(block, n));
     }
-    char reason[512] = "";
-    struct first_error first = {reason, sizeof(reason)};
-    const cyaml_config_t config = {
-        .log_fn = on_log,
-        .log_ctx = &first,
-        .log_level = CYAML_LOG_ERROR,
-        .mem_fn = cyaml_mem,
-    };
-    struct file *file = NULL;
-    cyaml_err_t failed = cyaml_load_file(path, &config, &file_schema, (cyaml_data_t **)&file, NULL);
-    if (failed != CYAML_OK || file == NULL) { /* an empty file is neither an error nor a document */
-        (void)snprintf(text, text_size, "%s: %s", path,
-                       reason[0] != 0                       ? reason
-                       : file == NULL && failed == CYAML_OK ? "the file is empty"
-                                                            : cyaml_strerror(failed));
-        return false;
+    bool read = file != NULL && ferror(file) == 0;
+    if (!read) {
+        (void)snprintf(text, size, "%s: %s", path, strerrordesc_np(errno));
+    } else if (out->failed || n > 0) {
+        (void)snprintf(text, size, "%s: larger than %u bytes", path, WARD_YAML_TEXT_MAX);
     }
+    if (file != NULL) {
+        (void)fclose(file); /* only read from */
+    }
+    if (read && out->size == 0) {
+        (void)snprintf(text, size, "%s: the file is empty", path);
+    }
+    return read && n == 0 && out->size > 0 && !out->failed;
+}
+
+static bool find(const char *path, const char *name, const struct file *file,
+                 struct cli_profile *ret, char *text, size_t size)
+{
     const struct entry *entry = choose(file, name);
     bool found = entry != NULL && take(path, entry, ret);
     if (entry == NULL) {
-        (void)snprintf(text, text_size, "%s has no profile \"%s\"; it has: ", path,
+        (void)snprintf(text, size, "%s has no profile \"%s\"; it has: ", path,
                        name == NULL ? "default" : name);
-        list_names(file, text, text_size);
+        list_names(file, text, size);
     } else if (!found) {
-        (void)snprintf(text, text_size, "%s: profile \"%s\": a value is too long", path,
-                       entry->name);
+        (void)snprintf(text, size, "%s: profile \"%s\": a value is too long", path, entry->name);
     }
-    (void)cyaml_free(&config, &file_schema, file, 0);
+    return found;
+}
+
+bool cli_profile_load(const char *path, const char *name, struct cli_profile *ret, char *text,
+                      size_t text_size)
+{
+    struct ward_buffer yaml;
+    struct ward_policy_error error;
+    void *file = NULL;
+    ward_buffer_init(&yaml, WARD_YAML_TEXT_MAX + 1);
+    bool found = read_file(path, &yaml, text, text_size);
+    if (found && !ward_ok(ward_yaml_load(ward_buffer_view(&yaml), &file_schema, &file, &error))) {
+        (void)snprintf(text, text_size, "%s:%u:%u: %s", path, error.line, error.column, error.text);
+        found = false;
+    }
+    found = found && find(path, name, file, ret, text, text_size);
+    ward_yaml_free(&file_schema, file);
+    ward_buffer_fini(&yaml);
     return found;
 }
 

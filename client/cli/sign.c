@@ -3,6 +3,7 @@
  * is read by OpenSSL, used once and freed; one in a token signs there. */
 #include "client/cli/proposal.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -72,7 +73,8 @@ static EVP_PKEY *load_key(const struct cli_profile *profile, ward_error *error)
     EVP_PKEY *key = load_file(profile->key);
     if (key == NULL) {
         (void)snprintf(error->message, sizeof(error->message), "%.200s: %.200s", profile->key,
-                       ward_error_openssl());
+                       access(profile->key, R_OK) != 0 ? strerrordesc_np(errno)
+                                                       : ward_error_openssl());
     }
     return key;
 }

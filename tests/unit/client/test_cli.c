@@ -294,12 +294,16 @@ static void bad_profiles_are_refused_with_what_is_wrong(void **state)
     refuses_profiles(rig, "profiles:\n" ENTRY("a", "") ENTRY("b", ""), NULL,
                      "no profile \"default\"; it has: a, b");
     refuses_profiles(rig, "profiles:\n" ENTRY("a", ""), "z", "no profile \"z\"");
-    refuses_profiles(rig, "profiles:\n" ENTRY("a", "  password: x\n"), "a", "password");
-    refuses_profiles(rig, "profiles: []\n", "a", "");
-    refuses_profiles(rig, "profile:\n" ENTRY("a", ""), "a", "profile");
-    refuses_profiles(rig, "profiles:\n- name: a\n", "a", "");
-    refuses_profiles(rig, "profiles: [", "a", "");
-    refuses_profiles(rig, "", "a", "");
+    refuses_profiles(rig, "profiles:\n" ENTRY("a", "  password: x\n"), "a",
+                     "p.yaml:7:3: \"password\": no such key here");
+    refuses_profiles(rig, "profiles: []\n", "a", "profiles: empty list");
+    refuses_profiles(rig, "profile:\n" ENTRY("a", ""), "a",
+                     "p.yaml:1:1: \"profile\": no such key here");
+    refuses_profiles(rig, "profiles:\n- name: a\n", "a", "required key missing: ");
+    refuses_profiles(rig, "profiles:\n" ENTRY("a", "  key: k\n"), "a", "key given twice");
+    refuses_profiles(rig, "profiles: [", "a", "p.yaml:");
+    refuses_profiles(rig, "", "a", "p.yaml: the file is empty");
+    refuses_profiles(rig, "profiles: x\n", "a", "profiles: a list is expected");
     struct cli_profile profile;
     char text[8192];
     assert_false(
@@ -524,6 +528,36 @@ static void a_certificate_that_ends_is_told_once_and_never_among_the_output(void
     }
 }
 
+static void bad_file_says(const struct rig *rig, const char *ca, const char *certificate,
+                          const char *key, const char *words)
+{
+    char profiles[400];
+    (void)snprintf(profiles, sizeof(profiles),
+                   "profiles:\n- {name: a, server: '127.0.0.1:1', ca: %s, certificate: %s, key: "
+                   "%s}\n",
+                   ca, certificate, key);
+    file_write(in_folder(rig->folder, "files.yaml"), ward_bytes_str(profiles));
+    EXPECT(rig, CLI_USAGE, words, "--config", in_folder(rig->folder, "files.yaml"), "key", "list");
+}
+
+static void a_missing_or_another_file_is_named_with_what_is_wrong(void **state)
+{
+    const struct rig *rig = *state;
+    static const char gone[] = "/none.pem: No such file or directory";
+    file_write(in_folder(rig->folder, "junk.pem"), WARD_BYTES_LITERAL("junk\n"));
+    file_write(in_folder(rig->folder, "empty.pem"), (struct ward_bytes){0});
+    bad_file_says(rig, "none.pem", "alice.pem", "alice.key", gone);
+    bad_file_says(rig, "ca.pem", "none.pem", "alice.key", gone);
+    bad_file_says(rig, "ca.pem", "alice.pem", "none.pem", gone);
+    static const char *const others[] = {"junk.pem", "empty.pem"};
+    for (size_t i = 0; i < 2; i++) {
+        bad_file_says(rig, others[i], "alice.pem", "alice.key", "not PEM, or not a certificate");
+        bad_file_says(rig, "ca.pem", others[i], "alice.key", "not PEM, or not a certificate");
+        bad_file_says(rig, "ca.pem", "alice.pem", others[i], "not PEM, or not a private key");
+    }
+    bad_file_says(rig, "ca.pem", "alice.key", "alice.key", "not PEM, or not a certificate");
+}
+
 static void errors_tell_what_to_do(void **state)
 {
     const struct rig *rig = *state;
@@ -562,6 +596,7 @@ int main(void)
         cmocka_unit_test(misuse_is_exit_code_2),
         cmocka_unit_test(an_unreachable_daemon_is_exit_code_3),
         cmocka_unit_test(a_certificate_that_ends_is_told_once_and_never_among_the_output),
+        cmocka_unit_test(a_missing_or_another_file_is_named_with_what_is_wrong),
         cmocka_unit_test(errors_tell_what_to_do),
     };
     return cmocka_run_group_tests(tests, make_folder, drop_folder);
