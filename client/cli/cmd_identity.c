@@ -8,6 +8,7 @@
 #include <openssl/pem.h>
 #include <openssl/sha.h>
 
+#include "client/cli/audit_certificate.h"
 #include "client/cli/input.h"
 #include "client/cli/list.h"
 #include "client/cli/proposal.h"
@@ -24,7 +25,7 @@ struct whom {
     const char *file, *digest, *reason;
     char hex[HEX_SIZE];
     char object[OBJECT_MAX];
-    bool wait, force;
+    bool wait, force, yes;
 };
 
 /* PEM or DER; the first certificate of the file, which in a chain is the peer's own. */
@@ -109,25 +110,70 @@ static int parse(struct cli *cli, int argc, char **argv, const char *doc, bool r
         {"wait", CLI_FLAG, &ret->wait, NULL, "If it needs approval, wait for it", 0, 0, false},
         {"force", CLI_FLAG, &ret->force, NULL,
          "Also where too few officers would be left; it then needs approval", 0, 0, false},
+        {"yes", CLI_FLAG, &ret->yes, NULL, "Do not ask where it is oneself: for scripts", 0, 0,
+         false},
     };
-    cli_parse(
-        cli, argc, argv,
-        &(const struct cli_syntax){.args = "[URI]",
-                                   .doc = doc,
-                                   .options = options,
-                                   .n_options = sizeof(options) / sizeof(options[0]) - !revoke,
-                                   .positional = &ret->identities,
-                                   .max = 1});
+    cli_parse(cli, argc, argv,
+              &(const struct cli_syntax){.args = "[URI]",
+                                         .doc = doc,
+                                         .options = options,
+                                         .n_options = sizeof(options) / sizeof(options[0]) -
+                                                      (revoke ? 0 : 2),
+                                         .positional = &ret->identities,
+                                         .max = 1});
     int exit = settle_whom(ret);
     return exit == CLI_DONE ? cli_connect(cli) : exit;
 }
 
+/* The profile's own certificate; false when it names nobody, which is found when it is shown. */
+static bool read_own(const struct cli_profile *profile, struct audit_certificate *ret_who,
+                     char ret_hex[static HEX_SIZE])
+{
+    BIO *in = BIO_new_file(profile->certificate, "r");
+    X509 *certificate = in == NULL ? NULL : PEM_read_bio_X509(in, NULL, NULL, NULL);
+    unsigned char *der = NULL;
+    int size = certificate == NULL ? -1 : i2d_X509(certificate, &der);
+    uint8_t hash[SHA256_DIGEST_LENGTH];
+    bool named = size > 0 && audit_certificate_read(WARD_BYTES(der, (size_t)size), ret_who) &&
+                 SHA256(der, (size_t)size, hash) != NULL;
+    if (named) {
+        ward_hex_encode(WARD_BYTES_ARRAY(hash), ret_hex);
+    }
+    OPENSSL_free(der);
+    X509_free(certificate);
+    (void)BIO_free(in); /* read only */
+    ERR_clear_error();
+    return named;
+}
+
+/* One who revokes himself is locked out with it, and is asked to type his name. */
+static int check_own(const struct cli *cli, const struct whom *whom, struct audit_certificate *own,
+                     const char **ret_confirm)
+{
+    char hex[HEX_SIZE];
+    bool same = read_own(&cli->profile, own, hex) &&
+                (whom->hex[0] != 0 ? strcmp(hex, whom->hex) == 0
+                                   : strcmp(own->identity, whom->identities.texts[0]) == 0);
+    *ret_confirm = NULL;
+    if (!same) {
+        return CLI_DONE;
+    }
+    (void)fputs("This is yourself: you lock yourself out, and only other officers can let you in "
+                "again, with `ward identity unrevoke`.\n",
+                stderr);
+    *ret_confirm = whom->yes ? NULL : own->identity;
+    return cli_can_ask(whom->yes, "Run it on a terminal, or give --yes.");
+}
+
 static int sign(struct cli *cli, ward_proposals *take_proposals, const char *action,
-                const char *meaning, const struct whom *whom)
+                const char *meaning, const struct whom *whom, const char *confirm)
 {
     (void)fprintf(stderr, "%s\n", meaning);
-    const struct cli_asked asked = {
-        .action = action, .object = whom->object, .reason = whom->reason, .wait = whom->wait};
+    const struct cli_asked asked = {.action = action,
+                                    .object = whom->object,
+                                    .reason = whom->reason,
+                                    .wait = whom->wait,
+                                    .confirm = confirm};
     int exit = cli_propose(cli, take_proposals->items[0], &asked);
     ward_proposals_free(take_proposals);
     return exit;
@@ -139,8 +185,13 @@ static int run_revoke(struct cli *cli, int argc, char **argv)
     int exit = parse(cli, argc, argv,
                      "Revokes an identity or a certificate, at once and on your signature alone: "
                      "its open connections are cut within a second, and its signatures on open "
-                     "proposals count no more.",
+                     "proposals count no more. It asks first where it is your own.",
                      true, &whom);
+    struct audit_certificate own;
+    const char *confirm = NULL;
+    if (exit == CLI_DONE) {
+        exit = check_own(cli, &whom, &own, &confirm);
+    }
     if (exit != CLI_DONE) {
         return exit;
     }
@@ -155,7 +206,7 @@ static int run_revoke(struct cli *cli, int argc, char **argv)
     return sign(cli, proposals, "identity.revoke",
                 "It is let in no more: its open connections end within a second, and its "
                 "signatures on open proposals count no more.",
-                &whom);
+                &whom, confirm);
 }
 
 static int run_unrevoke(struct cli *cli, int argc, char **argv)
@@ -177,7 +228,7 @@ static int run_unrevoke(struct cli *cli, int argc, char **argv)
         return cli_fail_call("unrevoking", &error);
     }
     return sign(cli, proposals, "identity.unrevoke",
-                "It will be let in again, and may do what policy says.", &whom);
+                "It will be let in again, and may do what policy says.", &whom, NULL);
 }
 
 /* ---- list ---- */

@@ -299,7 +299,7 @@ static int compare(const struct cli_proposal *proposal, const ward_proposal_info
 
 bool cli_confirmed(const char *word)
 {
-    char answer[16];
+    char answer[640]; /* the longest word is an identity */
     (void)fprintf(stderr, "Type \"%s\" to sign this: ", word);
     if (fgets(answer, sizeof(answer), stdin) == NULL) {
         return false;

@@ -161,6 +161,36 @@ static void what_cannot_be_taken_back_is_not_signed_unasked(void **state)
     ran_fini(&ran);
 }
 
+/* Whoever does is locked out: by his name as by his certificate. */
+static void nobody_revokes_himself_unasked(void **state)
+{
+    struct rig *rig = *state;
+    struct ran ran;
+    const char *const whom[][2] = {{"spiffe://test.ward/alice", NULL},
+                                   {"--certificate", in_folder(rig->folder, "alice.pem")}};
+    rig->daemon.action = "identity.revoke";
+    rig->daemon.object = "identity:spiffe://test.ward/alice";
+    officer_payload(&rig->daemon);
+    for (size_t i = 0; i < 2; i++) {
+        run_ward(rig->folder, &ran, "--config", rig->profiles, "--profile", "alice", "identity",
+                 "revoke", "--reason", "yearly", whom[i][0], whom[i][1], NULL);
+        assert_int_equal(ran.exit, CLI_USAGE);
+        assert_true(says(&ran.err, "This is yourself: you lock yourself out"));
+        assert_int_equal(rig->daemon.submitted, 0);
+        ran_fini(&ran);
+    }
+    run_ward(rig->folder, &ran, "--config", rig->profiles, "--profile", "alice", "identity",
+             "revoke", "--reason", "yearly", "--yes", whom[0][0], NULL);
+    assert_true(says(&ran.err, "This is yourself"));
+    assert_int_equal(rig->daemon.submitted, 1);
+    ran_fini(&ran);
+    run_ward(rig->folder, &ran, "--config", rig->profiles, "--profile", "bob", "identity", "revoke",
+             "--reason", "yearly", whom[0][0], NULL);
+    assert_false(says(&ran.err, "This is yourself"));
+    assert_int_equal(rig->daemon.submitted, 2);
+    ran_fini(&ran);
+}
+
 static void a_parameter_that_is_missing_is_not_signed(void **state)
 {
     struct rig *rig = *state;
@@ -235,6 +265,7 @@ int main(void)
         CASE(a_proposal_for_another_key_is_not_signed),
         CASE(no_command_signs_another_thing_than_was_asked),
         CASE(what_cannot_be_taken_back_is_not_signed_unasked),
+        CASE(nobody_revokes_himself_unasked),
         CASE(a_parameter_that_is_missing_is_not_signed),
         CASE(a_payload_that_is_not_canonical_is_not_signed),
         CASE(waiting_ends_as_it_was_decided),
