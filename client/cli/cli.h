@@ -40,6 +40,7 @@ struct cli_noun {
     const struct cli_verb *verbs; /* ends with a NULL name; NULL: the noun is a verb itself */
     cli_run run;                  /* when verbs is NULL */
     const char *help;
+    const struct cli_verb *besides; /* verbs of a noun that is a verb itself; NULL: none */
 };
 
 extern const struct cli_noun cli_noun_key, cli_noun_data_key, cli_noun_record, cli_noun_approval,

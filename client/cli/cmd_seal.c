@@ -302,11 +302,6 @@ static int run_rewrap(struct cli *cli, int argc, char **argv)
 
 static int run_seal(struct cli *cli, int argc, char **argv)
 {
-    if (argc > 1 && strcmp(argv[1], "rewrap") == 0) {
-        char name[] = "ward seal rewrap";
-        argv[1] = name;
-        return run_rewrap(cli, argc - 1, argv + 1);
-    }
     struct work work = {.in = -1};
     const struct cli_option options[] = {
         {"key", CLI_TEXT, &work.key, "NAME", "The key-encryption key that wraps the data key", 0, 0,
@@ -350,6 +345,11 @@ static int run_open(struct cli *cli, int argc, char **argv)
     return do_work(cli, &work);
 }
 
+static const struct cli_verb besides[] = {
+    {"rewrap", run_rewrap, "wrap the data keys of sealed files anew"},
+    {NULL, NULL, NULL},
+};
+
 const struct cli_noun cli_noun_seal = {"seal", NULL, run_seal,
-                                       "Seal a file or a pipe under a fresh data key."};
-const struct cli_noun cli_noun_open = {"open", NULL, run_open, "Open what was sealed."};
+                                       "Seal a file or a pipe under a fresh data key.", besides};
+const struct cli_noun cli_noun_open = {"open", NULL, run_open, "Open what was sealed.", NULL};

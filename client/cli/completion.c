@@ -93,9 +93,12 @@ bool completion_verbs(const struct cli_noun *noun, completion_each *each, struct
 {
     if (noun->verbs == NULL) {
         struct completion_verb verb = {.name = "", .help = noun->help};
-        return visit(noun, noun->run, &verb, each, out);
+        if (!visit(noun, noun->run, &verb, each, out)) {
+            return false;
+        }
     }
-    for (const struct cli_verb *from = noun->verbs; from->name != NULL; from++) {
+    const struct cli_verb *from = noun->verbs == NULL ? noun->besides : noun->verbs;
+    for (; from != NULL && from->name != NULL; from++) {
         struct completion_verb verb = {.name = from->name, .help = from->help};
         if (!visit(noun, from->run, &verb, each, out)) {
             return false;

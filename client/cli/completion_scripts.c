@@ -44,15 +44,35 @@ static void bash_verb(const struct cli_noun *noun, const struct completion_verb 
     add_options(out, verb, TAKING);
     add(out, " \"\n        paths+=\"");
     add_options(out, verb, PATHS);
-    ward_buffer_printf(out, " \"\n        files=%s\n        ;;\n",
-                       completion_is_path(verb->args) ? "yes" : "");
+    ward_buffer_printf(out, " \"\n        files=%s\n", completion_is_path(verb->args) ? "yes" : "");
+    if (verb->name[0] == 0 && noun->besides != NULL) {
+        ward_buffer_printf(out, "        [[ $prev == %s ]] && also='", noun->name);
+        for (const struct cli_verb *other = noun->besides; other->name != NULL; other++) {
+            ward_buffer_printf(out, " %s", other->name);
+        }
+        add(out, "'\n");
+    }
+    add(out, "        ;;\n");
+}
+
+/* One without verbs: what follows is an argument, unless it is a verb beside the noun's own. */
+static void bash_alone(const struct cli_noun *noun, struct ward_buffer *out)
+{
+    ward_buffer_printf(out, "                %s)\n                    verb=-\n", noun->name);
+    for (const struct cli_verb *verb = noun->besides; verb != NULL && verb->name != NULL; verb++) {
+        ward_buffer_printf(out,
+                           "                    ((at + 1 < COMP_CWORD)) && "
+                           "[[ ${COMP_WORDS[at + 1]} == %s ]] && verb=%s\n",
+                           verb->name, verb->name);
+    }
+    add(out, "                    ;;\n");
 }
 
 static const char bash_head[] =
     "# Completion of ward for bash; made by `ward completion bash`.\n"
     "_ward() {\n"
     "    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}\n"
-    "    local at noun='' verb='' files='' words=' --profile --config --output --timeout'\n"
+    "    local at noun='' verb='' files='' also='' words=' --profile --config --output --timeout'\n"
     "    local values=' --profile --config --output --timeout ' paths=' --config '\n"
     "    COMPREPLY=()\n"
     "    for ((at = 1; at < COMP_CWORD; at++)); do\n"
@@ -62,7 +82,8 @@ static const char bash_head[] =
     "        *)\n"
     "            if [[ -z $noun ]]; then\n"
     "                noun=${COMP_WORDS[at]}\n"
-    "                case $noun in\n";
+    "                case $noun in\n"
+    "                help) noun='' ;;\n"; /* what is asked about follows */
 
 static const char bash_middle[] = "                esac\n"
                                   "            else\n"
@@ -83,7 +104,7 @@ static const char bash_tail[] =
     ") "
     "]]; then\n"
     "        compopt -o filenames 2>/dev/null\n"
-    "        mapfile -t COMPREPLY < <(compgen -f -- \"$cur\")\n"
+    "        mapfile -t COMPREPLY < <(compgen -f -- \"$cur\"; compgen -W \"$also\" -- \"$cur\")\n"
     "    elif [[ $values != *\" $prev \"* ]]; then\n"
     "        mapfile -t COMPREPLY < <(compgen -W \"$words\" -- \"$cur\")\n"
     "    fi\n"
@@ -96,7 +117,7 @@ static void bash_words(const struct cli_noun *const *nouns, size_t n, struct war
     for (size_t i = 0; i < n; i++) {
         ward_buffer_printf(out, " %s", nouns[i]->name);
     }
-    add(out, " --version --help\"\n        ;;\n");
+    add(out, " help --version --help\"\n        ;;\n");
     for (size_t i = 0; i < n; i++) {
         if (nouns[i]->verbs == NULL) {
             continue;
@@ -114,9 +135,9 @@ bool completion_bash(struct ward_buffer *out)
     size_t n;
     const struct cli_noun *const *nouns = cli_nouns(&n);
     add(out, bash_head);
-    for (size_t i = 0; i < n; i++) { /* one without verbs: what follows is an argument */
+    for (size_t i = 0; i < n; i++) {
         if (nouns[i]->verbs == NULL) {
-            ward_buffer_printf(out, "                %s) verb=- ;;\n", nouns[i]->name);
+            bash_alone(nouns[i], out);
         }
     }
     add(out, bash_middle);
@@ -193,6 +214,27 @@ static void zsh_describe(struct ward_buffer *out, const char *name, const char *
     add(out, "'");
 }
 
+/* What follows is an argument, unless it is a verb beside the noun's own. */
+static void zsh_alone(const struct cli_noun *noun, struct ward_buffer *out)
+{
+    if (noun->besides == NULL) {
+        ward_buffer_printf(out, "%s) verb= ;;\n", noun->name);
+        return;
+    }
+    ward_buffer_printf(out, "%s)\n    case $verb in\n", noun->name);
+    for (const struct cli_verb *verb = noun->besides; verb->name != NULL; verb++) {
+        ward_buffer_printf(out, "    %s) ;;\n", verb->name);
+    }
+    ward_buffer_printf(out,
+                       "    *) verb= ;;\n    esac\n"
+                       "    if [[ $words[CURRENT-1] == %s ]]; then\n        found=(",
+                       noun->name);
+    for (const struct cli_verb *verb = noun->besides; verb->name != NULL; verb++) {
+        zsh_describe(out, verb->name, verb->help);
+    }
+    add(out, ")\n        _describe verb found\n    fi\n    ;;\n");
+}
+
 bool completion_zsh(struct ward_buffer *out)
 {
     size_t n;
@@ -209,13 +251,14 @@ bool completion_zsh(struct ward_buffer *out)
         "    case $word in\n"
         "    --profile | --config | --output | --timeout) skip=1 ;;\n"
         "    -*) ;;\n"
+        "    help) [[ -n $noun && -z $verb ]] && verb=$word ;;\n"
         "    *) if [[ -z $noun ]]; then noun=$word; elif [[ -z $verb ]]; then verb=$word; fi ;;\n"
         "    esac\n"
         "done\n"
         "case $noun in\n");
     for (size_t i = 0; i < n; i++) {
         if (nouns[i]->verbs == NULL) {
-            ward_buffer_printf(out, "%s) verb= ;;\n", nouns[i]->name);
+            zsh_alone(nouns[i], out);
             continue;
         }
         ward_buffer_printf(out, "%s)\n    if [[ -z $verb ]]; then\n        found=(",
@@ -229,6 +272,7 @@ bool completion_zsh(struct ward_buffer *out)
     for (size_t i = 0; i < n; i++) {
         zsh_describe(out, nouns[i]->name, nouns[i]->help);
     }
+    zsh_describe(out, "help", "What a noun or a verb does.");
     add(out, ")\n    _describe noun found\n    _arguments \\\n");
     zsh_globals(out);
     add(out, "            '*: :'\n    return\n    ;;\nesac\ncase \"$noun $verb\" in\n");
@@ -282,6 +326,16 @@ static void fish_verb(const struct cli_noun *noun, const struct completion_verb 
         fish_text(out, ward_bytes_str(verb->help));
         add(out, "\n");
     }
+    if (verb->name[0] == 0 && noun->besides != NULL) {
+        (void)snprintf(when, sizeof(when),
+                       " -n '__fish_seen_subcommand_from %s; and not __fish_seen_subcommand_from",
+                       noun->name);
+        for (const struct cli_verb *other = noun->besides; other->name != NULL; other++) {
+            size_t used = strlen(when);
+            (void)snprintf(when + used, sizeof(when) - used, " %s%s", other->name,
+                           (other + 1)->name == NULL ? "'" : "");
+        }
+    }
     for (size_t i = 0; i < verb->n_options; i++) {
         const struct completion_option *option = &verb->options[i];
         fish_option(out, when, option->name, option->value, option->help);
@@ -295,19 +349,23 @@ bool completion_fish(struct ward_buffer *out)
 {
     size_t n;
     const struct cli_noun *const *nouns = cli_nouns(&n);
-    add(out, "# Completion of ward for fish; made by `ward completion fish`.\n"
-             "function __ward_wants_verb\n"
-             "    set -l words (commandline -opc)\n"
-             "    test \"$words[-1]\" = $argv[1]\n"
-             "end\n"
-             "complete -c ward -f\n");
+    add(out,
+        "# Completion of ward for fish; made by `ward completion fish`.\n"
+        "function __ward_wants_verb\n"
+        "    set -l words (commandline -opc)\n"
+        "    test \"$words[-1]\" = $argv[1]\n"
+        "end\n"
+        "complete -c ward -f\n"
+        "complete -c ward -n __fish_use_subcommand -a help -d 'What a noun or a verb does.'\n");
     for (const struct argp_option *option = cli_global_argp.options; option->name != NULL;
          option++) {
         fish_option(out, "", ward_bytes_str(option->name), ward_bytes_str(option->arg),
                     ward_bytes_str(option->doc));
     }
     for (size_t i = 0; i < n; i++) {
-        ward_buffer_printf(out, "complete -c ward -n __fish_use_subcommand -a %s -d ",
+        ward_buffer_printf(out,
+                           "complete -c ward -n '__fish_use_subcommand; or __ward_wants_verb help' "
+                           "-a %s -d ",
                            nouns[i]->name);
         fish_text(out, ward_bytes_str(nouns[i]->help));
         add(out, "\n");

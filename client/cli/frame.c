@@ -353,10 +353,27 @@ static bool is_help(const char *text)
     return strcmp(text, "--help") == 0 || strcmp(text, "help") == 0;
 }
 
+static const struct cli_verb *verb_of(const struct cli_verb *verbs, const char *name)
+{
+    for (const struct cli_verb *verb = verbs; verb != NULL && verb->name != NULL; verb++) {
+        if (strcmp(verb->name, name) == 0) {
+            return verb;
+        }
+    }
+    return NULL;
+}
+
 /* argv begins with the noun. */
 static int run_noun(struct cli *cli, const struct cli_noun *noun, int argc, char **argv)
 {
     char name[128];
+    const struct cli_verb *verb =
+        argc < 2 ? NULL : verb_of(noun->verbs == NULL ? noun->besides : noun->verbs, argv[1]);
+    if (verb != NULL) {
+        (void)snprintf(name, sizeof(name), "ward %s %s", noun->name, verb->name);
+        argv[1] = name;
+        return verb->run(cli, argc - 1, argv + 1);
+    }
     if (noun->verbs == NULL) {
         (void)snprintf(name, sizeof(name), "ward %s", noun->name);
         argv[0] = name;
@@ -369,13 +386,6 @@ static int run_noun(struct cli *cli, const struct cli_noun *noun, int argc, char
     if (is_help(argv[1])) {
         print_verbs(noun, stdout);
         return CLI_DONE;
-    }
-    for (const struct cli_verb *verb = noun->verbs; verb->name != NULL; verb++) {
-        if (strcmp(verb->name, argv[1]) == 0) {
-            (void)snprintf(name, sizeof(name), "ward %s %s", noun->name, verb->name);
-            argv[1] = name;
-            return verb->run(cli, argc - 1, argv + 1);
-        }
     }
     char advice[64];
     (void)snprintf(advice, sizeof(advice), "`ward %s --help` lists its verbs.", noun->name);

@@ -78,6 +78,23 @@ def test_values_are_not_taken_for_words(script, tmp_path):
     assert offered(script, "key", "show", "some", cwd=tmp_path) == set()
 
 
+def test_a_verb_beside_a_noun_that_is_one_itself_is_offered(script, tmp_path):
+    (tmp_path / "some-file").touch()
+    assert offered(script, "seal", "", cwd=tmp_path) == {"some-file", "rewrap"}
+    assert offered(script, "seal", "re", cwd=tmp_path) == {"rewrap"}
+    assert offered(script, "seal", "--force", "", cwd=tmp_path) == {"some-file"}
+    assert "--new-context" in offered(script, "seal", "rewrap", "--") and "--force" not in offered(script, "seal", "rewrap", "--")
+    assert "--force" in offered(script, "seal", "--") and "--new-context" not in offered(script, "seal", "--")
+    assert offered(script, "seal", "rewrap", "so", cwd=tmp_path) == {"some-file"}
+    assert "'seal rewrap')" in ward("completion", "zsh").stdout and "__ward_wants_verb seal' -a rewrap -d" in ward("completion", "fish").stdout
+
+
+def test_help_is_offered_what_it_can_tell_of(script):
+    assert offered(script, "he") == {"help"}
+    assert set(NOUNS) <= offered(script, "help", "") and offered(script, "help", "data") == {"data-key"}
+    assert set(VERBS["key"]) <= offered(script, "help", "key", "")
+
+
 def test_the_other_shells_know_every_noun_and_verb():
     zsh, fish = ward("completion", "zsh").stdout, ward("completion", "fish").stdout
     assert zsh.startswith("#compdef ward\n")
