@@ -179,9 +179,30 @@ static bool is_pending(const char *state)
            strcmp(state, "approved") == 0 || strcmp(state, "executing") == 0;
 }
 
+/* Who ended it, and why: as the daemon says. */
+static void tell_end(const ward_proposal_info *info, const char *id)
+{
+    const ward_vote_info *ended = NULL;
+    for (size_t i = 0; i < info->n_votes; i++) {
+        const char *decision = info->votes[i]->decision;
+        if (strcmp(decision, "reject") == 0 || strcmp(decision, "withdraw") == 0) {
+            ended = info->votes[i];
+        }
+    }
+    bool reasoned = ended != NULL && ended->reason[0] != 0;
+    (void)cli_fail(CLI_FAILED, reasoned ? ended->reason : NULL, "Nothing was changed.",
+                   "proposal %s is %s%s%s", id, info->state, ended == NULL ? "" : ", by ",
+                   ended == NULL ? "" : ended->identity);
+}
+
 /* Asks once a second until it is decided, or never will be; the state is copied out. */
 static int wait_until_decided(struct cli *cli, const char *id, char state[32])
 {
+    if (isatty(STDERR_FILENO) != 0) {
+        (void)fputs("Waiting until it is decided. Ctrl-C ends the waiting alone; `ward approval "
+                    "show` tells how it stands.\n",
+                    stderr);
+    }
     for (;;) {
         ward_proposals *shown = NULL;
         ward_error error;
@@ -191,6 +212,9 @@ static int wait_until_decided(struct cli *cli, const char *id, char state[32])
         (void)snprintf(state, 32, "%s", shown->items[0]->state);
         char why[256];
         (void)snprintf(why, sizeof(why), "%s", shown->items[0]->cannot_run);
+        if (!is_pending(state) && strcmp(state, "executed") != 0) {
+            tell_end(shown->items[0], id);
+        }
         ward_proposals_free(shown);
         if (!is_pending(state)) {
             return CLI_DONE;

@@ -67,6 +67,12 @@ static void answer_proposal(const struct daemon *daemon, const char *state, stru
 {
     Ward__V1__Proposal proposal;
     fill(daemon, state, &proposal);
+    Ward__V1__Approval no = WARD__V1__APPROVAL__INIT, *votes[] = {&no};
+    no.identity = (char *)"spiffe://test.ward/bob";
+    no.decision = (char *)"reject";
+    no.reason = (char *)"not this week";
+    proposal.approvals = votes;
+    proposal.n_approvals = strcmp(state, "rejected") == 0;
     Ward__V1__ShowApprovalResponse response = WARD__V1__SHOW_APPROVAL_RESPONSE__INIT;
     response.proposal = &proposal;
     pack(&response, out);

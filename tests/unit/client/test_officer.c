@@ -234,6 +234,15 @@ static void waiting_ends_as_it_was_decided(void **state)
     run_ward(rig->folder, &ran, "--config", rig->profiles, "--profile", "alice", "key", "rotate",
              "phi/records", "--reason", "yearly", "--wait", NULL);
     assert_int_equal(ran.exit, CLI_FAILED);
+    assert_true(says(&ran.err, " is rejected, by spiffe://test.ward/bob\n  not this week\n"));
+    assert_false(says(&ran.err, "Ctrl-C")); /* there is no terminal */
+    ran_fini(&ran);
+    rig->daemon.shown = 0;
+    rig->daemon.states[0] = "expired";
+    run_ward(rig->folder, &ran, "--config", rig->profiles, "--profile", "alice", "key", "rotate",
+             "phi/records", "--reason", "yearly", "--wait", NULL);
+    assert_int_equal(ran.exit, CLI_FAILED);
+    assert_true(says(&ran.err, " is expired\n  Nothing was changed.\n"));
     ran_fini(&ran);
 }
 
