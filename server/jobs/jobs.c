@@ -44,6 +44,7 @@ struct ward_jobs {
     struct ward_store_reader *reader;
     atomic_bool stopping;
     uint64_t signed_size;
+    size_t log_keys; /* of the state that a tick last saw */
     unsigned long long overloaded_told;
     struct ward_throttled throttled[WARD_THROTTLED_TOLD_MAX];
     uint64_t told_epoch;
@@ -111,6 +112,16 @@ static void sign_checkpoint(struct ward_jobs *jobs)
         tell_failure("signing a checkpoint failed; it is tried again in a second", status);
     }
     ward_request_free(request);
+}
+
+/* Whoever asks after a change of the log's key shall find what the new one has signed. */
+static bool log_key_changed(struct ward_jobs *jobs)
+{
+    struct ward_state *state = ward_state_slot_get(jobs->config.pipeline->states);
+    bool changed = state->n_log_keys != jobs->log_keys;
+    jobs->log_keys = state->n_log_keys;
+    ward_state_unref(state);
+    return changed;
 }
 
 /* ---- summary ---- */
@@ -266,7 +277,7 @@ static void *tick(void *argument)
     for (unsigned n = 1; !jobs->stopping; n++) {
         pause_ms(TICK_MS);
         bool second = n % (WARD_CHECKPOINT_MS / TICK_MS) == 0;
-        if (second) {
+        if (log_key_changed(jobs) || second) {
             sign_checkpoint(jobs);
         }
         if (second || wraps_reached(jobs) ||

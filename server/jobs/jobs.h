@@ -2,7 +2,7 @@
 /* The daemon's timers: each a thread that sends requests by identity "system" down the one path.
  *   every 300 ms   the epoch, in case another daemon moved it: revocations cut connections soon
  *   every 5 s      whether the rows that decisions are made of still add up
- *   every second   a checkpoint, when there is news
+ *   every second   a checkpoint, when there is news; also within 100 ms of another key of the log
  *                  rotation of a version that is old enough, has wrapped as often as it should, or
  *                  is compromised; also within 100 ms of a change
  *                  destruction of a version whose waiting is over
