@@ -29,6 +29,7 @@ struct bulk {
     const char *collection, *file;
     struct cli_pairs context;
     ward_call call;
+    uint64_t batch; /* items in one request, at most */
     uint64_t files, patients, resources, bytes;
     uint64_t stored, identical, different, missing, failed, bad_files;
     unsigned shown;
@@ -119,7 +120,7 @@ static int run_items(struct bulk *bulk, const struct cli_items *items)
     bulk->resources += items->n;
     for (size_t first = 0; first < items->n;) {
         size_t n = 0, bytes = 0;
-        while (first + n < items->n && n < BATCH_ITEMS &&
+        while (first + n < items->n && n < bulk->batch &&
                (n == 0 || bytes + items->items[first + n].json.size <= BATCH_BYTES)) {
             bytes += items->items[first + n].json.size;
             n++;
@@ -276,7 +277,7 @@ static int finish(const struct bulk *bulk, int64_t start_us)
 
 static int run(struct cli *cli, int argc, char **argv, enum bulk_mode mode, const char *doc)
 {
-    struct bulk bulk = {.cli = cli, .mode = mode};
+    struct bulk bulk = {.cli = cli, .mode = mode, .batch = BATCH_ITEMS};
     const char *folder = NULL, *ndjson = NULL;
     const struct cli_option options[] = {
         {"collection", CLI_TEXT, &bulk.collection, "NAME", "The collection", 0, 0, true},
@@ -286,6 +287,9 @@ static int run(struct cli *cli, int argc, char **argv, enum bulk_mode mode, cons
          "Lines of {\"subject\":..,\"id\":..,\"json\":{..}}; - for standard input", 0, 0, false},
         {"context", CLI_PAIR, &bulk.context, "KEY=VALUE", "Repeat it (default: purpose=TREAT)", 0,
          0, false},
+        {"batch", CLI_NUMBER, &bulk.batch, "N",
+         "At most so many records in one request (100); a role's limits may want fewer", 1,
+         BATCH_ITEMS, false},
     };
     CLI_PARSE(cli, argc, argv, .doc = doc, CLI_OPTIONS(options));
     if ((folder == NULL) == (ndjson == NULL)) {

@@ -90,6 +90,11 @@ static struct advice advice_of_denial(const ward_error *error)
                                "audit log.",
                                "Use another --profile, or ask for the policy to be changed."};
     }
+    if (begins(error, "batch:")) {
+        return (struct advice){"A role of this identity has a limit of items in one request, and "
+                               "this is more; `ward policy show` has it as limits: batch.",
+                               "Ask for fewer at once, with a smaller --count or --batch."};
+    }
     if (begins(error, "approval: the proposer cannot approve") ||
         begins(error, "approval: already given by this person")) {
         return (struct advice){meaning, "Another officer can: `ward approval show` names who may."};

@@ -129,6 +129,11 @@ static bool admitted(struct ward_pipeline *pipeline, struct ward_request *reques
         request->status = status;
         request->refused = request->undecodable = true; /* no decision changes that */
     }
+    if (status.code == WARD_E_DENIED) { /* how many it may be in one */
+        request->n_detail = 0;
+        ward_request_detail(request, "batch", limits->batch);
+        request->tells_detail = true;
+    }
     return status.code != WARD_E_EXHAUSTED;
 }
 

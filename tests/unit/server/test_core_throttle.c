@@ -421,6 +421,9 @@ static void a_batch_over_the_roles_limit_is_refused_with_an_entry(void **state)
     struct ward_request *request = core_generate(&world, &world.app, "app/keys", 13, 1);
     assert_code(core_run(&node, request), WARD_E_DENIED);
     assert_int_equal(request->retry_after_ms, 0);
+    assert_true(request->tells_detail);
+    assert_string_equal(request->detail[0].name, "batch");
+    assert_int_equal(request->detail[0].number, 12);
     core_expect_entry(&world, request, "refused", "PERMISSION_DENIED");
     ward_request_free(request);
     assert_ok(core_run_free(&node, core_generate(&world, &world.app, "app/keys", 12, 1)));
