@@ -245,7 +245,7 @@ static bool begins(struct ward_bytes text, const char *prefix)
 static bool matters(struct leaf *leaf, struct ward_bytes action)
 {
     if (ward_bytes_eq(action, WARD_BYTES_LITERAL("system.rewrap"))) {
-        return member(leaf->detail, leaf->n_detail, "rows_below_version").size > 0;
+        return detail_number(leaf, "rows_below_version", -1) == 0; /* more: the count goes on */
     }
     if (ward_bytes_eq(action, WARD_BYTES_LITERAL("system.rekey"))) {
         return ward_bytes_eq(detail(leaf, "job"), WARD_BYTES_LITERAL("done"));
