@@ -255,7 +255,10 @@ int cli_key_compromise(struct cli *cli, int argc, char **argv)
                           .meaning = "The version will wrap nothing more. Where the key wraps with "
                                      "it, a new one is made at once. Its rows move first. What it "
                                      "had wrapped may be known all the same: where that is keys of "
-                                     "records, `ward key rekey NAME --wait` is owed afterwards.",
+                                     "records, `ward key rekey NAME --wait` is owed afterwards; "
+                                     "where it is data keys, applications rewrap them, or encrypt "
+                                     "anew what they had encrypted: `ward key usage NAME` says how "
+                                     "many were issued.",
                           .confirm = "compromise"};
     return run_version(cli, argc, argv, &asked,
                        "Says that a version is compromised, at once and on your signature alone. "

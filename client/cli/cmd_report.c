@@ -276,9 +276,12 @@ static int run_approvals(struct cli *cli, int argc, char **argv)
 
 static int run_overdue(struct cli *cli, int argc, char **argv)
 {
-    return run(cli, argc, argv, "overdue",
-               "What is late at the end of that time: rotations, reviews, destructions, proposals "
-               "that expired, compromised versions that still have rows.");
+    return run(
+        cli, argc, argv, "overdue",
+        "What is late at the end of that time: rotations, reviews, destructions, proposals "
+        "that expired; compromised versions that still have rows, that owe a rekey, or whose "
+        "data keys may still be with applications, which rewrap them or encrypt anew, "
+        "until they are destroyed.");
 }
 
 /* ---- verify ---- */
