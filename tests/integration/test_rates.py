@@ -7,6 +7,7 @@ import time
 
 import grpc
 import pytest
+from harness.cli import Cli
 from harness.client import ItemRefused
 from harness.deployment import POLICY, Deployment
 from harness.processes import wait_until
@@ -99,6 +100,15 @@ def test_a_batch_over_the_limit_is_refused_for_good(fresh, refused):
     entry, = auditor.entries("rates-batch")
     assert (entry["outcome"], entry["code"]) == ("refused", "PERMISSION_DENIED")
     spend(app, 20)
+
+
+def test_an_import_sends_no_more_at_once_than_it_is_told(fresh, tmp_path):
+    lines = tmp_path / "lines"
+    lines.write_text("".join(f'{{"subject":"s","id":"{n}","json":{{}}}}\n' for n in range(21)))
+    cli, arguments = Cli(fresh), ["record", "import", "--collection", "fhir", "--ndjson", lines]
+    said = cli("app", *arguments, exit=1).stderr.decode()
+    assert "limits: batch" in said and "--batch" in said
+    assert json.loads(cli("app", *arguments, "--batch", 20).stdout)["stored"] == 21
 
 
 def test_a_day_has_a_quota(fresh):
