@@ -160,7 +160,11 @@ static void expect(enum use use, enum ward_key_state state, bool disabled)
         fail_msg("%s of a version that is %s: code %u", names[use], word(state, disabled),
                  status.code);
     }
-    if (!good) {
+    bool wraps = use == GENERATE || use == REWRAP_TO || use == PUT;
+    if (wraps && !disabled && state == WARD_KEY_COMPROMISED) {
+        assert_code(status, WARD_E_UNAVAILABLE); /* the daemon makes the next version */
+        assert_non_null(strstr(ward_status_refusal(status), "a new version of this key"));
+    } else if (!good) {
         assert_code(status, WARD_E_STATE);
         assert_non_null(ward_status_refusal(status));
         assert_non_null(strstr(ward_status_refusal(status), word(state, disabled)));

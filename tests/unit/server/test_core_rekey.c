@@ -44,11 +44,18 @@ static void a_key_that_wraps_nothing_has_nowhere_to_go(void **state)
 {
     (void)state;
     rekey_fill(0, 1, 1);
-    core_set_state(&rekey.node, KEY, 1, WARD_KEY_ACTIVE, WARD_KEY_COMPROMISED);
-    core_node_refresh_now(&rekey.node);
-    struct ward_request *request = rekey_ask(&rekey.world.officer_a, KEY);
-    assert_code(core_run(&rekey.node, request), WARD_E_STATE);
-    ward_request_free(request);
+    static const struct {
+        uint8_t from, to;
+        enum ward_code code;
+    } moves[] = {{WARD_KEY_ACTIVE, WARD_KEY_SUSPENDED, WARD_E_STATE},
+                 {WARD_KEY_SUSPENDED, WARD_KEY_COMPROMISED, WARD_E_UNAVAILABLE}}; /* one comes */
+    for (unsigned i = 0; i < 2; i++) {
+        core_set_state(&rekey.node, KEY, 1, moves[i].from, moves[i].to);
+        core_node_refresh_now(&rekey.node);
+        struct ward_request *request = rekey_ask(&rekey.world.officer_a, KEY);
+        assert_code(core_run(&rekey.node, request), moves[i].code);
+        ward_request_free(request);
+    }
     assert_string_equal(rekey_progress(KEY).state, "none");
 }
 
