@@ -19,9 +19,8 @@ enum cli_exit {
 struct cli {
     const char *config_file, *profile_name; /* NULL: the defaults */
     bool json;                              /* else tables */
-    bool output_given;
-    uint32_t timeout_ms;        /* 0: the library's */
-    struct cli_profile profile; /* loaded by cli_connect and cli_profile */
+    uint32_t timeout_ms;                    /* 0: the library's */
+    struct cli_profile profile;             /* loaded by cli_connect and cli_profile */
     ward_client *client;
     struct ward_buffer
         *describe; /* a verb shall write its options there and go no further; or NULL */

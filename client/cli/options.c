@@ -51,37 +51,25 @@ bool cli_number(const char *text, uint64_t min, uint64_t max, uint64_t *ret)
     return value >= min && value <= max;
 }
 
-/* Which of the two would count is not to be guessed. */
-static void check_once(bool given, const char *name, struct argp_state *state)
-{
-    if (given) {
-        argp_error(state, "--%s: given twice", name);
-    }
-}
-
+/* Of these the last counts: an alias or a script gives its own, and whoever calls it another. */
 static error_t parse_global(int key, char *value, struct argp_state *state)
 {
     struct cli *cli = state->input;
     uint64_t seconds = 0;
     switch (key) {
     case KEY_PROFILE:
-        check_once(cli->profile_name != NULL, "profile", state);
         cli->profile_name = value;
         return 0;
     case KEY_CONFIG:
-        check_once(cli->config_file != NULL, "config", state);
         cli->config_file = value;
         return 0;
     case KEY_OUTPUT:
-        check_once(cli->output_given, "output", state);
         if (strcmp(value, "table") != 0 && strcmp(value, "json") != 0) {
             argp_error(state, "--output is table or json");
         }
         cli->json = strcmp(value, "json") == 0;
-        cli->output_given = true;
         return 0;
     case KEY_TIMEOUT:
-        check_once(cli->timeout_ms != 0, "timeout", state);
         if (!cli_number(value, 1, 3600, &seconds)) {
             argp_error(state, "--timeout is a number of seconds, 1 to 3600");
         }
@@ -195,7 +183,9 @@ static error_t parse_verb(int key, char *value, struct argp_state *state)
         if (key == key_of(syntax, i)) {
             enum cli_kind kind = syntax->options[i].kind;
             bool many = kind == CLI_PAIR || kind == CLI_LIST;
-            check_once(parse->seen[i] && !many, syntax->options[i].name, state);
+            if (parse->seen[i] && !many) { /* which of the two would count is not to be guessed */
+                argp_error(state, "--%s: given twice", syntax->options[i].name);
+            }
             take_option(&syntax->options[i], value, state);
             parse->seen[i] = true;
             return 0;

@@ -440,9 +440,8 @@ static void misuse_is_exit_code_2(void **state)
            "x");
     EXPECT(rig, CLI_USAGE, "--key: given twice", "seal", "--key", "a", "--key", "b", "file");
     EXPECT(rig, CLI_USAGE, "--all: given twice", "approval", "list", "--all", "--all");
-    EXPECT(rig, CLI_USAGE, "--profile: given twice", "--profile", "a", "key", "list", "--profile",
-           "b");
-    EXPECT(rig, CLI_USAGE, "--output: given twice", "--output", "json", "--output", "json");
+    EXPECT(rig, CLI_USAGE, "--timeout is a number", "--timeout", "1", "key", "list", "--timeout",
+           "x"); /* the last one counts */
     EXPECT(rig, CLI_USAGE, "no noun \"bogus\"", "help", "bogus");
     EXPECT(rig, CLI_USAGE, "no verb \"bogus\"", "help", "key", "bogus");
     EXPECT(rig, CLI_USAGE, "too many", "help", "key", "list", "all");
