@@ -3,6 +3,7 @@
 #include "client/cli/report.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "tests/unit/client/check.h"
 
@@ -46,6 +47,7 @@ static bool is_late(const char *what, const char *object)
         found |= ward_bytes_eq(table.cells[i], ward_bytes_str(what)) &&
                  ward_bytes_eq(table.cells[i + 1], ward_bytes_str(object));
     }
+    free(table.cells);
     return found;
 }
 
