@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The HSM misbehaves: its module crashes, hangs, lies; the token goes and comes; the PIN is wrong."""
+import contextlib
 import os
 import signal
 import subprocess
@@ -8,10 +9,11 @@ import time
 import grpc
 import pytest
 from harness import processes
-from harness.client import ItemRefused, errors_of
+from harness.client import ItemRefused, errors_of, header
 from harness.faults import DEADLINE_MS, Faults
 from harness.load import Load
 from harness.processes import wait_until
+from harness.stubs import data_keys_pb2
 
 @pytest.fixture(scope="module")
 def faults(own):
@@ -44,14 +46,33 @@ def eventually(call):
     return answers[0]
 
 
+def two_helpers(own, app) -> set:
+    """A spare worker's helper that was lost is started anew when it is needed: when the other stands still."""
+    daemon, request = own.daemons[0], data_keys_pb2.GenerateDataKeysRequest(
+        header=header(), items=[data_keys_pb2.GenerateDataKeysItem(key="app/demo")])
+    for _ in range(10):
+        helpers = daemon.helpers()
+        if len(helpers) == 2:
+            return set(helpers)
+        eventually(app.generate)
+        only, calls = daemon.helpers()[0], []
+        with contextlib.suppress(ProcessLookupError):  # it has a deadline
+            os.kill(only, signal.SIGSTOP)
+            for _ in range(8):
+                calls.append(app.data_keys.GenerateDataKeys.future(request, timeout=20))
+                time.sleep(0.05)
+            os.kill(only, signal.SIGCONT)
+        for call in calls:
+            code_of(call.result)
+    raise AssertionError("one helper only")
+
+
 @pytest.mark.parametrize("call", ["C_EncryptInit", "C_Encrypt", "C_Decrypt"])
 @pytest.mark.parametrize("fault", ["crash", "hang"])
 def test_a_module_that_dies_in_a_call_takes_its_helper_alone(own, faults, call, fault):
     app, daemon = own.client("app"), own.daemons[0]
     plaintext, wrapped = eventually(app.generate)
-    wait_until(lambda: len(daemon.helpers()) == 2, 10, "two helpers")
-    helpers, pid = set(daemon.helpers()), daemon.pid
-    assert len(helpers) == 2
+    helpers, pid = two_helpers(own, app), daemon.pid
     faults.do(f"{call} {fault}")
     try:
         start = time.monotonic()
@@ -70,7 +91,7 @@ def test_a_module_that_dies_in_a_call_takes_its_helper_alone(own, faults, call, 
 def test_one_helper_that_stands_still_does_not_hold_the_others(own, faults):
     """The one that serves: the other joins, for nobody else takes what waits."""
     daemon = own.daemons[0]
-    wait_until(lambda: len(daemon.helpers()) == 2, 10, "two helpers")
+    two_helpers(own, own.client("app"))
     with Load([own.client("app", timeout=20) for _ in range(6)], "stopped-helper") as load:
         wait_until(lambda: load.acknowledged() > 300, 20, "a load runs")
         victim = max(daemon.helpers(), key=processes.cpu_ticks)
@@ -119,8 +140,7 @@ def test_not_one_wrap_with_a_flipped_bit_escapes(own, faults):
 def test_bad_ciphertext_costs_no_helper_and_no_login(own, faults):
     app = own.client("app")
     _, wrapped = eventually(app.generate)
-    wait_until(lambda: len(own.daemons[0].helpers()) == 2, 10, "two helpers")
-    helpers, logins = set(own.daemons[0].helpers()), faults.logins()
+    helpers, logins = two_helpers(own, app), faults.logins()
     bad = wrapped[:-1] + bytes([wrapped[-1] ^ 1])
     for _ in range(100):  # each within the short deadline of these tests, on a slow machine too
         assert {message for _, message in errors_of(lambda: app.unwrap_items([(bad, {})] * 100), 100)} == {"ciphertext does not open"}
